@@ -1,0 +1,60 @@
+/** Refuses bad arguments by name: a `TypeError` for the wrong type, a `RangeError` for the wrong number. */
+import { printable } from './errors.js';
+import type { WaitOptions } from './vocabulary.js';
+
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${printable(value)}`);
+}
+
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`${name} must be an object, got ${printable(value)}`);
+  }
+}
+
+export function checkNumber(name: string, value: unknown): void {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${printable(value)}`);
+}
+
+/** A count of things that must be able to go on: 1, 2, 3, … or `Infinity`. */
+export function checkLimit(name: string, value: unknown): void {
+  checkNumber(name, value);
+  if (!((Number.isSafeInteger(value) && (value as number) >= 1) || value === Infinity)) {
+    throw new RangeError(
+      `${name} must be a whole number of at least 1, or Infinity, got ${printable(value)}`,
+    );
+  }
+}
+
+/** A count that may be nothing: 0, 1, 2, … or `Infinity`. */
+export function checkCount(name: string, value: unknown): void {
+  checkNumber(name, value);
+  if (
+    !((Number.isSafeInteger(value) && !Object.is(value, -0) && (value as number) >= 0) || value === Infinity)
+  ) {
+    throw new RangeError(
+      `${name} must be a whole number of at least 0, or Infinity, got ${printable(value)}`,
+    );
+  }
+}
+
+/** Milliseconds: 0 or more; fractions and `Infinity` are fine. */
+export function checkDuration(name: string, value: unknown): void {
+  checkNumber(name, value);
+  if (!((value as number) >= 0)) {
+    throw new RangeError(`${name} must be at least 0 milliseconds, or Infinity, got ${printable(value)}`);
+  }
+}
+
+export function checkSignal(name: string, value: unknown): void {
+  const signal = value as Partial<AbortSignal> | null;
+  if (typeof signal !== 'object' || signal === null || typeof signal.aborted !== 'boolean') {
+    throw new TypeError(`${name} must be an AbortSignal, got ${printable(value)}`);
+  }
+}
+
+export function checkWaitOptions(options: WaitOptions): void {
+  checkObject('options', options);
+  if (options.signal !== undefined) checkSignal('signal', options.signal);
+  if (options.waitTimeoutMs !== undefined) checkDuration('waitTimeoutMs', options.waitTimeoutMs);
+}

@@ -1,0 +1,388 @@
+/**
+ * gatherSettled: runs a worker over every item, so many at a time, and tells of each how it ended.
+ *
+ * Invariants
+ *   G1  A worker's failure never rejects the whole; it stands in the summary, with its item.
+ *   G2  total = succeeded + failed + skipped, and `results` are in input order.
+ *   G3  An item is pulled from the source only when a worker is free for it (with a `limiter`: when the item before
+ *       it has started), so an endless source is safe.
+ *   G4  When the promise settles, no worker runs any more.
+ *
+ * Cancel: an abort, or `stopWhen`, aborts the workers' signal, starts nothing more, waits for those that run, and
+ *   closes the source. An abort then rejects with `signal.reason`; a stop resolves, with the rest skipped.
+ * Cost: no promise per item beyond the worker's own; no memory beyond the results.
+ * Lineage: Promise.allSettled, which can neither limit nor stop; Python's asyncio.gather, which hides failures.
+ */
+import { type AbortSubscription, onAbort } from './abort-listeners.js';
+import { checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
+import { now } from './clock.js';
+import { printable } from './errors.js';
+import type { Awaitable, Limiter } from './vocabulary.js';
+
+export interface GatherProgress {
+  /** How many items there are, where the source tells. */
+  total?: number;
+  started: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** What a hook throws ends the run as an error of the source does. */
+export interface GatherOptions {
+  /** Workers at a time. Default 16, or unbounded where a `limiter` decides. */
+  concurrency?: number | undefined;
+  /** Runs each worker: a semaphore, shared with others. */
+  limiter?: Limiter | undefined;
+  signal?: AbortSignal | undefined;
+  /** Asked after each item whether to stop, for instance `(progress) => progress.failed > 0`. */
+  stopWhen?: ((progress: GatherProgress) => boolean) | undefined;
+  /** Told after each item. */
+  onProgress?: ((progress: GatherProgress) => void) | undefined;
+}
+
+export type GatherResult<T, R> =
+  | { status: 'fulfilled'; index: number; item: T; value: R }
+  | { status: 'rejected'; index: number; item: T; reason: unknown }
+  | { status: 'skipped'; index: number; item: T };
+
+export interface Gathered<T, R> {
+  total: number;
+  succeeded: number;
+  failed: number;
+  /** Items never started, as far as they are known: the rest of an array; of other sources, what had been pulled. */
+  skipped: number;
+  /** Share of failures among the items that ended, 0 to 1. */
+  failureRate: number;
+  durationMs: number;
+  results: GatherResult<T, R>[];
+  /** Of the items that succeeded, in input order. */
+  values: R[];
+  errors: { index: number; item: T; error: unknown }[];
+  /** Every value, or an AggregateError that holds every error. */
+  valuesOrThrow(): R[];
+}
+
+type Worker<T, R> = (item: T, context: { index: number; signal: AbortSignal }) => Awaitable<R>;
+
+const defaultConcurrency = 16;
+
+/**
+ * Runs `worker` over `items`; resolves with the summary when every started worker has ended.
+ *
+ * Rejects, after the running workers have ended, with `signal.reason` after an abort, or with what the source or
+ * a hook threw. A worker's failure never rejects it.
+ */
+export function gatherSettled<T, R>(
+  items: Iterable<T> | AsyncIterable<T>,
+  worker: Worker<T, R>,
+  options: GatherOptions = {},
+): Promise<Gathered<T, R>> {
+  try {
+    checkFunction('worker', worker);
+    checkGatherOptions(options);
+    return new Gathering(items, worker, options).run();
+  } catch (refused) {
+    return Promise.reject(refused);
+  }
+}
+
+function checkGatherOptions(options: GatherOptions): void {
+  checkObject('options', options);
+  const { concurrency, limiter, signal, stopWhen, onProgress } = options;
+  if (concurrency !== undefined) checkLimit('concurrency', concurrency);
+  if (limiter !== undefined) {
+    checkObject('limiter', limiter);
+    checkFunction('limiter.run', limiter.run);
+  }
+  if (stopWhen !== undefined) checkFunction('stopWhen', stopWhen);
+  if (onProgress !== undefined) checkFunction('onProgress', onProgress);
+  if (signal === undefined) return;
+  checkSignal('signal', signal);
+  if (signal.aborted) throw signal.reason;
+}
+
+class Gathering<T, R> {
+  readonly #source: Source<T>;
+  readonly #worker: Worker<T, R>;
+  readonly #options: GatherOptions;
+  readonly #maxLanes: number;
+  readonly #controller = new AbortController();
+  readonly #results: GatherResult<T, R>[] = [];
+  readonly #progress: GatherProgress = { started: 0, succeeded: 0, failed: 0 };
+  readonly #startedMs = now();
+  /** Lanes that run a worker or look for an item, and how many more may be opened. */
+  #lanes = 0;
+  #lanesToOpen: number;
+  #opening = false;
+  #exhausted = false;
+  #stopped = false;
+  #broken: { readonly error: unknown } | undefined;
+  #settle: { resolve(summary: Gathered<T, R>): void; reject(error: unknown): void } | undefined;
+  #subscription: AbortSubscription | undefined;
+
+  constructor(items: Iterable<T> | AsyncIterable<T>, worker: Worker<T, R>, options: GatherOptions) {
+    this.#source = sourceOf(items);
+    this.#worker = worker;
+    this.#options = options;
+    this.#maxLanes = options.concurrency ?? (options.limiter === undefined ? defaultConcurrency : Infinity);
+    // With a limiter a lane is opened by the item before it, once that has started (G3).
+    this.#lanesToOpen = options.limiter === undefined ? this.#maxLanes : 1;
+    if (this.#source.total !== undefined) this.#progress.total = this.#source.total;
+  }
+
+  run(): Promise<Gathered<T, R>> {
+    const { signal } = this.#options;
+    this.#subscription = signal && onAbort(signal, { onAbort: (reason) => this.#break(reason) });
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#openLanes();
+    });
+  }
+
+  /** A loop, not a recursion: an item that starts at once opens the next lane from within this one. */
+  #openLanes(): void {
+    if (this.#opening) return;
+    this.#opening = true;
+    while (this.#lanesToOpen > 0 && this.#lanes < this.#maxLanes && !this.#exhausted && !this.#stopped) {
+      this.#lanesToOpen--;
+      this.#lanes++;
+      this.#lane();
+    }
+    this.#opening = false;
+    if (this.#lanes === 0) this.#finish();
+  }
+
+  async #lane(): Promise<void> {
+    const { limiter } = this.#options;
+    try {
+      do {
+        const step = this.#source.next();
+        const next = step instanceof Promise ? await step : step;
+        if (next.done === true) {
+          this.#exhausted = true;
+          break;
+        }
+        if (this.#stopped) break;
+        const item = next.value;
+        const index = this.#results.length;
+        this.#results.push({ status: 'skipped', index, item });
+        try {
+          const context = { index, signal: this.#controller.signal };
+          const value = await (limiter === undefined
+            ? this.#start(item, context)
+            : this.#startLimited(item, context, limiter));
+          this.#results[index] = { status: 'fulfilled', index, item, value };
+          this.#progress.succeeded++;
+        } catch (reason) {
+          if (reason === neverStarted) break;
+          this.#results[index] = { status: 'rejected', index, item, reason };
+          this.#progress.failed++;
+        }
+        this.#report();
+      } while (limiter === undefined && !this.#stopped);
+    } catch (error) {
+      this.#break(error);
+    }
+    this.#lanes--;
+    this.#openLanes();
+  }
+
+  #start(item: T, context: { index: number; signal: AbortSignal }): Awaitable<R> {
+    this.#progress.started++;
+    return this.#worker(item, context);
+  }
+
+  async #startLimited(
+    item: T,
+    context: { index: number; signal: AbortSignal },
+    limiter: Limiter,
+  ): Promise<R> {
+    let started = false;
+    const openNext = () => {
+      if (started) return;
+      started = true;
+      this.#lanesToOpen++;
+      this.#openLanes();
+    };
+    try {
+      return await limiter.run(
+        () => {
+          openNext();
+          return this.#start(item, context);
+        },
+        { signal: context.signal },
+      );
+    } catch (error) {
+      if (!started && this.#stopped) throw neverStarted;
+      throw error;
+    } finally {
+      openNext();
+    }
+  }
+
+  #report(): void {
+    const { onProgress, stopWhen } = this.#options;
+    onProgress?.({ ...this.#progress });
+    if (stopWhen?.({ ...this.#progress }) === true) {
+      this.#stop(new DOMException('stopWhen asked to stop', 'AbortError'));
+    }
+  }
+
+  /** The whole is going to reject. */
+  #break(error: unknown): void {
+    this.#broken ??= { error };
+    this.#stop(error);
+  }
+
+  #stop(reason: unknown): void {
+    this.#stopped = true;
+    this.#source.stop();
+    this.#controller.abort(reason);
+  }
+
+  #finish(): void {
+    this.#subscription?.cancel();
+    if (this.#broken === undefined) this.#skipRest();
+    this.#source.close();
+    if (this.#broken === undefined) this.#settle?.resolve(this.#summary());
+    else this.#settle?.reject(this.#broken.error);
+  }
+
+  /** What a stopped run has not pulled is listed where the source is known to end. */
+  #skipRest(): void {
+    if (this.#source.total === undefined) return;
+    for (let step = this.#source.next(); !(step instanceof Promise) && step.done !== true; ) {
+      this.#results.push({ status: 'skipped', index: this.#results.length, item: step.value });
+      step = this.#source.next();
+    }
+  }
+
+  #summary(): Gathered<T, R> {
+    const results = this.#results;
+    const { succeeded, failed } = this.#progress;
+    const values: R[] = [];
+    const errors: Gathered<T, R>['errors'] = [];
+    for (const result of results) {
+      if (result.status === 'fulfilled') values.push(result.value);
+      else if (result.status === 'rejected') {
+        errors.push({ index: result.index, item: result.item, error: result.reason });
+      }
+    }
+    return {
+      total: results.length,
+      succeeded,
+      failed,
+      skipped: results.length - succeeded - failed,
+      failureRate: failed === 0 ? 0 : failed / (succeeded + failed),
+      durationMs: now() - this.#startedMs,
+      results,
+      values,
+      errors,
+      valuesOrThrow() {
+        if (errors.length === 0) return values;
+        const reasons = errors.map(({ error }) => error);
+        throw new AggregateError(reasons, `${failed} of ${succeeded + failed} items failed`);
+      },
+    };
+  }
+}
+
+/** Thrown for an item that was still waiting for the limiter when the run was stopped: it is skipped. */
+const neverStarted = Symbol('never started');
+
+interface Source<T> {
+  /** How many items there are, where that is known beforehand. */
+  readonly total: number | undefined;
+  next(): IteratorResult<T, unknown> | Promise<IteratorResult<T, unknown>>;
+  /** Nobody waits for an item any more. */
+  stop(): void;
+  /** Tells the iterator that no more is asked of it, unless it has ended by itself. */
+  close(): void;
+}
+
+function sourceOf<T>(items: Iterable<T> | AsyncIterable<T>): Source<T> {
+  const { length, size } = Object(items) as { length?: number; size?: number };
+  const total = Array.isArray(items)
+    ? length
+    : items instanceof Set || items instanceof Map
+      ? size
+      : undefined;
+  if (typeof (items as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === 'function') {
+    return new AsyncSource((items as AsyncIterable<T>)[Symbol.asyncIterator]());
+  }
+  if (typeof (items as Iterable<T> | undefined)?.[Symbol.iterator] === 'function') {
+    return new SyncSource((items as Iterable<T>)[Symbol.iterator](), total);
+  }
+  throw new TypeError(`items must be an iterable or an async iterable, got ${printable(items)}`);
+}
+
+class SyncSource<T> implements Source<T> {
+  readonly total: number | undefined;
+  readonly #iterator: Iterator<T, unknown>;
+  #ended = false;
+
+  constructor(iterator: Iterator<T, unknown>, total: number | undefined) {
+    this.#iterator = iterator;
+    this.total = total;
+  }
+
+  next(): IteratorResult<T, unknown> {
+    // One that throws has ended too; it is asked nothing more.
+    const ended = this.#ended;
+    this.#ended = true;
+    if (ended) return { done: true, value: undefined };
+    const step = this.#iterator.next();
+    this.#ended = step.done === true;
+    return step;
+  }
+
+  stop(): void {}
+
+  close(): void {
+    if (!this.#ended) this.#iterator.return?.();
+  }
+}
+
+/** Pulls one item at a time, whoever asks: not every async iterator bears to be asked twice at once. */
+class AsyncSource<T> implements Source<T> {
+  readonly total = undefined;
+  readonly #iterator: AsyncIterator<T, unknown>;
+  #ended = false;
+  #lastPull: Promise<unknown> = Promise.resolve();
+  #giveUpPull: (() => void) | undefined;
+
+  constructor(iterator: AsyncIterator<T, unknown>) {
+    this.#iterator = iterator;
+  }
+
+  next(): Promise<IteratorResult<T, unknown>> {
+    const pull = this.#lastPull.then(() => this.#pull());
+    this.#lastPull = pull.catch(() => {
+      this.#ended = true;
+    });
+    return pull;
+  }
+
+  #pull(): Promise<IteratorResult<T, unknown>> {
+    const end = { done: true, value: undefined } as const;
+    if (this.#ended) return Promise.resolve(end);
+    return new Promise((resolve, reject) => {
+      this.#giveUpPull = () => resolve(end);
+      Promise.resolve(this.#iterator.next()).then((step) => {
+        this.#ended = step.done === true;
+        resolve(step);
+      }, reject);
+    });
+  }
+
+  /** A source that has nothing to give for now must not keep a stopped run from ending. */
+  stop(): void {
+    this.#giveUpPull?.();
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    Promise.resolve(this.#iterator.return?.()).catch(() => {});
+  }
+}

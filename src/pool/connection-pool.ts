@@ -1,0 +1,161 @@
+/**
+ * ConnectionPool: a bounded number of connections to any number of keys (hosts, tenants, shards), each leased to
+ * one caller at a time or, with `leasesPerConnection`, to several.
+ *
+ *   Bound      `max` counts everything alive, closing connections too: the server never sees one more.
+ *   Late binding  a waiter gets whichever connection is ready first: a new one, or one that comes back.
+ *   Dials      as many as there are waiters whom nothing under way will serve; they run side by side, outside any
+ *              lock, and belong to the key: nobody's abort wastes one.
+ *   Failure    when nothing else can serve a key, a failed dial is told to all its waiters at once as ConnectError;
+ *              then one dial at a time probes, after a backoff with jitter.
+ *   Fairness   per key first come, first served. At the cap a key without a slot gets that of the least recently
+ *              used idle connection of any key, or of a busy one whose time slice is over.
+ *   Cancel     giving up loses the caller's place in the queue and nothing else; what was being dialled for him
+ *              serves the next one, or stays idle.
+ *   Cost       acquire and release of an idle connection are synchronous inside, O(1), and take one promise.
+ *
+ * The invariants stand in pool-core.ts. Not here: retries of the user's work, minimum idle connections, priorities.
+ * Lineage: Go's net/http transport (late binding), jackc/puddle (detached dials), HikariCP (demand, jitter, leaks).
+ */
+import { checkDuration, checkFunction, checkObject } from '../arguments.js';
+import type { Awaitable, WaitOptions } from '../vocabulary.js';
+import { type WaitTerms, waitTerms } from '../wait-queue.js';
+import type { ConnectionPoolOptions, ConnectionPoolStats, Connector, Lease } from './connector.js';
+import { Hooks } from './hooks.js';
+import { watchForLeak } from './leak-watch.js';
+import { type PoolLease, well } from './lease.js';
+import { PoolCore } from './pool-core.js';
+import { Sections } from './sections.js';
+import { checkConnector, type PoolSettings, poolSettings } from './settings.js';
+
+/** The key, unless there is only one target: then it is left out. */
+type KeyThen<K, Rest extends unknown[]> = [K] extends [void] ? Rest | [key: K, ...Rest] : [key: K, ...Rest];
+
+type UseTask<C, K, T> = (connection: C, lease: Lease<C, K>) => Awaitable<T>;
+
+const defaultGraceMs = 10_000;
+
+export class ConnectionPool<C, K = void> implements AsyncDisposable {
+  readonly #settings: PoolSettings;
+  readonly #hooks: Hooks<C, K>;
+  readonly #sections = new Sections();
+  readonly #core: PoolCore<C, K>;
+  readonly #defaults: WaitTerms;
+
+  /** @throws TypeError or RangeError that names the hook or the option, and the value. */
+  constructor(connector: Connector<C, K>, options: ConnectionPoolOptions = {}) {
+    checkConnector(connector);
+    this.#settings = poolSettings(options);
+    this.#hooks = new Hooks(connector, this.#settings.onEvent, this.#sections.context);
+    this.#core = new PoolCore(this.#settings, this.#hooks, this.#sections);
+    this.#defaults = { signal: undefined, waitTimeoutMs: this.#settings.waitTimeoutMs };
+  }
+
+  /**
+   * Runs `task` with a connection and gives it back; settles as the task does, its error untouched. A connection
+   * whose task threw is closed, unless the connector's `isReusable` says otherwise.
+   *
+   * Rejects, and never starts the task, as `acquire` does.
+   */
+  use<T>(...args: KeyThen<K, [task: UseTask<C, K, T>, options?: WaitOptions | undefined]>): Promise<T>;
+  use<T>(...args: unknown[]): Promise<T> {
+    const [key, task, options] = typeof args[0] === 'function' ? [undefined, ...args] : args;
+    try {
+      checkFunction('task', task);
+      return this.#acquire(key as K, options as WaitOptions | undefined).then((lease) =>
+        useLease(lease, task as UseTask<C, K, T>),
+      );
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  /**
+   * Waits for a connection; the lease works with `using`. A lease that is never released takes its connection out
+   * of the pool for good: prefer `use`.
+   *
+   * Rejects with `signal.reason`; `WaitTimeoutError` after `waitTimeoutMs`, with the last failed dial as `cause`;
+   * `ConnectError` when the dial failed and nothing else can serve the key; `QueueFullError`; `ClosedError`.
+   */
+  acquire(...args: KeyThen<K, [options?: WaitOptions | undefined]>): Promise<Lease<C, K>>;
+  acquire(...args: unknown[]): Promise<Lease<C, K>> {
+    const [key, options] = args.length === 1 && isWaitOptions(args[0]) ? [undefined, args[0]] : args;
+    try {
+      return this.#acquire(key as K, options as WaitOptions | undefined);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  /**
+   * Starts a new generation, of one key or of all: idle connections close now, leased ones when they come back,
+   * and what is being dialled is not used. For credentials that changed, or a server that moved.
+   */
+  reset(...key: [] | [key: K]): void {
+    this.#core.reset(...(key as [K]));
+  }
+
+  /**
+   * Refuses all who wait and all who come later with `ClosedError`, closes what is idle, waits `graceMs` (default
+   * 10_000) for leases and then closes them by force. Resolves when no connection is left; never rejects. Later
+   * calls return the same promise.
+   */
+  close(options: { graceMs?: number | undefined } = {}): Promise<void> {
+    try {
+      checkObject('options', options);
+      const { graceMs = defaultGraceMs } = options;
+      checkDuration('graceMs', graceMs);
+      return this.#core.close(graceMs);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  stats(): ConnectionPoolStats {
+    return this.#core.stats();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #acquire(key: K, options: WaitOptions | undefined): Promise<PoolLease<C, K>> {
+    const acquiring = this.#core.acquire(key, waitTerms(options, this.#defaults));
+    const warnAfterMs = this.#settings.leakWarnAfterMs;
+    if (warnAfterMs !== Infinity) {
+      const emit = this.#hooks.emit.bind(this.#hooks);
+      watchForLeak(acquiring, { warnAfterMs, context: this.#sections.context, emit });
+    }
+    return acquiring;
+  }
+}
+
+/** A task may have released its lease early; then there is nothing left to end. */
+function useLease<C, K, T>(lease: PoolLease<C, K>, task: UseTask<C, K, T>): Promise<T> {
+  const succeed = (value: Awaited<T>): Awaited<T> => {
+    if (!lease.released) lease.end(well);
+    return value;
+  };
+  const fail = (error: unknown): never => {
+    if (!lease.released) lease.end({ how: 'failed', error });
+    throw error;
+  };
+  let result: Awaitable<T>;
+  try {
+    result = task(lease.connection, lease);
+  } catch (error) {
+    return fail(error);
+  }
+  return Promise.resolve(result).then(succeed, fail);
+}
+
+/** Tells `acquire(options)`, where there is only one target, from `acquire(key)` with an object for a key. */
+function isWaitOptions(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === undefined;
+  const names = Object.keys(value);
+  return (
+    Object.getPrototypeOf(value) === Object.prototype && names.every((name) => waitOptionNames.has(name))
+  );
+}
+
+const waitOptionNames = new Set(['signal', 'waitTimeoutMs']);

@@ -1,0 +1,299 @@
+/**
+ * Inventory: every slot from the reservation before its dial to the end of its close, and the counts that bound
+ * them. It knows how a connection comes, is checked and goes; who gets it is decided in pool-core.
+ */
+import { now, setTimer, type Timer } from '../clock.js';
+import { ClosedError } from '../errors.js';
+import { LinkedList } from '../linked-list.js';
+import { follow, timeoutReason } from './bounded.js';
+import type { CloseReason, ConnectContext, ConnectionPoolEvent } from './connector.js';
+import type { Hooks } from './hooks.js';
+import type { KeyState } from './key-state.js';
+import type { Sections } from './sections.js';
+import type { PoolSettings } from './settings.js';
+import { Census, type Place, Slot, type SlotState } from './slot.js';
+
+const lifetimeJitter = 0.1;
+
+/** What the inventory tells whoever decides. Each is called inside a section. */
+export interface InventoryOwner<C, K> {
+  onConnected(slot: Slot<C, K>): void;
+  onDialFailed(slot: Slot<C, K>, error: unknown): void;
+  onChecked(slot: Slot<C, K>): void;
+  onFree(slot: Slot<C, K>): void;
+}
+
+export class Inventory<C, K> {
+  readonly census = new Census();
+  readonly slots = new Set<Slot<C, K>>();
+  /** Idle connections of all keys, the least recently used first. */
+  readonly idle = new LinkedList<Place<Slot<C, K>>>();
+  readonly counters = { connected: 0, connectFailed: 0, abandoned: 0 };
+  readonly #settings: PoolSettings;
+  readonly #hooks: Hooks<C, K>;
+  readonly #sections: Sections;
+  readonly #owner: InventoryOwner<C, K>;
+  #sweep: { readonly dueMs: number; readonly timer: Timer } | undefined;
+
+  constructor(settings: PoolSettings, hooks: Hooks<C, K>, sections: Sections, owner: InventoryOwner<C, K>) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.#sections = sections;
+    this.#owner = owner;
+  }
+
+  /** Takes a slot, in this section, and dials when it has ended. */
+  dial(key: KeyState<C, K>): void {
+    const bornMs = now();
+    const lifetimeMs = this.#settings.maxLifetimeMs * (1 - Math.random() * lifetimeJitter);
+    const slot = new Slot(key, bornMs, bornMs + lifetimeMs);
+    this.slots.add(slot);
+    this.census.connecting++;
+    key.census.connecting++;
+    this.#sections.afterwards(() => this.#connect(slot));
+  }
+
+  #connect(slot: Slot<C, K>): void {
+    if (slot.state !== 'connecting') return;
+    const { connectTimeoutMs } = this.#settings;
+    const controller = new AbortController();
+    const context: ConnectContext = {
+      signal: controller.signal,
+      lost: (error) => this.#sections.run(() => this.lose(slot, error)),
+      drain: () => this.#sections.run(() => this.retire(slot, 'lost')),
+    };
+    const dial = this.#hooks.connect(slot.key.key, context);
+    const unfollow = follow(dial, connectTimeoutMs, {
+      value: (connection) => this.#sections.run(() => this.#arrive(slot, connection)),
+      error: (error) =>
+        this.#sections.run(() => {
+          this.#remove(slot);
+          this.#fail(slot, error);
+        }),
+      timeout: () =>
+        this.#sections.run(() => {
+          const reason = timeoutReason('connect', connectTimeoutMs);
+          slot.interrupt?.(reason);
+          this.#fail(slot, reason);
+        }),
+    });
+    slot.interrupt = (reason) => {
+      unfollow();
+      this.#move(slot, 'closing');
+      this.#sections.afterwards(() => {
+        controller.abort(reason);
+        this.#awaitGivenUpDial(slot, dial);
+      });
+    };
+  }
+
+  #arrive(slot: Slot<C, K>, connection: C): void {
+    slot.connection = connection;
+    slot.interrupt = undefined;
+    this.#move(slot, 'checking');
+    this.counters.connected++;
+    this.#emit({ type: 'connect', key: slot.key.key, durationMs: now() - slot.bornMs });
+    this.#owner.onConnected(slot);
+  }
+
+  #fail(slot: Slot<C, K>, error: unknown): void {
+    this.counters.connectFailed++;
+    this.#owner.onDialFailed(slot, error);
+  }
+
+  /** A dial that was given up keeps its slot until it settles, for the server may count it; but not for ever. */
+  #awaitGivenUpDial(slot: Slot<C, K>, dial: Promise<C>): void {
+    follow(dial, this.#settings.closeTimeoutMs, {
+      value: (connection) =>
+        this.#sections.run(() => {
+          slot.connection = connection;
+          this.#close(slot, slot.retireReason ?? 'error');
+        }),
+      error: () => this.#sections.run(() => this.#free(slot)),
+      timeout: () => this.#sections.run(() => this.#abandon(slot, 'connect')),
+      lateValue: (connection) => {
+        this.#hooks.close(connection, slot.retireReason ?? 'error').catch(() => {});
+      },
+    });
+  }
+
+  /** Has a connection without leases validated or reset; it is nobody's until that has ended. */
+  check(slot: Slot<C, K>, hook: 'validate' | 'reset'): void {
+    this.#move(slot, 'checking');
+    slot.spare.leave();
+    slot.idle.leave();
+    this.#sections.afterwards(() => this.#runCheck(slot, hook));
+  }
+
+  #runCheck(slot: Slot<C, K>, hook: 'validate' | 'reset'): void {
+    if (slot.state !== 'checking') return;
+    const { validateTimeoutMs } = this.#settings;
+    const controller = new AbortController();
+    const fail = (error: unknown) => {
+      this.#emit({ type: 'hookError', key: slot.key.key, hook, error });
+      this.retire(slot, 'invalid');
+    };
+    const unfollow = follow(this.#hooks[hook](slot.connection as C, controller.signal), validateTimeoutMs, {
+      value: (fit) =>
+        this.#sections.run(() => {
+          slot.interrupt = undefined;
+          if (fit) this.#owner.onChecked(slot);
+          else this.retire(slot, 'invalid');
+        }),
+      error: (error) => this.#sections.run(() => fail(error)),
+      timeout: () => this.#sections.run(() => fail(timeoutReason(hook, validateTimeoutMs))),
+    });
+    slot.interrupt = (reason) => {
+      unfollow();
+      this.#sections.afterwards(() => controller.abort(reason));
+    };
+  }
+
+  /** A lease was given out: the connection is no longer idle. */
+  occupy(slot: Slot<C, K>): void {
+    if (slot.state === 'leased') return;
+    slot.idle.leave();
+    this.#move(slot, 'leased');
+    if (this.#hooks.countsReferences) {
+      this.#sections.afterwards(() => this.#hooks.ref(slot.connection as C, slot.key.key));
+    }
+  }
+
+  /** Nobody uses the connection for now. */
+  rest(slot: Slot<C, K>, nowMs: number): void {
+    slot.idleSinceMs = nowMs;
+    this.#move(slot, 'idle');
+    this.idle.push(slot.idle);
+    this.#sweepBy(this.#idleUntilMs(slot));
+    if (this.#hooks.countsReferences) {
+      this.#sections.afterwards(() => this.#hooks.unref(slot.connection as C, slot.key.key));
+    }
+  }
+
+  /** Gives the connection no more leases, and closes it when it has none. */
+  retire(slot: Slot<C, K>, reason: CloseReason): void {
+    if (slot.state === 'closing' || slot.state === 'gone') return;
+    slot.retireReason ??= reason;
+    slot.spare.leave();
+    slot.idle.leave();
+    if (slot.state === 'connecting') return;
+    if (slot.leases.size === 0) this.#hangUp(slot, slot.retireReason);
+    else this.#setRetiring(slot, true);
+  }
+
+  /** The connection is dead: its holders are told. */
+  lose(slot: Slot<C, K>, error: unknown): void {
+    if (slot.state === 'closing' || slot.state === 'gone') return;
+    slot.lostError ??= error;
+    this.#tellHolders(slot, 'the connection was lost', error);
+    this.retire(slot, 'lost');
+  }
+
+  /** Ends whatever the slot is doing, leases included. */
+  shutDown(slot: Slot<C, K>): void {
+    this.retire(slot, 'shutdown');
+    if (slot.state === 'leased') {
+      this.#tellHolders(slot, 'the connection was closed by force', undefined);
+      this.#hangUp(slot, 'shutdown');
+    } else if (slot.state !== 'connecting') return;
+    else if (slot.interrupt === undefined) this.#free(slot);
+    else slot.interrupt(new ClosedError('the connection pool'));
+  }
+
+  stopSweeping(): void {
+    this.#sweep?.timer.cancel();
+    this.#sweep = undefined;
+  }
+
+  #tellHolders(slot: Slot<C, K>, message: string, cause: unknown): void {
+    for (const lease of slot.leases) this.#sections.afterwards(() => lease.lose(message, cause));
+  }
+
+  #hangUp(slot: Slot<C, K>, reason: CloseReason): void {
+    slot.interrupt?.(new ClosedError('the connection'));
+    slot.interrupt = undefined;
+    this.#setRetiring(slot, false);
+    this.#move(slot, 'closing');
+    this.#close(slot, reason);
+  }
+
+  #close(slot: Slot<C, K>, reason: CloseReason): void {
+    const { key } = slot.key;
+    this.#emit({ type: 'close', key, reason });
+    this.#sections.afterwards(() => {
+      follow(this.#hooks.close(slot.connection as C, reason), this.#settings.closeTimeoutMs, {
+        value: () => this.#sections.run(() => this.#free(slot)),
+        error: (error) =>
+          this.#sections.run(() => {
+            this.#emit({ type: 'hookError', key, hook: 'close', error });
+            this.#free(slot);
+          }),
+        timeout: () => this.#sections.run(() => this.#abandon(slot, 'close')),
+      });
+    });
+  }
+
+  /** Gives the slot back although what it stood for may live on: a hook that never settles must not cost one. */
+  #abandon(slot: Slot<C, K>, hook: 'connect' | 'close'): void {
+    this.counters.abandoned++;
+    this.#emit({ type: 'abandoned', key: slot.key.key, hook });
+    this.#free(slot);
+  }
+
+  /** The single exit of every slot but that of a failed dial, whose failure is told with it. */
+  #free(slot: Slot<C, K>): void {
+    this.#remove(slot);
+    this.#owner.onFree(slot);
+  }
+
+  #remove(slot: Slot<C, K>): void {
+    this.#move(slot, 'gone');
+    this.slots.delete(slot);
+  }
+
+  #move(slot: Slot<C, K>, to: SlotState): void {
+    this.census.move(slot.state, to);
+    slot.key.census.move(slot.state, to);
+    slot.state = to;
+  }
+
+  #setRetiring(slot: Slot<C, K>, retiring: boolean): void {
+    if (slot.retiring === retiring) return;
+    slot.retiring = retiring;
+    const step = retiring ? 1 : -1;
+    this.census.retiring += step;
+    slot.key.census.retiring += step;
+  }
+
+  #idleUntilMs(slot: Slot<C, K>): number {
+    return Math.min(slot.idleSinceMs + this.#settings.idleTimeoutMs, slot.expiresMs);
+  }
+
+  /** One background timer for all idle connections, armed for the earliest that is due. */
+  #sweepBy(dueMs: number): void {
+    if (dueMs === Infinity || (this.#sweep !== undefined && this.#sweep.dueMs <= dueMs)) return;
+    this.#sweep?.timer.cancel();
+    const sweep = () => this.#sections.run(() => this.#closeOverdue());
+    const delayMs = Math.max(0, dueMs - now());
+    const timer = this.#sections.context.run(setTimer, sweep, delayMs, { background: true });
+    this.#sweep = { dueMs, timer };
+  }
+
+  #closeOverdue(): void {
+    this.#sweep = undefined;
+    const nowMs = now();
+    let nextMs = Infinity;
+    for (let place = this.idle.head; place !== undefined; ) {
+      const slot = place.item;
+      place = place.next;
+      const untilMs = this.#idleUntilMs(slot);
+      if (untilMs <= nowMs) this.retire(slot, slot.expiresMs <= nowMs ? 'lifetime' : 'idle');
+      else nextMs = Math.min(nextMs, untilMs);
+    }
+    this.#sweepBy(nextMs);
+  }
+
+  #emit(event: ConnectionPoolEvent): void {
+    if (this.#hooks.listens) this.#sections.afterwards(() => this.#hooks.emit(event));
+  }
+}

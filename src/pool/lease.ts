@@ -1,0 +1,90 @@
+import { now } from '../clock.js';
+import { ClosedError, LeaseLostError } from '../errors.js';
+import type { Linked, LinkedList } from '../linked-list.js';
+import type { Lease } from './connector.js';
+import type { Slot } from './slot.js';
+
+/** What a lease asks of the pool. */
+export interface LeaseOwner<C, K> {
+  giveBack(lease: PoolLease<C, K>, end: LeaseEnd): void;
+  onDoubleRelease(lease: PoolLease<C, K>): void;
+}
+
+/** How a lease ended: well, with an error that the connector may judge, or with the wish to see it closed. */
+export type LeaseEnd = { how: 'well' } | { how: 'failed'; error: unknown } | { how: 'destroyed' };
+
+export const well: LeaseEnd = { how: 'well' };
+const destroyed: LeaseEnd = { how: 'destroyed' };
+
+export class PoolLease<C, K> implements Lease<C, K>, Linked<PoolLease<C, K>> {
+  previous: PoolLease<C, K> | undefined = undefined;
+  next: PoolLease<C, K> | undefined = undefined;
+  list: LinkedList<PoolLease<C, K>> | undefined = undefined;
+  readonly slot: Slot<C, K>;
+  readonly sinceMs: number;
+  /** Told first when the lease ends. */
+  onRelease: (() => void) | undefined = undefined;
+  readonly #owner: LeaseOwner<C, K>;
+  #released = false;
+  #lost: LeaseLostError | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+
+  constructor(owner: LeaseOwner<C, K>, slot: Slot<C, K>, sinceMs: number) {
+    this.#owner = owner;
+    this.slot = slot;
+    this.sinceMs = sinceMs;
+  }
+
+  get key(): K {
+    return this.slot.key.key;
+  }
+
+  get connection(): C {
+    if (this.#released) throw new ClosedError('the lease');
+    return this.slot.connection as C;
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost);
+    }
+    return this.#controller.signal;
+  }
+
+  get heldMs(): number {
+    return now() - this.sinceMs;
+  }
+
+  release(error?: unknown): void {
+    this.end(error === undefined ? well : { how: 'failed', error });
+  }
+
+  destroy(): void {
+    this.end(destroyed);
+  }
+
+  /** Tells the holder that the connection is gone. */
+  lose(message: string, cause: unknown): void {
+    this.#lost = new LeaseLostError(message, { cause });
+    this.#controller?.abort(this.#lost);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#released) this.release();
+  }
+
+  end(end: LeaseEnd): void {
+    if (this.#released) {
+      this.#owner.onDoubleRelease(this);
+      return;
+    }
+    this.#released = true;
+    this.onRelease?.();
+    this.#owner.giveBack(this, end);
+  }
+}

@@ -1,0 +1,414 @@
+/**
+ * The pool's core: who gets which connection, and when one is dialled or closed. There is no `await` in here. A
+ * synchronous section runs to its end, so a check and the effect that relies on it are atomic without any lock;
+ * what has to be waited for (dial, validation, close) happens outside and comes back as a new section, which reads
+ * the world afresh. A lock held across the connect would be correct too, and would serve 100 hosts one by one.
+ *
+ * Invariants (test/support/pool-invariants.ts executes them after every step and inside every hook)
+ *   P1   connecting + idle + leased + checking + closing = total <= max, also as the connector counts them.
+ *   P2   The same per key, <= maxPerKey.
+ *   P3   Leases on a connection <= leasesPerConnection.
+ *   P4   Every acquire settles exactly once.
+ *   P5   Every connection that was made is closed exactly once, never while leased (but for a forced close).
+ *   P6   While a key has waiters, it has no usable connection with room for a lease.
+ *   P7   While a key's waiters are unmet: its slots or its dials are at their limit, or its backoff timer runs, or
+ *        the pool is full and as many connections are leaving as are wanted, or none is idle.
+ *   P8   A dial starts only for a waiter whom nothing under way will serve.
+ *   P9   A lease is for the asked key, of the current generation, not retiring and not past its lifetime.
+ *   P10  Per key first come, first served.
+ *   P11  After `close()` resolved: no slot, no timer, no event.
+ *   P12  A key without slot, waiter and backoff is forgotten.
+ *   P13  User code is called only between sections, when all of the above holds, and may call the pool back.
+ *
+ * Double-checked insertion: a dial answers a demand that may be gone when the connection arrives, so `#offer` asks
+ * again: closed or reset meanwhile, close it; waiters, serve the oldest, whoever caused the dial; none, keep it, for
+ * closing a good connection is waste, unless connections are shared and a sibling has room already.
+ *
+ * Fairness between keys: keys that want a slot stand in one line and get one each per turn. The slot comes from a
+ * free place, else from the least recently used idle connection of any key, else from a busy one whose time slice
+ * is over.
+ */
+import { now, setTimer, type Timer } from '../clock.js';
+import { ClosedError, ConnectError, printable, QueueFullError, type WaitDetails } from '../errors.js';
+import { LinkedList } from '../linked-list.js';
+import type { WaitTerms } from '../wait-queue.js';
+import type { CloseReason, ConnectionPoolEvent, ConnectionPoolStats } from './connector.js';
+import type { Hooks } from './hooks.js';
+import { Inventory, type InventoryOwner } from './inventory.js';
+import { type KeyOwner, KeyState } from './key-state.js';
+import { type LeaseEnd, type LeaseOwner, PoolLease } from './lease.js';
+import type { Sections } from './sections.js';
+import type { PoolSettings } from './settings.js';
+import type { Place, Slot } from './slot.js';
+
+/** A key that has starved this long may take a slot from a connection that has lived this long. */
+const rebalanceAfterMs = 100;
+
+export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, LeaseOwner<C, K> {
+  readonly #settings: PoolSettings;
+  readonly #hooks: Hooks<C, K>;
+  readonly #sections: Sections;
+  readonly #inventory: Inventory<C, K>;
+  readonly #keys = new Map<unknown, KeyState<C, K>>();
+  /** Keys that want a slot, the longest waiting first, and how many they want together. */
+  readonly #starved = new LinkedList<Place<KeyState<C, K>>>();
+  #demand = 0;
+  readonly #counters = { acquired: 0, timedOut: 0, aborted: 0, evicted: 0, rebalanced: 0 };
+  #waiting = 0;
+  #closed: { readonly promise: Promise<void>; readonly resolve: () => void; grace?: Timer } | undefined;
+
+  constructor(settings: PoolSettings, hooks: Hooks<C, K>, sections: Sections) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.#sections = sections;
+    this.#inventory = new Inventory(settings, hooks, sections, this);
+  }
+
+  acquire(key: K, terms: WaitTerms): Promise<PoolLease<C, K>> {
+    const id = this.#hooks.keyId(key);
+    if (this.#closed !== undefined) throw new ClosedError('the connection pool');
+    const known = this.#keys.get(id);
+    const lease = known && this.#leaseAtOnce(known);
+    if (lease !== undefined) {
+      this.#sections.end();
+      return Promise.resolve(lease);
+    }
+    if (this.#waiting >= this.#settings.maxWaiting) {
+      throw new QueueFullError({ ...this.#standing(), key, waitedMs: 0, waiting: this.#waiting });
+    }
+    const state = this.#keys.get(id) ?? this.#remember(key, id);
+    this.#waiting++;
+    const promise = state.queue.wait(terms);
+    this.#sections.run(() => this.#pump(state));
+    return promise;
+  }
+
+  /** `reset` without a key means all of them. */
+  reset(...keys: K[]): void {
+    const ids = keys.length === 0 ? [...this.#keys.keys()] : keys.map((key) => this.#hooks.keyId(key));
+    const states = new Set(ids.map((id) => this.#keys.get(id)));
+    this.#sections.run(() => {
+      for (const state of states) state?.startGeneration();
+      for (const slot of this.#inventory.slots) {
+        if (states.has(slot.key)) this.#inventory.retire(slot, 'reset');
+      }
+      for (const state of states) if (state !== undefined) this.#pump(state);
+    });
+  }
+
+  close(graceMs: number): Promise<void> {
+    if (this.#closed !== undefined) return this.#closed.promise;
+    let resolve!: () => void;
+    const promise = new Promise<void>((onClosed) => {
+      resolve = onClosed;
+    });
+    this.#closed = { promise, resolve };
+    this.#sections.run(() => {
+      this.#inventory.stopSweeping();
+      for (const key of [...this.#keys.values()]) {
+        this.#refuse(key, () => new ClosedError('the connection pool'));
+        key.endBackoff();
+        this.#pump(key);
+      }
+      for (const slot of [...this.#inventory.slots]) {
+        if (slot.leases.size > 0) this.#inventory.retire(slot, 'shutdown');
+        else this.#inventory.shutDown(slot);
+      }
+      if (graceMs !== Infinity)
+        this.#closed!.grace = this.#sections.context.run(setTimer, this.#endGrace, graceMs);
+      this.#finishClosing();
+    });
+    return promise;
+  }
+
+  stats(): ConnectionPoolStats {
+    const { total, connecting, idle, leased, checking, closing } = this.#inventory.census;
+    return {
+      total,
+      connecting,
+      idle,
+      leased,
+      validating: checking,
+      closing,
+      waiting: this.#waiting,
+      keys: this.#keys.size,
+      ...this.#counters,
+      ...this.#inventory.counters,
+    };
+  }
+
+  // ---- what happens ----------------------------------------------------------------------------------------
+
+  giveBack(lease: PoolLease<C, K>, end: LeaseEnd): void {
+    const { slot } = lease;
+    const reusable =
+      end.how === 'well' ||
+      (end.how === 'failed' && this.#hooks.isReusable(slot.connection as C, lease.key, end.error));
+    slot.leases.remove(lease);
+    if (slot.state === 'leased') {
+      if (!reusable) this.#inventory.retire(slot, 'error');
+      else if (slot.retireReason !== undefined) this.#inventory.retire(slot, slot.retireReason);
+      else if (this.#hooks.canReset && this.#settings.leasesPerConnection === 1) {
+        this.#inventory.check(slot, 'reset');
+      } else this.#offer(slot, now());
+      this.#pumpIfWanted(slot.key);
+    }
+    this.#sections.end();
+  }
+
+  onDoubleRelease(lease: PoolLease<C, K>): void {
+    this.#emit({ type: 'doubleRelease', key: lease.key });
+    this.#sections.end();
+  }
+
+  /** A waiter gave up. */
+  onLeave(key: KeyState<C, K>, why: 'aborted' | 'timedOut'): void {
+    this.#waiting--;
+    this.#counters[why]++;
+    this.#sections.run(() => this.#pump(key));
+  }
+
+  /** A dial answers a demand that may be gone: everything is asked again. */
+  onConnected(slot: Slot<C, K>): void {
+    const { key } = slot;
+    if (slot.retireReason === 'lost') {
+      this.#inventory.retire(slot, 'lost');
+      this.onDialFailed(slot, slot.lostError);
+      return;
+    }
+    key.forgetFailures();
+    this.#offer(slot, now(), 'fresh');
+    this.#pump(key);
+  }
+
+  onDialFailed(slot: Slot<C, K>, error: unknown): void {
+    const { key } = slot;
+    const retryInMs = key.countFailure(slot.failuresBefore, error);
+    this.#emit({ type: 'connectFailed', key: key.key, error, retryInMs });
+    if (this.#closed === undefined && key.backoff === undefined)
+      this.#startBackoff(key, retryInMs, 'background');
+    if (key.serving === 0) this.#refuse(key, () => connectError(key.key, error));
+    this.#pump(key);
+    this.#finishClosing();
+  }
+
+  onChecked(slot: Slot<C, K>): void {
+    this.#offer(slot, now());
+    this.#pump(slot.key);
+  }
+
+  onFree(slot: Slot<C, K>): void {
+    this.#pump(slot.key);
+    this.#finishClosing();
+  }
+
+  // ---- who gets what ---------------------------------------------------------------------------------------
+
+  /** The common case: nobody waits, and the connection used last is fit. */
+  #leaseAtOnce(key: KeyState<C, K>): PoolLease<C, K> | undefined {
+    const slot = key.spare.tail?.item;
+    if (slot === undefined) return undefined;
+    const nowMs = now();
+    const fit = this.#inspect(slot, nowMs) === 'fit';
+    // Asked after the inspection, in which user code may have run.
+    return fit && key.queue.size === 0 && slot.spare.list !== undefined
+      ? this.#lease(slot, nowMs)
+      : undefined;
+  }
+
+  /** Whether an open connection may be leased: yes, only after validation, or for which reason not. */
+  #inspect(slot: Slot<C, K>, nowMs: number): 'fit' | 'unproven' | CloseReason {
+    const { idleTimeoutMs, validateAfterIdleMs } = this.#settings;
+    if (nowMs >= slot.expiresMs) return 'lifetime';
+    const idleMs = slot.state === 'idle' ? nowMs - slot.idleSinceMs : 0;
+    if (idleMs >= idleTimeoutMs && slot.state === 'idle') return 'idle';
+    if (!this.#hooks.isAlive(slot.connection as C, slot.key.key)) return 'lost';
+    return idleMs >= validateAfterIdleMs && slot.state === 'idle' && this.#hooks.canValidate
+      ? 'unproven'
+      : 'fit';
+  }
+
+  #lease(slot: Slot<C, K>, nowMs: number): PoolLease<C, K> {
+    const lease = new PoolLease(this, slot, nowMs);
+    slot.leases.push(lease);
+    this.#inventory.occupy(slot);
+    if (slot.leases.size >= this.#settings.leasesPerConnection) slot.spare.leave();
+    this.#counters.acquired++;
+    return lease;
+  }
+
+  /** Gives a connection that has room to whoever should have it now. The double check of the insertion is here. */
+  #offer(slot: Slot<C, K>, nowMs: number, fresh?: 'fresh'): void {
+    const { key } = slot;
+    if (slot.generation !== key.generation) this.#inventory.retire(slot, 'reset');
+    else if (nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');
+    else if (fresh === undefined && this.#mustYield(slot, nowMs)) this.#yield(slot, nowMs);
+    else {
+      this.#serve(slot, nowMs);
+      if (slot.leases.size === 0) {
+        if (fresh !== undefined && this.#settings.leasesPerConnection > 1 && key.spare.size > 0) {
+          this.#inventory.retire(slot, 'duplicate');
+          return;
+        }
+        this.#inventory.rest(slot, nowMs);
+      }
+      const hasRoom = slot.leases.size < this.#settings.leasesPerConnection;
+      if (hasRoom && slot.spare.list === undefined) key.spare.push(slot.spare);
+    }
+  }
+
+  /** Leases the connection to the key's oldest waiters, as many as it has room for. */
+  #serve(slot: Slot<C, K>, nowMs: number): void {
+    const { queue } = slot.key;
+    while (queue.size > 0 && slot.leases.size < this.#settings.leasesPerConnection) {
+      this.#waiting--;
+      queue.grant(this.#lease(slot, nowMs));
+    }
+  }
+
+  /** Gives the key's open connections to its waiters (P6); one that must be validated first is a lease to come. */
+  #match(key: KeyState<C, K>): void {
+    for (let slot = key.spare.tail?.item; slot !== undefined; slot = key.spare.tail?.item) {
+      if (key.queue.size === 0) return;
+      const nowMs = now();
+      const verdict = this.#inspect(slot, nowMs);
+      if (slot.spare.list === undefined) continue;
+      if (verdict === 'fit') this.#serve(slot, nowMs);
+      else if (verdict !== 'unproven') this.#inventory.retire(slot, verdict);
+      else if (key.queue.size <= key.leasesToCome) return;
+      else this.#inventory.check(slot, 'validate');
+    }
+  }
+
+  /** Brings a key and those who compete with it up to date after anything that may have changed what they can have. */
+  #pump(key: KeyState<C, K>): void {
+    this.#match(key);
+    const wanted = this.#closed === undefined ? key.slotsWanted : 0;
+    if (wanted > 0 && key.backoff?.background === true) {
+      this.#startBackoff(key, Math.max(0, key.backoff.endsMs - now()), 'foreground');
+    }
+    this.#setDemand(key, key.backoff === undefined ? wanted : 0);
+    this.#serveStarved();
+    if (key.quiet && this.#keys.get(key.id) === key) this.#keys.delete(key.id);
+  }
+
+  #pumpIfWanted(key: KeyState<C, K>): void {
+    if (key.queue.size > 0 || key.demand > 0 || this.#starved.size > 0) this.#pump(key);
+  }
+
+  #setDemand(key: KeyState<C, K>, demand: number): void {
+    this.#demand += demand - key.demand;
+    key.demand = demand;
+    if (demand === 0) key.starved.leave();
+    else if (key.starved.list === undefined) this.#joinStarved(key, now());
+  }
+
+  #joinStarved(key: KeyState<C, K>, nowMs: number): void {
+    key.starved.leave();
+    key.starvedSinceMs = nowMs;
+    this.#starved.push(key.starved);
+  }
+
+  /** One slot per key and turn, as long as there are any; then one eviction for each that is still missing. */
+  #serveStarved(): void {
+    const { census, idle } = this.#inventory;
+    for (let { head } = this.#starved; head !== undefined; head = this.#starved.head) {
+      if (census.total >= this.#settings.max) break;
+      const key = head.item;
+      key.starved.leave();
+      this.#inventory.dial(key);
+      this.#setDemand(key, key.slotsWanted);
+    }
+    for (let { head } = idle; head !== undefined && census.leaving < this.#demand; head = idle.head) {
+      this.#counters.evicted++;
+      this.#inventory.retire(head.item, 'evicted');
+    }
+  }
+
+  /** Whether a busy connection's time slice is over: another key has starved long enough, and it has lived so long. */
+  #mustYield(slot: Slot<C, K>, nowMs: number): boolean {
+    const { head } = this.#starved;
+    const other = head?.item === slot.key ? head.next : head;
+    return (
+      other !== undefined &&
+      this.#inventory.census.leaving < this.#demand - slot.key.demand &&
+      nowMs - other.item.starvedSinceMs >= rebalanceAfterMs &&
+      nowMs - slot.bornMs >= rebalanceAfterMs
+    );
+  }
+
+  /** The key that gives a slot up goes to the end of the line, or it would get the same slot back. */
+  #yield(slot: Slot<C, K>, nowMs: number): void {
+    this.#counters.rebalanced++;
+    this.#inventory.retire(slot, 'rebalanced');
+    if (slot.key.demand > 0) this.#joinStarved(slot.key, nowMs);
+  }
+
+  // ---- keys, failures, the end -----------------------------------------------------------------------------
+
+  #remember(key: K, id: unknown): KeyState<C, K> {
+    const state = new KeyState<C, K>(key, id, this.#settings, this);
+    this.#keys.set(id, state);
+    return state;
+  }
+
+  #refuse(key: KeyState<C, K>, makeError: () => Error): void {
+    this.#waiting -= key.queue.size;
+    key.queue.refuseAll(makeError);
+  }
+
+  /** Foreground while somebody waits for its end, so that the process does not exit under him. */
+  #startBackoff(key: KeyState<C, K>, delayMs: number, where: 'foreground' | 'background'): void {
+    const background = where === 'background';
+    key.endBackoff();
+    const end = () => {
+      key.endBackoff();
+      this.#sections.run(() => this.#pump(key));
+    };
+    const timer = this.#sections.context.run(setTimer, end, delayMs, { background });
+    key.backoff = { endsMs: now() + delayMs, timer, background };
+  }
+
+  readonly #endGrace = (): void => {
+    this.#sections.run(() => {
+      for (const slot of [...this.#inventory.slots]) this.#inventory.shutDown(slot);
+    });
+  };
+
+  #finishClosing(): void {
+    if (this.#closed === undefined || this.#inventory.census.total > 0) return;
+    this.#closed.grace?.cancel();
+    this.#closed.resolve();
+  }
+
+  describe(key: KeyState<C, K>, waitedMs: number): WaitDetails {
+    return { ...this.#standing(), key: key.key, waitedMs, waiting: this.#waiting - 1 };
+  }
+
+  #standing(): { held: number; limit: number; hint: string | undefined } {
+    const held = this.#inventory.census.leased;
+    return { held, limit: this.#settings.max, hint: oldestLease(this.#inventory.slots) };
+  }
+
+  #emit(event: ConnectionPoolEvent): void {
+    if (this.#hooks.listens) this.#sections.afterwards(() => this.#hooks.emit(event));
+  }
+}
+
+function connectError(key: unknown, cause: unknown): ConnectError {
+  const target = key === undefined ? '' : ` to ${printable(key)}`;
+  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  return new ConnectError(`could not connect${target}${reason}`, { key, cause });
+}
+
+/** Who to suspect when a wait was too long. */
+function oldestLease<C, K>(slots: Iterable<Slot<C, K>>): string | undefined {
+  let oldest: PoolLease<C, K> | undefined;
+  for (const { leases } of slots) {
+    const first = leases.head;
+    if (first !== undefined && (oldest === undefined || first.sinceMs < oldest.sinceMs)) oldest = first;
+  }
+  if (oldest === undefined) return undefined;
+  const forKey = oldest.key === undefined ? '' : ` (key ${printable(oldest.key)})`;
+  return `the oldest lease${forKey} is held for ${Math.round(oldest.heldMs)} ms`;
+}

@@ -1,0 +1,94 @@
+import { type Linked, LinkedList } from '../linked-list.js';
+import type { CloseReason } from './connector.js';
+import type { KeyState } from './key-state.js';
+import type { PoolLease } from './lease.js';
+
+/**
+ *   connecting ──► idle ◄──► leased
+ *       │           │ ▲         │
+ *       │           ▼ │         │
+ *       │        checking ◄─────┤      checking: in `validate` or `reset`
+ *       │           │           │
+ *       └────────►closing◄──────┘      closing: also a dial that was given up and has not settled yet
+ *                   │
+ *                   ▼
+ *                 gone
+ */
+export type SlotState = 'connecting' | 'idle' | 'leased' | 'checking' | 'closing' | 'gone';
+
+/** How many slots stand in each state: one for the pool and one per key. */
+export class Census {
+  connecting = 0;
+  idle = 0;
+  leased = 0;
+  checking = 0;
+  closing = 0;
+  /** Those of the past: what leaves the other counts must arrive somewhere. */
+  gone = 0;
+  /** Of the leased: those that take no new lease and close when the last one returns. */
+  retiring = 0;
+
+  move(from: SlotState, to: SlotState): void {
+    this[from]--;
+    this[to]++;
+  }
+
+  get total(): number {
+    return this.connecting + this.idle + this.leased + this.checking + this.closing;
+  }
+
+  /** Slots on their way out: each will be free without anybody doing more. */
+  get leaving(): number {
+    return this.closing + this.retiring;
+  }
+}
+
+/** An item's place in one list, for items that stand in several. */
+export class Place<T> implements Linked<Place<T>> {
+  previous: Place<T> | undefined = undefined;
+  next: Place<T> | undefined = undefined;
+  list: LinkedList<Place<T>> | undefined = undefined;
+  readonly item: T;
+
+  constructor(item: T) {
+    this.item = item;
+  }
+
+  leave(): void {
+    this.list?.remove(this);
+  }
+}
+
+/** One of the pool's `max`: taken before the dial begins and given back after the close has ended. */
+export class Slot<C, K> {
+  readonly key: KeyState<C, K>;
+  readonly generation: number;
+  readonly bornMs: number;
+  readonly expiresMs: number;
+  state: SlotState = 'connecting';
+  /** The key's failures when the dial began: dials that fail together count as one failure. */
+  readonly failuresBefore: number;
+  connection: C | undefined = undefined;
+  idleSinceMs = 0;
+  /** Set once the connection takes no new lease: why it is going to be closed. */
+  retireReason: CloseReason | undefined = undefined;
+  /** What `lost` was told. */
+  lostError: unknown = undefined;
+  /** Leased, with a `retireReason`, and counted as such. */
+  retiring = false;
+  readonly leases = new LinkedList<PoolLease<C, K>>();
+  /** Among the key's connections with room for a lease, the most recently used last. */
+  readonly spare = new Place<Slot<C, K>>(this);
+  /** Among the pool's idle connections, the least recently used first. */
+  readonly idle = new Place<Slot<C, K>>(this);
+  /** Gives up what is going on outside: a dial, a validation or a reset. */
+  interrupt: ((reason: unknown) => void) | undefined = undefined;
+
+  constructor(key: KeyState<C, K>, bornMs: number, expiresMs: number) {
+    this.key = key;
+    this.generation = key.generation;
+    this.failuresBefore = key.failures;
+    this.bornMs = bornMs;
+    this.expiresMs = expiresMs;
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * retry: calls a task again when it fails, after a pause, for as long as that makes sense.
+ *
+ * Invariants
+ *   R1  At most one attempt runs at a time, unless one that timed out ignores its signal.
+ *   R2  It settles with what an attempt gave, with the last attempt's own error, or with `signal.reason`.
+ *   R3  No attempt starts after an abort, after `totalTimeoutMs`, or after an error with the code ERR_CLOSED.
+ *   R4  When it has settled it has left no timer and no listener behind.
+ *
+ * Cancel: an abort ends a pause at once, aborts the running attempt's signal, and does not wait for a task that
+ *   ignores it. Cost: a task that succeeds at once pays for one call and one derived promise.
+ * Composing: retry outside, limiter inside: `retry((context) => limiter.run(call, context))`. The permit is then free
+ *   during the pause; the other way round every pause holds one.
+ * Not here: circuit breaking. Lineage: Polly's retry strategy; the AWS builders' library on jitter and budgets.
+ */
+import { type AbortSubscription, onAbort } from './abort-listeners.js';
+import { checkDuration, checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
+import { type Backoff, exponential } from './backoff.js';
+import { type CallerTrace, callerTrace, withTrace } from './caller-trace.js';
+import { now, setTimer } from './clock.js';
+import { type Deadline, onDeadline } from './deadlines.js';
+import { AttemptTimeoutError } from './errors.js';
+import type { RetryBudget } from './retry-budget.js';
+import type { Awaitable } from './vocabulary.js';
+
+export interface AttemptContext {
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** Aborts with the caller's signal, or with `AttemptTimeoutError` when this attempt took too long. */
+  readonly signal: AbortSignal;
+}
+
+/** What a hook throws ends the retry, which then rejects with that. */
+export interface RetryOptions {
+  /** Attempts in all, the first included. Default 3. */
+  attempts?: number | undefined;
+  /** Default `exponential()`: 100 ms, doubling up to 10_000 ms, with full jitter. */
+  backoff?: Backoff | undefined;
+  /** An attempt that takes longer fails with `AttemptTimeoutError`, and is not waited for. Default: no bound. */
+  attemptTimeoutMs?: number | undefined;
+  /** All attempts and pauses together. A pause that would not fit is not begun. Default: no bound. */
+  totalTimeoutMs?: number | undefined;
+  /** Whether this error is worth another attempt. Default: every error is. */
+  shouldRetry?: ((error: unknown, context: { attempt: number }) => Awaitable<boolean>) | undefined;
+  /** What the server asked for, in milliseconds; wins over the backoff. `undefined`: it did not ask. */
+  retryAfterMs?: ((error: unknown) => number | undefined) | undefined;
+  /** Shared by many calls; a retry it does not allow is not made. */
+  budget?: RetryBudget | undefined;
+  signal?: AbortSignal | undefined;
+  /** Told before each pause. */
+  onRetry?: ((event: { error: unknown; attempt: number; delayMs: number }) => void) | undefined;
+}
+
+type Task<T> = (context: AttemptContext) => Awaitable<T>;
+
+/**
+ * Calls `task` until it succeeds, `attempts` times at the most; resolves with its value.
+ *
+ * Rejects with the last attempt's error untouched; with `signal.reason` after an abort; with `AttemptTimeoutError`
+ * when the last attempt took too long.
+ */
+export function retry<T>(task: Task<T>, options?: RetryOptions): Promise<T> {
+  try {
+    checkFunction('task', task);
+    const settings = options === undefined ? defaults : retrySettings(options);
+    settings.budget?.deposit();
+    return new Retry(task, settings).run();
+  } catch (refused) {
+    return Promise.reject(refused);
+  }
+}
+
+type Settings = ReturnType<typeof retrySettings>;
+
+/** @throws TypeError or RangeError that names the option and the value; `signal.reason` when it is aborted already. */
+function retrySettings(options: RetryOptions) {
+  checkObject('options', options);
+  const {
+    attempts = 3,
+    backoff = exponential(),
+    shouldRetry,
+    retryAfterMs,
+    budget,
+    signal,
+    onRetry,
+  } = options;
+  const { attemptTimeoutMs = Infinity, totalTimeoutMs = Infinity } = options;
+  checkLimit('attempts', attempts);
+  checkDuration('attemptTimeoutMs', attemptTimeoutMs);
+  checkDuration('totalTimeoutMs', totalTimeoutMs);
+  for (const [name, hook] of Object.entries({ backoff, shouldRetry, retryAfterMs, onRetry })) {
+    if (hook !== undefined) checkFunction(name, hook);
+  }
+  if (budget !== undefined) {
+    checkObject('budget', budget);
+    checkFunction('budget.tryWithdraw', budget.tryWithdraw);
+    checkFunction('budget.deposit', budget.deposit);
+  }
+  if (signal !== undefined) {
+    checkSignal('signal', signal);
+    if (signal.aborted) throw signal.reason;
+  }
+  const durations = { attemptTimeoutMs, totalTimeoutMs };
+  return { attempts, backoff, ...durations, shouldRetry, retryAfterMs, budget, signal, onRetry };
+}
+
+const defaults: Settings = retrySettings({});
+
+class Retry<T> {
+  readonly #task: Task<T>;
+  readonly #settings: Settings;
+  readonly #startedMs: number;
+  readonly #trace: CallerTrace | undefined;
+
+  constructor(task: Task<T>, settings: Settings) {
+    this.#task = task;
+    this.#settings = settings;
+    const bounded = settings.attemptTimeoutMs !== Infinity || settings.totalTimeoutMs !== Infinity;
+    this.#startedMs = bounded ? now() : 0;
+    this.#trace = bounded ? callerTrace(retry) : undefined;
+  }
+
+  run(): Promise<T> {
+    return this.#attempt(1, undefined).then(undefined, (error) => this.#recover(error));
+  }
+
+  /** A loop, not a recursion: a chain of promises would grow with every attempt. */
+  async #recover(firstError: unknown): Promise<T> {
+    let error = firstError;
+    let delayMs = 0;
+    for (let attempt = 1; ; attempt++) {
+      delayMs = await this.#delayAfter(attempt, error, delayMs);
+      await this.#pause(delayMs);
+      try {
+        return await this.#attempt(attempt + 1, error);
+      } catch (next) {
+        error = next;
+      }
+    }
+  }
+
+  /** How long to pause before the next attempt. @throws the error itself when there is to be none. */
+  async #delayAfter(attempt: number, error: unknown, previousMs: number): Promise<number> {
+    const { attempts, backoff, budget, onRetry, retryAfterMs, shouldRetry, signal } = this.#settings;
+    if (signal?.aborted) throw signal.reason;
+    if (attempt >= attempts || isClosed(error)) throw error;
+    if (shouldRetry !== undefined && !(await shouldRetry(error, { attempt }))) throw error;
+    if (signal?.aborted) throw signal.reason;
+    const askedMs = retryAfterMs?.(error);
+    const delayMs = askedMs ?? backoff(attempt, previousMs, Math.random);
+    checkDuration(askedMs === undefined ? 'the backoff' : 'retryAfterMs', delayMs);
+    if (delayMs === Infinity || delayMs >= this.#leftMs) throw error;
+    if (budget?.tryWithdraw() === false) throw error;
+    onRetry?.({ error, attempt, delayMs });
+    return delayMs;
+  }
+
+  get #leftMs(): number {
+    const { totalTimeoutMs } = this.#settings;
+    return totalTimeoutMs === Infinity ? Infinity : totalTimeoutMs - (now() - this.#startedMs);
+  }
+
+  #attempt(attempt: number, previousError: unknown): Promise<T> {
+    const { attemptTimeoutMs, signal } = this.#settings;
+    const timeoutMs = Math.min(attemptTimeoutMs, Math.max(0, this.#leftMs));
+    if (signal === undefined && timeoutMs === Infinity)
+      return call(this.#task, new UnwatchedAttempt(attempt));
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return new Promise<T>((resolve, reject) => {
+      const controller = new AbortController();
+      const watches: (AbortSubscription | Deadline)[] = [];
+      const unwatch = () => {
+        for (const watch of watches) watch.cancel();
+      };
+      const giveUp = (reason: unknown) => {
+        unwatch();
+        reject(reason);
+        controller.abort(reason);
+      };
+      const expire = () => giveUp(this.#timeoutError(attempt, timeoutMs, previousError));
+      if (signal !== undefined) watches.push(onAbort(signal, { onAbort: giveUp }));
+      if (timeoutMs !== Infinity) watches.push(onDeadline(timeoutMs, { onExpire: expire }));
+      call(this.#task, { attempt, signal: controller.signal }).then(
+        (value) => {
+          unwatch();
+          resolve(value);
+        },
+        (error) => {
+          unwatch();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #timeoutError(attempt: number, timeoutMs: number, previousError: unknown): AttemptTimeoutError {
+    const options = previousError === undefined ? undefined : { cause: previousError };
+    return withTrace(new AttemptTimeoutError(attempt, timeoutMs, options), this.#trace);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    const { signal } = this.#settings;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const timer = setTimer(() => {
+        subscription?.cancel();
+        resolve();
+      }, delayMs);
+      const stop = (reason: unknown) => {
+        timer.cancel();
+        reject(reason);
+      };
+      const subscription = signal && onAbort(signal, { onAbort: stop });
+    });
+  }
+}
+
+/** The context of an attempt that nothing can end: its signal is made only if somebody looks at it. */
+class UnwatchedAttempt implements AttemptContext {
+  readonly attempt: number;
+  #signal: AbortSignal | undefined;
+
+  constructor(attempt: number) {
+    this.attempt = attempt;
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= new AbortController().signal;
+    return this.#signal;
+  }
+}
+
+function call<T>(task: Task<T>, context: AttemptContext): Promise<T> {
+  try {
+    return Promise.resolve(task(context));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function isClosed(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ERR_CLOSED';
+}

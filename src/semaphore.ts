@@ -1,0 +1,235 @@
+/**
+ * Semaphore: at most `limit` units of work at a time; a caller may ask for more than one unit.
+ *
+ * Invariants
+ *   S1  The sum of the weights held is `held`; it exceeds `limit` only after `limit` was lowered.
+ *   S2  While somebody waits, the oldest waiter's weight does not fit into what is free.
+ *   S3  Waiters go first come, first served whatever their weight: light ones never starve a heavy one.
+ *   S4  After `close()` nobody waits and nobody is granted.
+ *
+ * Hand-over: whatever frees units (a release, a raised limit, a heavy waiter who left) grants, in the same turn, as
+ *   many of the oldest waiters as now fit.
+ * Cancel: giving up loses the caller's place in the queue and nothing else. Once granted, an abort has no effect.
+ * Cost: uncontended `run` is one call and one derived promise; an idle semaphore has no queue.
+ * Not here: rates per second, priorities. Lineage: golang.org/x/sync/semaphore, whose argument for strict order is
+ *   the reader-writer lock: a writer takes all N units and must not wait for a gap between readers.
+ */
+import { checkCount, checkFunction, checkLimit, checkObject } from './arguments.js';
+import { ClosedError, QueueFullError, type WaitDetails } from './errors.js';
+import { Hold } from './hold.js';
+import type { Awaitable, Limiter, Permit, WaitOptions } from './vocabulary.js';
+import { type QueueOwner, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
+
+export interface SemaphoreOptions {
+  /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
+  maxWaiting?: number | undefined;
+}
+
+export interface WeightedWaitOptions extends WaitOptions {
+  /** How many units to take. Default 1. */
+  weight?: number | undefined;
+}
+
+export interface SemaphoreStats {
+  limit: number;
+  held: number;
+  waiting: number;
+  closed: boolean;
+}
+
+export class Semaphore implements Limiter {
+  readonly #state: SemaphoreState;
+
+  /** @throws TypeError or RangeError when `limit` or `maxWaiting` is not a whole number or Infinity. */
+  constructor(limit: number, options: SemaphoreOptions = {}) {
+    checkLimit('limit', limit);
+    checkObject('options', options);
+    const { maxWaiting = Infinity } = options;
+    checkCount('maxWaiting', maxWaiting);
+    this.#state = new SemaphoreState(limit, maxWaiting);
+  }
+
+  /** How many units may be held. May be set at any time; lowering it never interrupts a holder. */
+  get limit(): number {
+    return this.#state.limit;
+  }
+
+  set limit(limit: number) {
+    checkLimit('limit', limit);
+    this.#state.limit = limit;
+    this.#state.serve();
+  }
+
+  /** How many units are held now. */
+  get held(): number {
+    return this.#state.held;
+  }
+
+  /** How many callers wait now. */
+  get waiting(): number {
+    return this.#state.queue.size;
+  }
+
+  /**
+   * Runs `task` while holding `weight` units; settles as the task does, its error untouched.
+   *
+   * Rejects, and never starts the task, with `signal.reason`, `WaitTimeoutError`, `QueueFullError` or `ClosedError`;
+   * with `RangeError` when `weight` exceeds the limit. An abort after the start does not reach the task.
+   */
+  run<T>(task: () => Awaitable<T>, options?: WeightedWaitOptions): Promise<T> {
+    const state = this.#state;
+    try {
+      checkFunction('task', task);
+      const weight = checkedWeight(options?.weight);
+      const terms = waitTerms(options);
+      if (state.tryTake(weight)) return state.hold(weight).run(task);
+      return state.wait(terms, weight).then(() => state.hold(weight).run(task));
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  /**
+   * Waits for `weight` units; the permit works with `using`. Prefer `run`, which cannot forget the release. In hot
+   * code `tryAcquire() ?? await acquire()` saves the promise.
+   *
+   * Rejects as `run` does; giving up loses only the place in the queue.
+   */
+  acquire(options?: WeightedWaitOptions): Promise<Permit> {
+    const state = this.#state;
+    try {
+      const weight = checkedWeight(options?.weight);
+      const terms = waitTerms(options);
+      if (state.tryTake(weight)) return Promise.resolve(new SemaphorePermit(state, weight));
+      return state.wait(terms, weight);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  /**
+   * The permit if `weight` units are free and nobody waits, at once; else `undefined`.
+   * @throws ClosedError, or RangeError when `weight` exceeds the limit.
+   */
+  tryAcquire(weight?: number): Permit | undefined {
+    const units = checkedWeight(weight);
+    return this.#state.tryTake(units) ? new SemaphorePermit(this.#state, units) : undefined;
+  }
+
+  /** Resolves when nothing is held and nobody waits: at once if that is so now. */
+  idle(): Promise<void> {
+    return this.#state.idle();
+  }
+
+  /** Refuses all who wait and all who come later with `ClosedError`; holders finish. Idempotent. */
+  close(): void {
+    this.#state.close();
+  }
+
+  stats(): SemaphoreStats {
+    const { limit, held, waiting } = this;
+    return { limit, held, waiting, closed: this.#state.closed };
+  }
+}
+
+function checkedWeight(weight: number | undefined): number {
+  if (weight === undefined) return 1;
+  checkLimit('weight', weight);
+  if (weight === Infinity) throw new RangeError('weight must be finite, got Infinity');
+  return weight;
+}
+
+/** The units themselves, apart from their public face so that a permit can reach them and a user cannot. */
+class SemaphoreState implements QueueOwner {
+  limit: number;
+  held = 0;
+  closed = false;
+  readonly queue = new WaitQueue<Permit>(this);
+  readonly #maxWaiting: number;
+  readonly #holdOfOne = new Hold({ release: () => this.give(1) });
+  #idleCallbacks: (() => void)[] = [];
+
+  constructor(limit: number, maxWaiting: number) {
+    this.limit = limit;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  tryTake(weight: number): boolean {
+    if (this.closed) throw new ClosedError('the semaphore');
+    if (weight > this.limit) {
+      throw new RangeError(`weight must be at most the limit of ${this.limit}, got ${weight}`);
+    }
+    if (this.queue.size > 0 || this.held + weight > this.limit) return false;
+    this.held += weight;
+    return true;
+  }
+
+  wait(terms: WaitTerms, weight: number): Promise<Permit> {
+    if (this.queue.size >= this.#maxWaiting) throw new QueueFullError(this.describe(0));
+    return this.queue.wait(terms, weight);
+  }
+
+  /** What gives `weight` units back when a task ends. */
+  hold(weight: number): Hold {
+    return weight === 1 ? this.#holdOfOne : new Hold({ release: () => this.give(weight) });
+  }
+
+  give(weight: number): void {
+    this.held -= weight;
+    this.serve();
+  }
+
+  /** Grants the oldest waiters as long as they fit (S2, S3). */
+  serve(): void {
+    for (let { head } = this.queue; head !== undefined; head = this.queue.head) {
+      if (this.held + head.weight > this.limit) return;
+      this.held += head.weight;
+      this.queue.grant(new SemaphorePermit(this, head.weight));
+    }
+    if (this.held > 0) return;
+    for (const callback of this.#idleCallbacks.splice(0)) callback();
+  }
+
+  idle(): Promise<void> {
+    if (this.held === 0 && this.queue.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idleCallbacks.push(resolve));
+  }
+
+  close(): void {
+    this.closed = true;
+    this.queue.refuseAll(() => new ClosedError('the semaphore'));
+    this.serve();
+  }
+
+  describe(waitedMs: number): WaitDetails {
+    return { waitedMs, held: this.held, waiting: this.queue.size, limit: this.limit };
+  }
+
+  onLeave(): void {
+    this.serve();
+  }
+}
+
+class SemaphorePermit implements Permit {
+  #state: SemaphoreState | undefined;
+  readonly #weight: number;
+
+  constructor(state: SemaphoreState, weight: number) {
+    this.#state = state;
+    this.#weight = weight;
+  }
+
+  get released(): boolean {
+    return this.#state === undefined;
+  }
+
+  release(): void {
+    const state = this.#state;
+    this.#state = undefined;
+    state?.give(this.#weight);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

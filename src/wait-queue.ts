@@ -1,0 +1,178 @@
+/**
+ * WaitQueue: the one place where callers wait. Mutex, semaphore, keyed mutex and pool decide who may go on; how a
+ * caller queues, gives up and is told, is decided here and nowhere else.
+ *
+ * Invariants
+ *   W1  Order: waiters are granted first come, first served.
+ *   W2  A waiter ends exactly once: granted, aborted, timed out or refused. Ending takes it out of the queue, its
+ *       signal's list and its deadline's list in the same synchronous step, so an end that comes later finds nothing.
+ *   W3  A wait that ends without a grant tells the owner, who may now be able to serve the next one.
+ *
+ * Hand-over: `grant` settles the head's promise inside the caller's turn; the waiter's own code starts in a later
+ *   microtask, in its own async context, never inside somebody's `release()`.
+ * Cancel: an abort rejects with `signal.reason` itself; a timeout with a WaitTimeoutError that carries the stack of
+ *   the call that waited. A grant and an abort in the same turn: whichever came first counts, and nothing is lost.
+ * Cost: one promise and one list entry per waiter; joining, leaving and granting are O(1) however long the queue.
+ *   A wait with a timeout also takes a stack trace (about a microsecond), or nobody could tell who timed out.
+ * Not here: limits, weights' meaning, fairness between queues. Lineage: trio's ParkingLot.
+ */
+import { type Abortable, type AbortSubscription, onAbort } from './abort-listeners.js';
+import { checkDuration, checkObject, checkSignal } from './arguments.js';
+import { type CallerTrace, callerTrace, withTrace } from './caller-trace.js';
+import { type Deadline, type Expirable, onDeadline } from './deadlines.js';
+import { type WaitDetails, WaitTimeoutError } from './errors.js';
+import { type Linked, LinkedList } from './linked-list.js';
+import type { WaitOptions } from './vocabulary.js';
+
+/** A caller's WaitOptions, read once and checked. */
+export interface WaitTerms {
+  readonly signal: AbortSignal | undefined;
+  readonly waitTimeoutMs: number;
+}
+
+const forEver: WaitTerms = { signal: undefined, waitTimeoutMs: Infinity };
+
+/**
+ * Reads and checks what a caller asks for.
+ * @throws TypeError or RangeError for bad options; `signal.reason` when the signal is aborted already.
+ */
+export function waitTerms(options: WaitOptions | undefined, defaults: WaitTerms = forEver): WaitTerms {
+  if (options === undefined) return defaults;
+  checkObject('options', options);
+  const { signal, waitTimeoutMs = defaults.waitTimeoutMs } = options;
+  checkDuration('waitTimeoutMs', waitTimeoutMs);
+  if (signal !== undefined) {
+    checkSignal('signal', signal);
+    if (signal.aborted) throw signal.reason;
+  }
+  return { signal, waitTimeoutMs };
+}
+
+/** What is waited for. */
+export interface QueueOwner {
+  /** How things stand, for the error of a wait that timed out. */
+  describe(waitedMs: number): WaitDetails;
+  /** A waiter left without a grant. */
+  onLeave(why: 'aborted' | 'timedOut'): void;
+  /** What is known to be in the way, for the error's `cause`. */
+  cause?(): unknown;
+}
+
+export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
+  previous: Waiter<T> | undefined = undefined;
+  next: Waiter<T> | undefined = undefined;
+  list: LinkedList<Waiter<T>> | undefined = undefined;
+  readonly weight: number;
+  readonly #queue: WaitQueue<T>;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: ((reason: unknown) => void) | undefined;
+  #ways: WaysOut | undefined = undefined;
+
+  constructor(
+    queue: WaitQueue<T>,
+    weight: number,
+    resolve: (value: T) => void,
+    reject?: (reason: unknown) => void,
+  ) {
+    this.#queue = queue;
+    this.weight = weight;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  watch({ signal, waitTimeoutMs }: WaitTerms): void {
+    if (signal === undefined && waitTimeoutMs === Infinity) return;
+    this.#ways = {
+      abort: signal && onAbort(signal, this),
+      deadline: waitTimeoutMs === Infinity ? undefined : onDeadline(waitTimeoutMs, this),
+      trace: waitTimeoutMs === Infinity ? undefined : callerTrace(WaitQueue.prototype.wait),
+    };
+  }
+
+  /** Takes the waiter out of everything it stands in; false when it had left before. */
+  leave(): boolean {
+    if (this.list?.remove(this) !== true) return false;
+    this.#ways?.abort?.cancel();
+    this.#ways?.deadline?.cancel();
+    return true;
+  }
+
+  settle(value: T): void {
+    this.#resolve(value);
+  }
+
+  /** Ends the wait with an error of the package's own, which gets the stack of the call that waited if it is known. */
+  refuse(error: Error): void {
+    this.#reject?.(withTrace(error, this.#ways?.trace));
+  }
+
+  onAbort(reason: unknown): void {
+    if (!this.leave()) return;
+    this.#reject?.(reason);
+    this.#queue.owner.onLeave('aborted');
+  }
+
+  onExpire(waitedMs: number): void {
+    if (!this.leave()) return;
+    const { owner } = this.#queue;
+    const cause = owner.cause?.();
+    this.refuse(new WaitTimeoutError(owner.describe(waitedMs), cause === undefined ? undefined : { cause }));
+    owner.onLeave('timedOut');
+  }
+}
+
+/** The ways in which a wait may end besides a grant; absent for a caller who waits for ever. */
+interface WaysOut {
+  readonly abort: AbortSubscription | undefined;
+  readonly deadline: Deadline | undefined;
+  /** Where the caller began to wait. */
+  readonly trace: CallerTrace | undefined;
+}
+
+export class WaitQueue<T> {
+  readonly owner: QueueOwner;
+  readonly #waiters = new LinkedList<Waiter<T>>();
+
+  constructor(owner: QueueOwner) {
+    this.owner = owner;
+  }
+
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /** The oldest waiter. */
+  get head(): Waiter<T> | undefined {
+    return this.#waiters.head;
+  }
+
+  /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
+  wait(terms: WaitTerms, weight = 1): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const waiter = new Waiter(this, weight, resolve, reject);
+      this.#waiters.push(waiter);
+      waiter.watch(terms);
+    });
+  }
+
+  /** Joins the queue with a callback for the grant; the caller himself sees to leaving. */
+  join(onGrant: (value: T) => void): Waiter<T> {
+    const waiter = new Waiter(this, 1, onGrant);
+    this.#waiters.push(waiter);
+    return waiter;
+  }
+
+  /** Gives the oldest waiter what it waits for. */
+  grant(value: T): void {
+    const { head } = this.#waiters;
+    if (head?.leave()) head.settle(value);
+  }
+
+  /** Ends every wait with an error of its own. */
+  refuseAll(makeError: () => Error): void {
+    for (let { head } = this.#waiters; head !== undefined; head = this.#waiters.head) {
+      head.leave();
+      head.refuse(makeError());
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import {
+  AdaptiveSemaphore,
+  AimdLimit,
+  ConnectionPool,
+  KeyedMutex,
+  Mutex,
+  Semaphore,
+  type WaitOptions,
+} from 'latchkey';
+
+/** What everything that locks has in common, with room for one holder. */
+export interface LockLike {
+  run<T>(task: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T>;
+  acquire(options?: WaitOptions): Promise<{ release(): unknown; readonly released?: boolean }>;
+  /** How many callers wait now. */
+  waiting(): number;
+  /** Nothing is held and nobody waits. */
+  free(): boolean;
+  close?(): unknown;
+}
+
+export interface LockKind {
+  name: string;
+  make(): LockLike;
+}
+
+/** Everything that locks: each claim of the conformance list and each sweep is made of all of them. */
+export const lockLikes: LockKind[] = [
+  {
+    name: 'Mutex',
+    make() {
+      const mutex = new Mutex();
+      return {
+        run: (task, options) => mutex.run(task, options),
+        acquire: (options) => mutex.acquire(options),
+        waiting: () => mutex.waiting,
+        free: () => !mutex.locked && mutex.waiting === 0,
+      };
+    },
+  },
+  {
+    name: 'Semaphore(1)',
+    make() {
+      const semaphore = new Semaphore(1);
+      return {
+        run: (task, options) => semaphore.run(task, options),
+        acquire: (options) => semaphore.acquire(options),
+        waiting: () => semaphore.waiting,
+        free: () => semaphore.held === 0 && semaphore.waiting === 0,
+        close: () => semaphore.close(),
+      };
+    },
+  },
+  {
+    name: 'KeyedMutex, one key',
+    make() {
+      const mutex = new KeyedMutex<string>();
+      let waiting = 0;
+      const counted = <T>(settled: Promise<T>): Promise<T> => {
+        waiting++;
+        const done = () => {
+          waiting--;
+        };
+        settled.then(done, done);
+        return settled;
+      };
+      return {
+        run: (task, options) => mutex.run('key', task, options),
+        acquire: (options) =>
+          mutex.isLocked('key') ? counted(mutex.acquire('key', options)) : mutex.acquire('key', options),
+        waiting: () => waiting,
+        free: () => mutex.size === 0,
+      };
+    },
+  },
+  {
+    name: 'KeyedMutex, several keys',
+    make() {
+      const mutex = new KeyedMutex<number>();
+      return {
+        run: (task, options) => mutex.runAll([1, 2, 3], task, options),
+        acquire: (options) => mutex.acquireAll([3, 1, 2], options),
+        waiting: () => 0,
+        free: () => mutex.size === 0,
+      };
+    },
+  },
+  {
+    name: 'AdaptiveSemaphore, min = max = 1',
+    make() {
+      const semaphore = new AdaptiveSemaphore({ algorithm: new AimdLimit({ min: 1, max: 1 }) });
+      return {
+        run: (task, options) => semaphore.run(task, options),
+        acquire: (options) => semaphore.acquire(options),
+        waiting: () => semaphore.waiting,
+        free: () => semaphore.held === 0 && semaphore.waiting === 0,
+        close: () => semaphore.close(),
+      };
+    },
+  },
+  {
+    name: 'ConnectionPool, max 1',
+    make() {
+      const pool = new ConnectionPool<object>(
+        { connect: () => ({}), close() {}, isReusable: () => true },
+        { max: 1, waitTimeoutMs: Infinity, idleTimeoutMs: Infinity, maxLifetimeMs: Infinity },
+      );
+      return {
+        run: (task, options) => pool.use(undefined, task, options),
+        acquire: (options) => pool.acquire(options),
+        waiting: () => pool.stats().waiting,
+        free: () => pool.stats().leased === 0 && pool.stats().waiting === 0,
+        close: () => pool.close(),
+      };
+    },
+  },
+];
+
+/** Lets `count` microtasks pass. */
+export async function microtasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await undefined;
+}
+
+/** Lets every microtask pass that is due. */
+export function drained(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export interface Outcome<T> {
+  state: 'pending' | 'fulfilled' | 'rejected';
+  value?: T;
+  reason?: unknown;
+  /** How often it settled: anything but 0 and 1 is a bug of the test. */
+  times: number;
+}
+
+/** Watches a promise without waiting for it. */
+export function watch<T>(promise: Promise<T>): Outcome<T> {
+  const outcome: Outcome<T> = { state: 'pending', times: 0 };
+  promise.then(
+    (value) => Object.assign(outcome, { state: 'fulfilled', value, times: outcome.times + 1 }),
+    (reason) => Object.assign(outcome, { state: 'rejected', reason, times: outcome.times + 1 }),
+  );
+  return outcome;
+}
