@@ -62,8 +62,19 @@ export class Inventory<C, K> {
       lost: (error) => this.#sections.run(() => this.lose(slot, error)),
       drain: () => this.#sections.run(() => this.retire(slot, 'lost')),
     };
+    let unfollow = () => {};
+    slot.interrupt = (reason) => {
+      unfollow();
+      this.#move(slot, 'closing');
+      this.#sections.afterwards(() => {
+        controller.abort(reason);
+        this.#awaitGivenUpDial(slot, dial);
+      });
+    };
     const dial = this.#hooks.connect(slot.key.key, context);
-    const unfollow = follow(dial, connectTimeoutMs, {
+    // The hook itself may have closed the pool.
+    if (slot.state !== 'connecting') return;
+    unfollow = follow(dial, connectTimeoutMs, {
       value: (connection) => this.#sections.run(() => this.#arrive(slot, connection)),
       error: (error) =>
         this.#sections.run(() => {
@@ -77,14 +88,6 @@ export class Inventory<C, K> {
           this.#fail(slot, reason);
         }),
     });
-    slot.interrupt = (reason) => {
-      unfollow();
-      this.#move(slot, 'closing');
-      this.#sections.afterwards(() => {
-        controller.abort(reason);
-        this.#awaitGivenUpDial(slot, dial);
-      });
-    };
   }
 
   #arrive(slot: Slot<C, K>, connection: C): void {
@@ -133,7 +136,14 @@ export class Inventory<C, K> {
       this.#emit({ type: 'hookError', key: slot.key.key, hook, error });
       this.retire(slot, 'invalid');
     };
-    const unfollow = follow(this.#hooks[hook](slot.connection as C, controller.signal), validateTimeoutMs, {
+    let unfollow = () => {};
+    slot.interrupt = (reason) => {
+      unfollow();
+      this.#sections.afterwards(() => controller.abort(reason));
+    };
+    const check = this.#hooks[hook](slot.connection as C, controller.signal);
+    if (slot.state !== 'checking') return;
+    unfollow = follow(check, validateTimeoutMs, {
       value: (fit) =>
         this.#sections.run(() => {
           slot.interrupt = undefined;
@@ -143,10 +153,6 @@ export class Inventory<C, K> {
       error: (error) => this.#sections.run(() => fail(error)),
       timeout: () => this.#sections.run(() => fail(timeoutReason(hook, validateTimeoutMs))),
     });
-    slot.interrupt = (reason) => {
-      unfollow();
-      this.#sections.afterwards(() => controller.abort(reason));
-    };
   }
 
   /** A lease was given out: the connection is no longer idle. */

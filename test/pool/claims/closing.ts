@@ -1,0 +1,142 @@
+import { expect } from 'vitest';
+import { watch } from '../../support/lock-likes.js';
+import { claim } from './claim.js';
+
+const never = () => new Promise<never>(() => {});
+
+export const closing = [
+  claim(
+    'close() refuses waiters at once, aborts dials, waits for leases, then closes by force (T38)',
+    async (open) => {
+      const world = open({ max: 3, connect: ({ id }) => world.time.sleep(id === 3 ? 500 : 10) });
+      const leased = await world.lease('a');
+      (await world.lease('b')).release();
+      const waiter = world.acquire('a');
+      await world.settle();
+      const closed = watch(world.pool.close({ graceMs: 1_000 }));
+      expect(world.pool.close()).toBe(world.pool.close({ graceMs: 5 }));
+      await world.settle();
+      expect(waiter.reason).toMatchObject({ code: 'ERR_CLOSED' });
+      await expect(world.pool.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+      await world.advance(999);
+      expect([closed.state, leased.signal.aborted]).toEqual(['pending', false]);
+      await world.advance(1);
+      await world.settle();
+      expect(leased.signal.reason).toMatchObject({ code: 'ERR_LEASE_LOST' });
+      expect([closed.state, world.alive]).toEqual(['fulfilled', 0]);
+      leased.release();
+      expect(world.stats.total).toBe(0);
+    },
+  ),
+
+  claim('close() resolves as soon as the last lease comes back', async (open) => {
+    const world = open();
+    const lease = await world.lease();
+    const closed = watch(world.pool.close());
+    await world.advance(100);
+    lease.release();
+    await world.settle();
+    expect([closed.state, world.time.armed]).toEqual(['fulfilled', 0]);
+  }),
+
+  claim('close() while the last dial fails resolves (T39)', async (open) => {
+    const world = open({
+      connect: ({ context: { signal } }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    });
+    const waiter = world.acquire();
+    await world.settle();
+    const closed = watch(world.pool.close());
+    await world.settle();
+    expect([waiter.state, closed.state]).toEqual(['rejected', 'fulfilled']);
+  }),
+
+  claim('close() waits for a dial that ignores its signal no longer than closeTimeoutMs', async (open) => {
+    const world = open({ connect: never, closeTimeoutMs: 100 });
+    world.acquire();
+    await world.settle();
+    const closed = watch(world.pool.close());
+    await world.advance(99);
+    expect(closed.state).toBe('pending');
+    await world.advance(1);
+    expect([closed.state, world.stats.abandoned]).toEqual(['fulfilled', 1]);
+  }),
+
+  claim('a pool closed from within its own connect dials nothing more', async (open) => {
+    const world = open({ max: 2, connect: () => void world.pool.close() });
+    const waiters = [world.acquire('a'), world.acquire('b')];
+    await world.advance(10);
+    expect(waiters.map(({ reason }) => (reason as { code: string }).code)).toEqual([
+      'ERR_CLOSED',
+      'ERR_CLOSED',
+    ]);
+    expect(world.stats.total).toBe(0);
+  }),
+
+  claim('a pool that was never used closes at once', async (open) => {
+    const world = open();
+    await world.pool.close();
+    expect(world.time.armed).toBe(0);
+  }),
+
+  claim('close() with validation, reset and backoff under way leaves no timer', async (open) => {
+    const world = open({
+      validateAfterIdleMs: 1,
+      hooks: { validate: never, reset: never },
+      connect: ({ key }) => (key === 'bad' ? Promise.reject(new Error('no')) : undefined),
+    });
+    (await world.lease('a')).release();
+    world.acquire('bad');
+    await world.settle();
+    expect(world.stats.validating).toBe(1);
+    const closed = watch(world.pool.close());
+    await world.settle();
+    expect([closed.state, world.time.armed]).toEqual(['fulfilled', 0]);
+  }),
+
+  claim('nothing is told after close() has resolved (P11)', async (open) => {
+    const world = open({ connect: never, closeTimeoutMs: 10 });
+    const waiter = world.acquire();
+    await world.settle();
+    world.pool.close();
+    await world.advance(10);
+    const told = world.events.length;
+    await world.advance(100_000);
+    expect([waiter.state, world.events.length]).toEqual(['rejected', told]);
+  }),
+
+  claim('user code may call the pool back from anywhere (T41)', async (open) => {
+    let depth = 0;
+    const again = () => {
+      if (depth > 3) return true;
+      depth++;
+      world.acquire(`key-${depth}`);
+      world.pool.stats();
+      world.pool.reset();
+      return true;
+    };
+    const world = open({
+      max: 2,
+      validateAfterIdleMs: 0,
+      onEvent: again,
+      hooks: {
+        isAlive: again,
+        isReusable: again,
+        ref: again,
+        unref: again,
+        validate: again,
+        reset: async () => void again(),
+      },
+    });
+    for (const key of ['a', 'b', 'a', 'c']) {
+      const outcome = world.acquire(key);
+      for (let i = 0; i < 50; i++) {
+        await world.advance(10);
+        for (const { value } of world.acquires)
+          if (value?.released === false) value.release(i % 2 ? undefined : new Error('x'));
+      }
+      expect(outcome.state).toBe('fulfilled');
+      depth = 0;
+    }
+  }),
+];

@@ -1,0 +1,203 @@
+/**
+ * One pool with options, hooks and users drawn at random: whatever they do, the invariants hold after every step and
+ * inside every hook, and in the end nothing is left.
+ */
+import { ConnectionPool } from 'latchkey';
+import { vi } from 'vitest';
+import { settled } from '../support/manual-time.js';
+import { type Connection, type PoolLease, World } from '../support/pool-world.js';
+import { SeededRandom } from '../support/seeded-random.js';
+
+interface User {
+  readonly key: string;
+  readonly order: number;
+  readonly controller: AbortController;
+  state: 'waiting' | 'holding' | 'done';
+  lease?: PoolLease;
+  settlements: number;
+}
+
+const steps = 60;
+
+/** Runs one pool from `seed`; returns what went wrong, in words. */
+export async function runRandomPool(seed: number, Pool = ConnectionPool): Promise<string[]> {
+  const random = new SeededRandom(seed);
+  // The pool's own jitter is drawn from the seed too.
+  const jitter = vi.spyOn(Math, 'random').mockImplementation(random.next);
+  try {
+    return await run(random, Pool);
+  } finally {
+    jitter.mockRestore();
+  }
+}
+
+async function run(random: SeededRandom, Pool: typeof ConnectionPool): Promise<string[]> {
+  const problems: string[] = [];
+  const max = 1 + random.below(5);
+  const leasesPerConnection = random.pick([1, 1, 3, Infinity]);
+  const faulty = random.pick([0, 0, 0.1, 0.4]);
+  const draining = new Set<Connection>();
+  const neverClosing = random.chance(0.2);
+
+  /** A hook: does well most of the time, now, soon or late; else throws, rejects or never settles. */
+  const behave = <T>(value: () => T): T | Promise<T> => {
+    if (random.chance(faulty)) {
+      switch (random.below(4)) {
+        case 0:
+          throw new Error('a hook threw');
+        case 1:
+          return Promise.reject(new Error('a hook rejected'));
+        case 2:
+          return new Promise<T>(() => {});
+        default:
+          return world.time
+            .sleep(random.below(400))
+            .then(() => Promise.reject(new Error('a hook rejected late')));
+      }
+    }
+    if (random.chance(0.3)) return value();
+    const delayMs = random.chance(0.1) ? random.below(600) : random.below(20);
+    return world.time.sleep(delayMs).then(value);
+  };
+  const mark = (connection: Connection) => draining.add(connection);
+
+  const world = new World({
+    Pool,
+    max,
+    maxPerKey: random.chance(0.3) ? 1 + random.below(max) : max,
+    leasesPerConnection,
+    maxConnecting: 1 + random.below(4),
+    maxWaiting: random.chance(0.2) ? 3 : Infinity,
+    waitTimeoutMs: random.pick([50, 500, Infinity]),
+    connectTimeoutMs: random.pick([30, 200]),
+    closeTimeoutMs: random.pick([20, 100]),
+    idleTimeoutMs: random.pick([10, 300, Infinity]),
+    maxLifetimeMs: random.pick([100, 5_000, Infinity]),
+    validateAfterIdleMs: random.pick([0, 20]),
+    validateTimeoutMs: 50,
+    leakWarnAfterMs: random.pick([40, Infinity]),
+    connect: () => behave(() => undefined),
+    close: () => (neverClosing && random.chance(0.3) ? new Promise(() => {}) : behave(() => undefined)),
+    hooks: {
+      isAlive: () => !random.chance(0.05),
+      ...(random.chance(0.5) && { validate: () => behave(() => !random.chance(0.2)) }),
+      ...(random.chance(0.3) && { reset: () => behave(() => undefined) as Promise<undefined> }),
+      isReusable: () => random.chance(0.5),
+    },
+    onEvent: () => {
+      if (random.chance(0.02)) visit();
+    },
+  });
+
+  const keys = ['a', 'b', 'c', 'd'].slice(0, 1 + random.below(4));
+  const users: User[] = [];
+  let closed = false;
+  const lastGranted = new Map<string, number>();
+
+  function arrive(): void {
+    const user: User = {
+      key: random.pick(keys),
+      order: users.length,
+      controller: new AbortController(),
+      state: 'waiting',
+      settlements: 0,
+    };
+    users.push(user);
+    const { signal } = user.controller;
+    world.pool.acquire(user.key, random.chance(0.5) ? { signal } : undefined).then(
+      (lease) => {
+        user.settlements++;
+        user.state = 'holding';
+        user.lease = lease;
+        if (lease.key !== user.key) problems.push(`asked for ${user.key}, got ${lease.key}`);
+        const previous = lastGranted.get(user.key) ?? -1;
+        if (previous > user.order)
+          problems.push(`${user.order} was granted after ${previous}, who came later`);
+        lastGranted.set(user.key, Math.max(previous, user.order));
+        const { connection } = lease;
+        if (connection.closes > 0 && !closed) problems.push(`a closed connection was leased to ${user.key}`);
+        const sharing = users.filter(
+          ({ state, lease: held }) => state === 'holding' && held?.connection === connection,
+        );
+        if (sharing.length > leasesPerConnection) problems.push(`${sharing.length} users share a connection`);
+      },
+      () => {
+        user.settlements++;
+        user.state = 'done';
+      },
+    );
+  }
+
+  function leave(user: User): void {
+    const { lease } = user;
+    if (lease === undefined) return;
+    user.state = 'done';
+    const ways = [
+      () => lease.release(),
+      () => lease.release(),
+      () => lease.release(new Error('the user failed')),
+      () => lease.destroy(),
+    ];
+    random.pick(ways)();
+    if (random.chance(0.1)) lease.release();
+  }
+
+  /** Something that a user, a server or an operator may do at any time, also from within a hook. */
+  function visit(): void {
+    const waiting = users.filter(({ state }) => state === 'waiting');
+    const holding = users.filter(({ state }) => state === 'holding');
+    const open = world.connections.filter(({ closes }) => closes === 0);
+    const draw = random.below(100);
+    if (draw < 45) arrive();
+    else if (draw < 75 && holding.length > 0) leave(random.pick(holding));
+    else if (draw < 85 && waiting.length > 0) random.pick(waiting).controller.abort();
+    else if (draw < 89 && open.length > 0) {
+      const connection = random.pick(open);
+      mark(connection);
+      connection.context.lost(new Error('reset by peer'));
+    } else if (draw < 92 && open.length > 0) {
+      const connection = random.pick(open);
+      mark(connection);
+      connection.context.drain();
+    } else if (draw < 94) random.chance(0.5) ? world.pool.reset() : world.pool.reset(random.pick(keys));
+  }
+
+  /** Once all is at rest: nobody waits for a key that has an idle connection (P6), or a free slot and no reason (P7). */
+  function checkRest(): void {
+    const { waiting, idle, total, connecting, validating, closing } = world.stats;
+    const pending = users.filter(({ state }) => state === 'waiting').length;
+    if (waiting !== pending) problems.push(`${waiting} waiting by the counts, ${pending} by the users`);
+    for (const user of users)
+      if (user.settlements > 1) problems.push(`a user was answered ${user.settlements} times`);
+    if (keys.length === 1 && waiting > 0 && idle > connecting + validating + closing + total) {
+      problems.push('idle beside waiting');
+    }
+  }
+
+  for (let step = 0; step < steps; step++) {
+    for (let visits = random.below(4); visits > 0; visits--) visit();
+    if (random.chance(0.7)) await world.advance(random.chance(0.1) ? random.below(700) : random.below(25));
+    else await settled();
+    world.check();
+    checkRest();
+  }
+
+  // Everybody goes home: with finite holds and a server that answers, every waiter is served or told (P4, P7).
+  for (let round = 0; round < 200 && users.some(({ state }) => state !== 'done'); round++) {
+    for (const user of users) if (user.state === 'holding') leave(user);
+    await world.advance(100);
+  }
+  const forgotten = users.filter(({ state }) => state === 'waiting').length;
+  if (forgotten > 0)
+    problems.push(`${forgotten} waiters were never answered: ${JSON.stringify(world.stats)}`);
+
+  closed = true;
+  try {
+    await world.end({ graceMs: random.pick([0, 50]) });
+  } catch (error) {
+    problems.push(String((error as Error).message));
+  } finally {
+    world.time.uninstall();
+  }
+  return [...problems, ...world.violations];
+}

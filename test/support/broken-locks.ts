@@ -1,0 +1,87 @@
+import type { WaitOptions } from 'latchkey';
+import type { LockKind, LockLike } from './lock-likes.js';
+
+/** Locks that are wrong in one way each, as people write them: the suites are asserted to fail them. */
+
+interface Wrong {
+  /** The lock is free for a moment while it passes from one to the next. */
+  freedBeforeHandOver?: boolean;
+  /** The next holder is chosen a microtask after the release. */
+  grantedLate?: boolean;
+  /** A waiter who gave up stays in the queue and is granted all the same. */
+  ghosts?: boolean;
+  /** Newcomers go first. */
+  lastComeFirst?: boolean;
+  /** An abort after the grant takes the place away again. */
+  abortAfterGrant?: boolean;
+}
+
+class BrokenLock implements LockLike {
+  readonly #wrong: Wrong;
+  #locked = false;
+  readonly #queue: (() => void)[] = [];
+
+  constructor(wrong: Wrong) {
+    this.#wrong = wrong;
+  }
+
+  async run<T>(task: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T> {
+    const grant = await this.acquire(options);
+    try {
+      return await task();
+    } finally {
+      grant.release();
+    }
+  }
+
+  async acquire({ signal }: WaitOptions = {}): Promise<{ release(): void }> {
+    signal?.throwIfAborted();
+    if (this.#locked) await this.#wait(signal);
+    this.#locked = true;
+    if (this.#wrong.abortAfterGrant) signal?.throwIfAborted();
+    return { release: () => this.#release() };
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#wrong.lastComeFirst) this.#queue.unshift(resolve);
+      else this.#queue.push(resolve);
+      signal?.addEventListener('abort', () => {
+        const place = this.#queue.indexOf(resolve);
+        if (place === -1) return;
+        if (!this.#wrong.ghosts) this.#queue.splice(place, 1);
+        reject(signal.reason);
+      });
+    });
+  }
+
+  #release(): void {
+    if (this.#wrong.grantedLate) queueMicrotask(() => this.#next());
+    else this.#next();
+  }
+
+  #next(): void {
+    const next = this.#queue.shift();
+    if (next === undefined || this.#wrong.freedBeforeHandOver || this.#wrong.grantedLate)
+      this.#locked = false;
+    next?.();
+  }
+
+  waiting(): number {
+    return this.#queue.length;
+  }
+
+  free(): boolean {
+    return !this.#locked && this.#queue.length === 0;
+  }
+}
+
+const kind = (name: string, wrong: Wrong): LockKind => ({ name, make: () => new BrokenLock(wrong) });
+
+export const brokenLocks: LockKind[] = [
+  kind('is free for a moment during the hand-over', { freedBeforeHandOver: true }),
+  kind('grants one microtask after the release', { grantedLate: true }),
+  kind('grants a waiter who has given up', { ghosts: true }),
+  kind('serves the newcomer first', { lastComeFirst: true }),
+  kind('gives up a place that was granted already', { abortAfterGrant: true }),
+];
