@@ -1,0 +1,54 @@
+/**
+ * Every TypeScript block in the README and in docs/*.md is a program: it is run as it stands, and what it prints is
+ * what the comments `// → …` say.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const pages = ['README.md', ...(await readdir(path.join(root, 'docs'))).map((name) => `docs/${name}`)].filter(
+  (name) => name.endsWith('.md'),
+);
+
+let scratch = '';
+beforeAll(async () => {
+  scratch = await mkdtemp(path.join(tmpdir(), 'latchkey-docs-'));
+});
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+async function run(code: string, name: string): Promise<string> {
+  const outfile = path.join(scratch, `${name}.mjs`);
+  const { outputFiles } = await build({
+    stdin: { contents: code, loader: 'ts', resolveDir: root },
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    alias: { latchkey: path.join(root, 'src/index.ts') },
+  });
+  await writeFile(outfile, outputFiles[0]?.text ?? '');
+  const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });
+  return stdout;
+}
+
+for (const page of pages) {
+  const text = await readFile(path.join(root, page), 'utf8');
+  const blocks = [...text.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, code = '']) => code);
+  if (blocks.length === 0) continue;
+  describe(page, () => {
+    test.each(
+      blocks.map((code, i) => ({ code, line: text.slice(0, text.indexOf(code)).split('\n').length, i })),
+    )('the program at line $line runs, and prints what it says', async ({ code, i }) => {
+      const told = [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, line]) => line);
+      const printed = await run(code, `${path.basename(page)}-${i}`);
+      expect(printed.trimEnd()).toBe(told.join('\n'));
+    });
+  });
+}
