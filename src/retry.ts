@@ -16,9 +16,9 @@
 import { type AbortSubscription, onAbort } from './abort-listeners.js';
 import { checkDuration, checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
 import { type Backoff, exponential } from './backoff.js';
-import { type CallerTrace, callerTrace, withTrace } from './caller-trace.js';
 import { now, setTimer } from './clock.js';
 import { type Deadline, onDeadline } from './deadlines.js';
+import { DeferredError, made, tracedHere } from './deferred-error.js';
 import { AttemptTimeoutError } from './errors.js';
 import type { RetryBudget } from './retry-budget.js';
 import type { Awaitable } from './vocabulary.js';
@@ -110,18 +110,15 @@ class Retry<T> {
   readonly #task: Task<T>;
   readonly #settings: Settings;
   readonly #startedMs: number;
-  readonly #trace: CallerTrace | undefined;
 
   constructor(task: Task<T>, settings: Settings) {
     this.#task = task;
     this.#settings = settings;
-    const bounded = settings.attemptTimeoutMs !== Infinity || settings.totalTimeoutMs !== Infinity;
-    this.#startedMs = bounded ? now() : 0;
-    this.#trace = bounded ? callerTrace(retry) : undefined;
+    this.#startedMs = settings.totalTimeoutMs === Infinity ? 0 : now();
   }
 
   run(): Promise<T> {
-    return this.#attempt(1, undefined).then(undefined, (error) => this.#recover(error));
+    return this.#attempt(1, undefined).then(undefined, (reason) => this.#recover(made(reason)));
   }
 
   /** A loop, not a recursion: a chain of promises would grow with every attempt. */
@@ -133,8 +130,8 @@ class Retry<T> {
       await this.#pause(delayMs);
       try {
         return await this.#attempt(attempt + 1, error);
-      } catch (next) {
-        error = next;
+      } catch (reason) {
+        error = made(reason);
       }
     }
   }
@@ -174,12 +171,15 @@ class Retry<T> {
       };
       const giveUp = (reason: unknown) => {
         unwatch();
-        reject(reason);
+        reject(reason instanceof AttemptTimeoutError ? new DeferredError(() => tracedHere(reason)) : reason);
         controller.abort(reason);
       };
-      const expire = () => giveUp(this.#timeoutError(attempt, timeoutMs, previousError));
+      const onExpire = () => {
+        const options = previousError === undefined ? undefined : { cause: previousError };
+        giveUp(new AttemptTimeoutError(attempt, timeoutMs, options));
+      };
       if (signal !== undefined) watches.push(onAbort(signal, { onAbort: giveUp }));
-      if (timeoutMs !== Infinity) watches.push(onDeadline(timeoutMs, { onExpire: expire }));
+      if (timeoutMs !== Infinity) watches.push(onDeadline(timeoutMs, { onExpire }));
       call(this.#task, { attempt, signal: controller.signal }).then(
         (value) => {
           unwatch();
@@ -191,11 +191,6 @@ class Retry<T> {
         },
       );
     });
-  }
-
-  #timeoutError(attempt: number, timeoutMs: number, previousError: unknown): AttemptTimeoutError {
-    const options = previousError === undefined ? undefined : { cause: previousError };
-    return withTrace(new AttemptTimeoutError(attempt, timeoutMs, options), this.#trace);
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -11,15 +11,15 @@
  * Hand-over: `grant` settles the head's promise inside the caller's turn; the waiter's own code starts in a later
  *   microtask, in its own async context, never inside somebody's `release()`.
  * Cancel: an abort rejects with `signal.reason` itself; a timeout with a WaitTimeoutError that carries the stack of
- *   the call that waited. A grant and an abort in the same turn: whichever came first counts, and nothing is lost.
- * Cost: one promise and one list entry per waiter; joining, leaving and granting are O(1) however long the queue.
- *   A wait with a timeout also takes a stack trace (about a microsecond), or nobody could tell who timed out.
+ *   whoever awaits it. A grant and an abort in the same turn: whichever came first counts, and nothing is lost.
+ * Cost: one promise and one list entry per waiter, a second promise for one who may time out; joining, leaving and
+ *   granting are O(1) however long the queue.
  * Not here: limits, weights' meaning, fairness between queues. Lineage: trio's ParkingLot.
  */
 import { type Abortable, type AbortSubscription, onAbort } from './abort-listeners.js';
 import { checkDuration, checkObject, checkSignal } from './arguments.js';
-import { type CallerTrace, callerTrace, withTrace } from './caller-trace.js';
 import { type Deadline, type Expirable, onDeadline } from './deadlines.js';
+import { DeferredError, throwMade } from './deferred-error.js';
 import { type WaitDetails, WaitTimeoutError } from './errors.js';
 import { type Linked, LinkedList } from './linked-list.js';
 import type { WaitOptions } from './vocabulary.js';
@@ -85,7 +85,6 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
     this.#ways = {
       abort: signal && onAbort(signal, this),
       deadline: waitTimeoutMs === Infinity ? undefined : onDeadline(waitTimeoutMs, this),
-      trace: waitTimeoutMs === Infinity ? undefined : callerTrace(WaitQueue.prototype.wait),
     };
   }
 
@@ -101,9 +100,10 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
     this.#resolve(value);
   }
 
-  /** Ends the wait with an error of the package's own, which gets the stack of the call that waited if it is known. */
-  refuse(error: Error): void {
-    this.#reject?.(withTrace(error, this.#ways?.trace));
+  /** Ends the wait with an error of the package's own. */
+  refuse(makeError: () => Error): void {
+    // Only a wait that may time out has a last reaction that makes the error where its caller is known.
+    this.#reject?.(this.#ways?.deadline === undefined ? makeError() : new DeferredError(makeError));
   }
 
   onAbort(reason: unknown): void {
@@ -115,8 +115,9 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
   onExpire(waitedMs: number): void {
     if (!this.leave()) return;
     const { owner } = this.#queue;
+    const details = owner.describe(waitedMs);
     const cause = owner.cause?.();
-    this.refuse(new WaitTimeoutError(owner.describe(waitedMs), cause === undefined ? undefined : { cause }));
+    this.refuse(() => new WaitTimeoutError(details, cause === undefined ? undefined : { cause }));
     owner.onLeave('timedOut');
   }
 }
@@ -125,8 +126,6 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
 interface WaysOut {
   readonly abort: AbortSubscription | undefined;
   readonly deadline: Deadline | undefined;
-  /** Where the caller began to wait. */
-  readonly trace: CallerTrace | undefined;
 }
 
 export class WaitQueue<T> {
@@ -148,11 +147,12 @@ export class WaitQueue<T> {
 
   /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
   wait(terms: WaitTerms, weight = 1): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
+    const wait = new Promise<T>((resolve, reject) => {
       const waiter = new Waiter(this, weight, resolve, reject);
       this.#waiters.push(waiter);
       waiter.watch(terms);
     });
+    return terms.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwMade);
   }
 
   /** Joins the queue with a callback for the grant; the caller himself sees to leaving. */
@@ -172,7 +172,7 @@ export class WaitQueue<T> {
   refuseAll(makeError: () => Error): void {
     for (let { head } = this.#waiters; head !== undefined; head = this.#waiters.head) {
       head.leave();
-      head.refuse(makeError());
+      head.refuse(makeError);
     }
   }
 }

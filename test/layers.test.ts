@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 const ranks: string[][] = [
-  ['vocabulary', 'errors', 'clock', 'linked-list', 'context', 'caller-trace'],
+  ['vocabulary', 'errors', 'clock', 'linked-list', 'context', 'deferred-error'],
   ['arguments', 'abort-listeners', 'deadlines', 'hold'],
   ['wait-queue', 'backoff', 'retry-budget', 'limit/'],
   ['mutex', 'keyed-mutex', 'semaphore'],

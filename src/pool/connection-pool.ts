@@ -122,11 +122,9 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   #acquire(key: K, options: WaitOptions | undefined): Promise<PoolLease<C, K>> {
     const acquiring = this.#core.acquire(key, waitTerms(options, this.#defaults));
     const warnAfterMs = this.#settings.leakWarnAfterMs;
-    if (warnAfterMs !== Infinity) {
-      const emit = this.#hooks.emit.bind(this.#hooks);
-      watchForLeak(acquiring, { warnAfterMs, context: this.#sections.context, emit });
-    }
-    return acquiring;
+    if (warnAfterMs === Infinity) return acquiring;
+    const emit = this.#hooks.emit.bind(this.#hooks);
+    return watchForLeak(acquiring, { warnAfterMs, context: this.#sections.context, emit });
   }
 }
 

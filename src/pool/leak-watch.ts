@@ -4,23 +4,19 @@ import type { ConnectionPoolEvent } from './connector.js';
 import type { PoolLease } from './lease.js';
 
 /** Reports a lease that is held for too long, and its return if it comes back after all. */
-export function watchForLeak<C, K>(
+export async function watchForLeak<C, K>(
   acquiring: Promise<PoolLease<C, K>>,
   options: { warnAfterMs: number; context: Context; emit: (event: ConnectionPoolEvent) => void },
-): void {
+): Promise<PoolLease<C, K>> {
   const { warnAfterMs, context, emit } = options;
-  const trace = new Error('a lease was acquired here');
-  acquiring.then(
-    (lease) => {
-      if (lease.released) return;
-      const { key } = lease;
-      const report = () => {
-        lease.onRelease = () => emit({ type: 'leakReturned', key, heldMs: lease.heldMs });
-        emit({ type: 'leak', key, heldMs: lease.heldMs, stack: trace.stack ?? '' });
-      };
-      const timer = context.run(setTimer, report, warnAfterMs, { background: true });
-      lease.onRelease = () => timer.cancel();
-    },
-    () => {},
-  );
+  const trace = new Error('the lease was acquired here');
+  const lease = await acquiring;
+  const { key } = lease;
+  const report = () => {
+    lease.onRelease = () => emit({ type: 'leakReturned', key, heldMs: lease.heldMs });
+    emit({ type: 'leak', key, heldMs: lease.heldMs, stack: trace.stack ?? '' });
+  };
+  const timer = context.run(setTimer, report, warnAfterMs, { background: true });
+  lease.onRelease = () => timer.cancel();
+  return lease;
 }

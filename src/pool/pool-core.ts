@@ -292,8 +292,9 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     if (key.quiet && this.#keys.get(key.id) === key) this.#keys.delete(key.id);
   }
 
+  /** A connection that comes back never makes its key want more, so nothing wanted means nothing to do. */
   #pumpIfWanted(key: KeyState<C, K>): void {
-    if (key.queue.size > 0 || key.demand > 0 || this.#starved.size > 0) this.#pump(key);
+    if (key.demand > 0 || this.#starved.size > 0) this.#pump(key);
   }
 
   #setDemand(key: KeyState<C, K>, demand: number): void {

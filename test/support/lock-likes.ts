@@ -56,13 +56,13 @@ export const lockLikes: LockKind[] = [
     make() {
       const mutex = new KeyedMutex<string>();
       let waiting = 0;
-      const counted = <T>(settled: Promise<T>): Promise<T> => {
+      const counted = async <T>(settled: Promise<T>): Promise<T> => {
         waiting++;
-        const done = () => {
+        try {
+          return await settled;
+        } finally {
           waiting--;
-        };
-        settled.then(done, done);
-        return settled;
+        }
       };
       return {
         run: (task, options) => mutex.run('key', task, options),

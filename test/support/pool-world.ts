@@ -9,9 +9,10 @@ import {
   type Connector,
   type Lease,
 } from 'latchkey';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { type Outcome, watch } from './lock-likes.js';
 import { ManualTime, settled } from './manual-time.js';
+import { SeededRandom } from './seeded-random.js';
 
 export interface Connection {
   readonly id: number;
@@ -31,6 +32,8 @@ export interface WorldOptions extends ConnectionPoolOptions {
   hooks?: Partial<Connector<Connection, string>>;
   /** Which pool is put to the test: the real one, or one that is wrong on purpose. */
   Pool?: typeof ConnectionPool;
+  /** What the pool draws its jitter from. Default: the same for every world. */
+  random?: () => number;
 }
 
 /** No claim dials so often: a pool that does would never let time pass. */
@@ -48,12 +51,15 @@ export class World {
   peak = 0;
   readonly violations: string[] = [];
   readonly acquires: Outcome<PoolLease>[] = [];
+  readonly #jitter: { mockRestore(): void };
   readonly #max: number;
   readonly #maxPerKey: number;
 
   constructor(options: WorldOptions = {}) {
-    const { connect = 10, close = 0, hooks = {}, onEvent, Pool = ConnectionPool, ...poolOptions } = options;
+    const { connect = 10, close = 0, hooks = {}, onEvent, Pool = ConnectionPool, ...rest } = options;
+    const { random = new SeededRandom(1).next, ...poolOptions } = rest;
     this.time.install();
+    this.#jitter = vi.spyOn(Math, 'random').mockImplementation(random);
     this.#max = poolOptions.max ?? 50;
     this.#maxPerKey = poolOptions.maxPerKey ?? this.#max;
     this.pool = new Pool<Connection, string>(
@@ -170,13 +176,19 @@ export class World {
     }
   }
 
+  /** Gives the globals back. */
+  leave(): void {
+    this.time.uninstall();
+    this.#jitter.mockRestore();
+  }
+
   /** Closes the pool and asserts that nothing is left (P4, P5, P11), and that nothing was wrong on the way. */
   async end(closeOptions: { graceMs?: number } = { graceMs: 0 }): Promise<void> {
     const closed = watch(this.pool.close(closeOptions));
     for (let i = 0; i < 20 && closed.state === 'pending'; i++) await this.advance(1_000);
     const { total, waiting, keys, abandoned } = this.stats;
     const armed = this.time.armed;
-    this.time.uninstall();
+    this.leave();
     expect(this.violations).toEqual([]);
     expect(closed.state).toBe('fulfilled');
     expect({ total, waiting, keys }).toEqual({ total: 0, waiting: 0, keys: 0 });

@@ -24,6 +24,6 @@ export async function verify({ check }: Claim, Pool: typeof ConnectionPool): Pro
     });
     await world?.end();
   } finally {
-    world?.time.uninstall();
+    world?.leave();
   }
 }

@@ -26,7 +26,7 @@ export const failure = [
       const world = open({ connect: ({ id }) => (id === 1 ? undefined : Promise.reject(refusal)) });
       const holder = await world.lease();
       const waiter = world.acquire();
-      await world.advance(10);
+      await world.settle();
       expect([waiter.state, world.stats.connectFailed]).toEqual(['pending', 1]);
       holder.release();
       await world.settle();
