@@ -207,6 +207,8 @@ class Gathering<T, R> {
     try {
       return await limiter.run(
         () => {
+          // Granted, but too late.
+          if (this.#stopped) throw neverStarted;
           openNext();
           return this.#start(item, context);
         },
@@ -348,6 +350,7 @@ class AsyncSource<T> implements Source<T> {
   readonly total = undefined;
   readonly #iterator: AsyncIterator<T, unknown>;
   #ended = false;
+  #stopped = false;
   #lastPull: Promise<unknown> = Promise.resolve();
   #giveUpPull: (() => void) | undefined;
 
@@ -365,7 +368,7 @@ class AsyncSource<T> implements Source<T> {
 
   #pull(): Promise<IteratorResult<T, unknown>> {
     const end = { done: true, value: undefined } as const;
-    if (this.#ended) return Promise.resolve(end);
+    if (this.#ended || this.#stopped) return Promise.resolve(end);
     return new Promise((resolve, reject) => {
       this.#giveUpPull = () => resolve(end);
       Promise.resolve(this.#iterator.next()).then((step) => {
@@ -377,6 +380,7 @@ class AsyncSource<T> implements Source<T> {
 
   /** A source that has nothing to give for now must not keep a stopped run from ending. */
   stop(): void {
+    this.#stopped = true;
     this.#giveUpPull?.();
   }
 
