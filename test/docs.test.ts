@@ -40,7 +40,7 @@ async function run(code: string, name: string): Promise<string> {
 
 for (const page of pages) {
   const text = await readFile(path.join(root, page), 'utf8');
-  const blocks = [...text.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, code = '']) => code);
+  const blocks = [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code = '']) => code);
   if (blocks.length === 0) continue;
   describe(page, () => {
     test.each(
