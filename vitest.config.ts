@@ -14,5 +14,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     reporters: ['default', './test/support/closing-line.ts'],
     testTimeout: 20_000,
+    // The first run on a machine fetches the servers that are missing.
+    hookTimeout: 120_000,
   },
 });

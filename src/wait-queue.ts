@@ -66,7 +66,8 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
   readonly #queue: WaitQueue<T>;
   readonly #resolve: (value: T) => void;
   readonly #reject: ((reason: unknown) => void) | undefined;
-  #ways: WaysOut | undefined = undefined;
+  #abort: AbortSubscription | undefined = undefined;
+  #deadline: Deadline | undefined = undefined;
 
   constructor(
     queue: WaitQueue<T>,
@@ -81,18 +82,15 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
   }
 
   watch({ signal, waitTimeoutMs }: WaitTerms): void {
-    if (signal === undefined && waitTimeoutMs === Infinity) return;
-    this.#ways = {
-      abort: signal && onAbort(signal, this),
-      deadline: waitTimeoutMs === Infinity ? undefined : onDeadline(waitTimeoutMs, this),
-    };
+    if (signal !== undefined) this.#abort = onAbort(signal, this);
+    if (waitTimeoutMs !== Infinity) this.#deadline = onDeadline(waitTimeoutMs, this);
   }
 
   /** Takes the waiter out of everything it stands in; false when it had left before. */
   leave(): boolean {
     if (this.list?.remove(this) !== true) return false;
-    this.#ways?.abort?.cancel();
-    this.#ways?.deadline?.cancel();
+    this.#abort?.cancel();
+    this.#deadline?.cancel();
     return true;
   }
 
@@ -103,7 +101,7 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
   /** Ends the wait with an error of the package's own. */
   refuse(makeError: () => Error): void {
     // Only a wait that may time out has a last reaction that makes the error where its caller is known.
-    this.#reject?.(this.#ways?.deadline === undefined ? makeError() : new DeferredError(makeError));
+    this.#reject?.(this.#deadline === undefined ? makeError() : new DeferredError(makeError));
   }
 
   onAbort(reason: unknown): void {
@@ -120,12 +118,6 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
     this.refuse(() => new WaitTimeoutError(details, cause === undefined ? undefined : { cause }));
     owner.onLeave('timedOut');
   }
-}
-
-/** The ways in which a wait may end besides a grant; absent for a caller who waits for ever. */
-interface WaysOut {
-  readonly abort: AbortSubscription | undefined;
-  readonly deadline: Deadline | undefined;
 }
 
 export class WaitQueue<T> {
