@@ -63,8 +63,8 @@ export interface DecorrelatedOptions {
 }
 
 /**
- * Each delay is drawn from [initialMs, three times the previous one], up to maxMs: grows like the exponential, but
- * two callers lose step for good.
+ * Each delay is drawn from initialMs to three times the previous one (the first: to three times initialMs), or to
+ * maxMs if that is less: grows like the exponential, but two callers lose step for good.
  * @throws TypeError or RangeError that names the option and the value.
  */
 export function decorrelated(options: DecorrelatedOptions = {}): Backoff {
@@ -73,8 +73,10 @@ export function decorrelated(options: DecorrelatedOptions = {}): Backoff {
   checkDelay('initialMs', initialMs);
   checkDelay('maxMs', maxMs);
   return (_attempt, previousMs, random) => {
-    const widestMs = Math.max(initialMs, previousMs * 3);
-    return Math.min(maxMs, initialMs + random() * (widestMs - initialMs));
+    // The range is cut at maxMs, not what is drawn from it: else most callers would meet again at maxMs.
+    const leastMs = Math.min(initialMs, maxMs);
+    const mostMs = Math.min(3 * Math.max(initialMs, previousMs), maxMs);
+    return leastMs + random() * (mostMs - leastMs);
   };
 }
 

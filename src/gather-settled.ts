@@ -5,11 +5,11 @@
  *   G1  A worker's failure never rejects the whole; it stands in the summary, with its item.
  *   G2  total = succeeded + failed + skipped, and `results` are in input order.
  *   G3  An item is pulled from the source only when a worker is free for it (with a `limiter`: when the item before
- *       it has started), so an endless source is safe.
+ *       it has started), so an endless source is safe. An async source is asked for one item at a time.
  *   G4  When the promise settles, no worker runs any more.
  *
  * Cancel: an abort, or `stopWhen`, aborts the workers' signal, starts nothing more, waits for those that run, and
- *   closes the source. An abort then rejects with `signal.reason`; a stop resolves, with the rest skipped.
+ *   closes the source, which is waited for unless it owes an item. An abort then rejects with `signal.reason`; a stop resolves, with the rest skipped.
  * Cost: no promise per item beyond the worker's own; no memory beyond the results.
  * Lineage: Promise.allSettled, which can neither limit nor stop; Python's asyncio.gather, which hides failures.
  */
@@ -110,6 +110,8 @@ class Gathering<T, R> {
   readonly #results: GatherResult<T, R>[] = [];
   readonly #progress: GatherProgress = { started: 0, succeeded: 0, failed: 0 };
   readonly #startedMs = now();
+  /** Whether each item has a lane of its own, opened by the item before it (G3), instead of lanes that pull again. */
+  readonly #laneEach: boolean;
   /** Lanes that run a worker or look for an item, and how many more may be opened. */
   #lanes = 0;
   #lanesToOpen: number;
@@ -125,8 +127,8 @@ class Gathering<T, R> {
     this.#worker = worker;
     this.#options = options;
     this.#maxLanes = options.concurrency ?? (options.limiter === undefined ? defaultConcurrency : Infinity);
-    // With a limiter a lane is opened by the item before it, once that has started (G3).
-    this.#lanesToOpen = options.limiter === undefined ? this.#maxLanes : 1;
+    this.#laneEach = options.limiter !== undefined || this.#source instanceof AsyncSource;
+    this.#lanesToOpen = this.#laneEach ? 1 : this.#maxLanes;
     if (this.#source.total !== undefined) this.#progress.total = this.#source.total;
   }
 
@@ -137,6 +139,11 @@ class Gathering<T, R> {
       this.#settle = { resolve, reject };
       this.#openLanes();
     });
+  }
+
+  #openNextLane(): void {
+    this.#lanesToOpen++;
+    this.#openLanes();
   }
 
   /** A loop, not a recursion: an item that starts at once opens the next lane from within this one. */
@@ -162,10 +169,11 @@ class Gathering<T, R> {
           this.#exhausted = true;
           break;
         }
-        if (this.#stopped) break;
         const item = next.value;
         const index = this.#results.length;
         this.#results.push({ status: 'skipped', index, item });
+        if (this.#laneEach && limiter === undefined) this.#openNextLane();
+        if (this.#stopped) break;
         try {
           const context = { index, signal: this.#controller.signal };
           const value = await (limiter === undefined
@@ -179,7 +187,7 @@ class Gathering<T, R> {
           this.#progress.failed++;
         }
         this.#report();
-      } while (limiter === undefined && !this.#stopped);
+      } while (!this.#laneEach && !this.#stopped);
     } catch (error) {
       this.#break(error);
     }
@@ -201,15 +209,14 @@ class Gathering<T, R> {
     const openNext = () => {
       if (started) return;
       started = true;
-      this.#lanesToOpen++;
-      this.#openLanes();
+      this.#openNextLane();
     };
     try {
       return await limiter.run(
         () => {
-          // Granted, but too late.
-          if (this.#stopped) throw neverStarted;
           openNext();
+          // Granted, but too late: the next lane may have found the source broken just now.
+          if (this.#stopped) throw neverStarted;
           return this.#start(item, context);
         },
         { signal: context.signal },
@@ -242,10 +249,15 @@ class Gathering<T, R> {
     this.#controller.abort(reason);
   }
 
-  #finish(): void {
+  async #finish(): Promise<void> {
     this.#subscription?.cancel();
-    if (this.#broken === undefined) this.#skipRest();
-    this.#source.close();
+    try {
+      if (this.#broken === undefined) this.#skipRest();
+      const closing = this.#source.close();
+      if (closing !== undefined) await closing;
+    } catch (error) {
+      this.#broken ??= { error };
+    }
     if (this.#broken === undefined) this.#settle?.resolve(this.#summary());
     else this.#settle?.reject(this.#broken.error);
   }
@@ -299,7 +311,7 @@ interface Source<T> {
   /** Nobody waits for an item any more. */
   stop(): void;
   /** Tells the iterator that no more is asked of it, unless it has ended by itself. */
-  close(): void;
+  close(): Promise<unknown> | undefined;
 }
 
 function sourceOf<T>(items: Iterable<T> | AsyncIterable<T>): Source<T> {
@@ -340,18 +352,16 @@ class SyncSource<T> implements Source<T> {
 
   stop(): void {}
 
-  close(): void {
+  close(): undefined {
     if (!this.#ended) this.#iterator.return?.();
   }
 }
 
-/** Pulls one item at a time, whoever asks: not every async iterator bears to be asked twice at once. */
 class AsyncSource<T> implements Source<T> {
   readonly total = undefined;
   readonly #iterator: AsyncIterator<T, unknown>;
   #ended = false;
-  #stopped = false;
-  #lastPull: Promise<unknown> = Promise.resolve();
+  #owesItem = false;
   #giveUpPull: (() => void) | undefined;
 
   constructor(iterator: AsyncIterator<T, unknown>) {
@@ -359,34 +369,37 @@ class AsyncSource<T> implements Source<T> {
   }
 
   next(): Promise<IteratorResult<T, unknown>> {
-    const pull = this.#lastPull.then(() => this.#pull());
-    this.#lastPull = pull.catch(() => {
-      this.#ended = true;
+    return new Promise((resolve, reject) => {
+      this.#giveUpPull = () => resolve({ done: true, value: undefined });
+      this.#pull().then(resolve, reject);
     });
-    return pull;
   }
 
-  #pull(): Promise<IteratorResult<T, unknown>> {
-    const end = { done: true, value: undefined } as const;
-    if (this.#ended || this.#stopped) return Promise.resolve(end);
-    return new Promise((resolve, reject) => {
-      this.#giveUpPull = () => resolve(end);
-      Promise.resolve(this.#iterator.next()).then((step) => {
-        this.#ended = step.done === true;
-        resolve(step);
-      }, reject);
-    });
+  async #pull(): Promise<IteratorResult<T, unknown>> {
+    this.#owesItem = true;
+    try {
+      const step = await this.#iterator.next();
+      this.#ended = step.done === true;
+      return step;
+    } catch (error) {
+      this.#ended = true;
+      throw error;
+    } finally {
+      this.#owesItem = false;
+    }
   }
 
   /** A source that has nothing to give for now must not keep a stopped run from ending. */
   stop(): void {
-    this.#stopped = true;
     this.#giveUpPull?.();
   }
 
-  close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    Promise.resolve(this.#iterator.return?.()).catch(() => {});
+  close(): Promise<unknown> | undefined {
+    if (this.#ended) return undefined;
+    const closing = Promise.resolve(this.#iterator.return?.());
+    if (!this.#owesItem) return closing;
+    // An async generator returns only after it has given the item it owes, which may be never.
+    closing.catch(() => {});
+    return undefined;
   }
 }

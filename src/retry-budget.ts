@@ -12,6 +12,8 @@ import { printable } from './errors.js';
 
 const secondsKept = 10;
 const callsKept = 100;
+/** Ten deposits of 0.1 make a little less than 1. */
+const roundingError = 1e-9;
 
 export interface RetryBudgetOptions {
   /** Retries per call, in the long run: 0.1 allows one retry for ten calls. Default 0.1. */
@@ -53,7 +55,7 @@ export class RetryBudget {
     const nowMs = now();
     this.#fill(((nowMs - this.#filledAtMs) / 1000) * this.#minPerSecond);
     this.#filledAtMs = nowMs;
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < 1 - roundingError) return false;
     this.#tokens--;
     return true;
   }

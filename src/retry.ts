@@ -7,8 +7,8 @@
  *   R3  No attempt starts after an abort, after `totalTimeoutMs`, or after an error with the code ERR_CLOSED.
  *   R4  When it has settled it has left no timer and no listener behind.
  *
- * Cancel: an abort ends a pause at once, aborts the running attempt's signal, and does not wait for a task that
- *   ignores it. Cost: a task that succeeds at once pays for one call and one derived promise.
+ * Cancel: an abort ends a pause at once, aborts the running attempt's signal, and does not wait for a task or a
+ *   `shouldRetry` that ignores it. Cost: a task that succeeds at once pays for one call and one derived promise.
  * Composing: retry outside, limiter inside: `retry((context) => limiter.run(call, context))`. The permit is then free
  *   during the pause; the other way round every pause holds one.
  * Not here: circuit breaking. Lineage: Polly's retry strategy; the AWS builders' library on jitter and budgets.
@@ -38,7 +38,7 @@ export interface RetryOptions {
   backoff?: Backoff | undefined;
   /** An attempt that takes longer fails with `AttemptTimeoutError`, and is not waited for. Default: no bound. */
   attemptTimeoutMs?: number | undefined;
-  /** All attempts and pauses together. A pause that would not fit is not begun. Default: no bound. */
+  /** Attempts, pauses and `shouldRetry` together. A pause that would not fit is not begun. Default: no bound. */
   totalTimeoutMs?: number | undefined;
   /** Whether this error is worth another attempt. Default: every error is. */
   shouldRetry?: ((error: unknown, context: { attempt: number }) => Awaitable<boolean>) | undefined;
@@ -106,6 +106,9 @@ function retrySettings(options: RetryOptions) {
 
 const defaults: Settings = retrySettings({});
 
+/** A timer may fire so much early by the monotonic clock: what is left then is no time for an attempt. */
+const timerGrainMs = 1;
+
 class Retry<T> {
   readonly #task: Task<T>;
   readonly #settings: Settings;
@@ -128,6 +131,8 @@ class Retry<T> {
     for (let attempt = 1; ; attempt++) {
       delayMs = await this.#delayAfter(attempt, error, delayMs);
       await this.#pause(delayMs);
+      // A busy event loop may have made the pause longer than it was meant to be.
+      if (!this.#hasTimeAfter(0)) throw error;
       try {
         return await this.#attempt(attempt + 1, error);
       } catch (reason) {
@@ -140,13 +145,16 @@ class Retry<T> {
   async #delayAfter(attempt: number, error: unknown, previousMs: number): Promise<number> {
     const { attempts, backoff, budget, onRetry, retryAfterMs, shouldRetry, signal } = this.#settings;
     if (signal?.aborted) throw signal.reason;
-    if (attempt >= attempts || isClosed(error)) throw error;
-    if (shouldRetry !== undefined && !(await shouldRetry(error, { attempt }))) throw error;
-    if (signal?.aborted) throw signal.reason;
+    if (attempt >= attempts || isClosed(error) || !this.#hasTimeAfter(0)) throw error;
+    if (shouldRetry !== undefined) {
+      const decide = async () => shouldRetry(error, { attempt });
+      if (!(await this.#bounded(decide, this.#timeoutMs, { expired: () => error }))) throw error;
+      if (signal?.aborted) throw signal.reason;
+    }
     const askedMs = retryAfterMs?.(error);
     const delayMs = askedMs ?? backoff(attempt, previousMs, Math.random);
     checkDuration(askedMs === undefined ? 'the backoff' : 'retryAfterMs', delayMs);
-    if (delayMs === Infinity || delayMs >= this.#leftMs) throw error;
+    if (!this.#hasTimeAfter(delayMs)) throw error;
     if (budget?.tryWithdraw() === false) throw error;
     onRetry?.({ error, attempt, delayMs });
     return delayMs;
@@ -157,39 +165,58 @@ class Retry<T> {
     return totalTimeoutMs === Infinity ? Infinity : totalTimeoutMs - (now() - this.#startedMs);
   }
 
+  /** Whether a pause of so long leaves time for an attempt. */
+  #hasTimeAfter(delayMs: number): boolean {
+    return delayMs < this.#leftMs - timerGrainMs;
+  }
+
+  /** What is left for whatever begins now, in whole milliseconds: equal durations share a timer. */
+  get #timeoutMs(): number {
+    return Math.max(0, Math.ceil(this.#leftMs));
+  }
+
   #attempt(attempt: number, previousError: unknown): Promise<T> {
     const { attemptTimeoutMs, signal } = this.#settings;
-    const timeoutMs = Math.min(attemptTimeoutMs, Math.max(0, this.#leftMs));
+    const timeoutMs = Math.min(attemptTimeoutMs, this.#timeoutMs);
     if (signal === undefined && timeoutMs === Infinity)
       return call(this.#task, new UnwatchedAttempt(attempt));
     if (signal?.aborted) return Promise.reject(signal.reason);
-    return new Promise<T>((resolve, reject) => {
-      const controller = new AbortController();
+    const controller = new AbortController();
+    const run = () => call(this.#task, { attempt, signal: controller.signal });
+    return this.#bounded(run, timeoutMs, {
+      aborted: (reason) => controller.abort(reason),
+      expired: () => {
+        const cause = ownError(previousError);
+        const options = cause === undefined ? undefined : { cause };
+        const error = new AttemptTimeoutError(attempt, timeoutMs, options);
+        controller.abort(error);
+        return new DeferredError(() => tracedHere(error));
+      },
+    });
+  }
+
+  /** Settles as `work` does, unless an abort or the time ends it before: then nobody waits for the work. */
+  #bounded<V>(work: () => Promise<V>, timeoutMs: number, { aborted, expired }: Ends): Promise<V> {
+    const { signal } = this.#settings;
+    return new Promise<V>((resolve, reject) => {
       const watches: (AbortSubscription | Deadline)[] = [];
       const unwatch = () => {
         for (const watch of watches) watch.cancel();
       };
-      const giveUp = (reason: unknown) => {
+      const fail = (reason: unknown) => {
         unwatch();
-        reject(reason instanceof AttemptTimeoutError ? new DeferredError(() => tracedHere(reason)) : reason);
-        controller.abort(reason);
+        reject(reason);
       };
-      const onExpire = () => {
-        const options = previousError === undefined ? undefined : { cause: previousError };
-        giveUp(new AttemptTimeoutError(attempt, timeoutMs, options));
+      const stop = (reason: unknown) => {
+        fail(reason);
+        aborted?.(reason);
       };
-      if (signal !== undefined) watches.push(onAbort(signal, { onAbort: giveUp }));
-      if (timeoutMs !== Infinity) watches.push(onDeadline(timeoutMs, { onExpire }));
-      call(this.#task, { attempt, signal: controller.signal }).then(
-        (value) => {
-          unwatch();
-          resolve(value);
-        },
-        (error) => {
-          unwatch();
-          reject(error);
-        },
-      );
+      if (signal !== undefined) watches.push(onAbort(signal, { onAbort: stop }));
+      if (timeoutMs !== Infinity) watches.push(onDeadline(timeoutMs, { onExpire: () => fail(expired()) }));
+      work().then((value) => {
+        unwatch();
+        resolve(value);
+      }, fail);
     });
   }
 
@@ -213,6 +240,13 @@ class Retry<T> {
   }
 }
 
+/** What ends a piece of work from outside. */
+interface Ends {
+  aborted?(reason: unknown): void;
+  /** Gives what to reject with. */
+  expired(): unknown;
+}
+
 /** The context of an attempt that nothing can end: its signal is made only if somebody looks at it. */
 class UnwatchedAttempt implements AttemptContext {
   readonly attempt: number;
@@ -234,6 +268,11 @@ function call<T>(task: Task<T>, context: AttemptContext): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** What an attempt last said for itself: a chain of the timeouts since would grow with every attempt. */
+function ownError(error: unknown): unknown {
+  return error instanceof AttemptTimeoutError ? error.cause : error;
 }
 
 function isClosed(error: unknown): boolean {

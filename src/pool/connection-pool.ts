@@ -78,8 +78,9 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * `ConnectError` when the dial failed and nothing else can serve the key; `QueueFullError`; `ClosedError`.
    */
   acquire(...args: KeyThen<K, [options?: WaitOptions | undefined]>): Promise<Lease<C, K>>;
-  acquire(...args: unknown[]): Promise<Lease<C, K>> {
-    const [key, options] = args.length === 1 && isWaitOptions(args[0]) ? [undefined, args[0]] : args;
+  acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
+    const [key, options] =
+      second === undefined && isWaitOptions(first) ? [undefined, first] : [first, second];
     try {
       return this.#acquire(key as K, options as WaitOptions | undefined);
     } catch (refused) {

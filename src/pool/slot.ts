@@ -29,8 +29,17 @@ export class Census {
   retiring = 0;
 
   move(from: SlotState, to: SlotState): void {
-    this[from]--;
-    this[to]++;
+    // The two moves of every use are spelled out: counts looked up by name cost a quarter of an acquire.
+    if (from === 'idle' && to === 'leased') {
+      this.idle--;
+      this.leased++;
+    } else if (from === 'leased' && to === 'idle') {
+      this.leased--;
+      this.idle++;
+    } else {
+      this[from]--;
+      this[to]++;
+    }
   }
 
   get total(): number {
