@@ -17,7 +17,7 @@
  */
 import { checkFunction } from './arguments.js';
 import { printable, type WaitDetails } from './errors.js';
-import { Hold } from './hold.js';
+import { runHolding } from './hold.js';
 import type { Awaitable, KeyedLock, KeyLease, Permit, WaitOptions } from './vocabulary.js';
 import { type QueueOwner, type Waiter, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
 
@@ -44,8 +44,8 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
       checkFunction('task', task);
       const terms = waitTerms(options);
       const lease = this.#table.tryGrant(key);
-      if (lease !== undefined) return new Hold(lease).run(task, lease);
-      return this.#table.wait(key, terms).then((granted) => new Hold(granted).run(task, granted));
+      if (lease !== undefined) return runHolding(lease, task);
+      return this.#table.wait(key, terms).then((granted) => runHolding(granted, task));
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -75,7 +75,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
     try {
       checkFunction('task', task);
       const group = new KeyGroup(this.#table, keys, waitTerms(options));
-      return group.permit.then((permit) => new Hold(permit).run(task));
+      return group.permit.then((permit) => runHolding(permit, () => task()));
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -96,88 +96,81 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
   }
 }
 
-/** The held keys, apart from their public face so that a lease can reach them and a user cannot. */
+/** The held keys and their leases, apart from their public face so that a lease can reach them and a user cannot. */
 class LockTable<K> {
-  readonly #held = new Map<K, HeldKey<K>>();
+  readonly #leases = new Map<K, Lease<K>>();
   #grants = 0;
 
   get size(): number {
-    return this.#held.size;
+    return this.#leases.size;
   }
 
   isLocked(key: K): boolean {
-    return this.#held.has(key);
+    return this.#leases.has(key);
   }
 
   tryGrant(key: K): Lease<K> | undefined {
-    if (this.#held.has(key)) return undefined;
-    const heldKey = new HeldKey(this, key);
-    this.#held.set(key, heldKey);
-    return this.lease(heldKey);
+    return this.#leases.has(key) ? undefined : this.#grant(key, undefined);
   }
 
-  lease(heldKey: HeldKey<K>): Lease<K> {
+  #grant(key: K, contenders: Contenders<K> | undefined): Lease<K> {
     this.#grants++;
-    return new Lease(heldKey, this.#grants);
+    const lease = new Lease(this, key, this.#grants, contenders);
+    this.#leases.set(key, lease);
+    return lease;
   }
 
   /** Joins the queue of a key that is held. */
   wait(key: K, terms: WaitTerms): Promise<Lease<K>> {
-    return this.#held.get(key)!.queue.wait(terms);
+    return this.#leases.get(key)!.contenders.queue.wait(terms);
   }
 
   /** Joins the queue of a key that is held, with a callback for the grant. */
   join(key: K, onGrant: (lease: Lease<K>) => void): Waiter<Lease<K>> {
-    return this.#held.get(key)!.queue.join(onGrant);
-  }
-
-  forget(key: K): void {
-    this.#held.delete(key);
-  }
-}
-
-/** A key while it is held. */
-class HeldKey<K> implements QueueOwner {
-  readonly key: K;
-  readonly #table: LockTable<K>;
-  #queue: WaitQueue<Lease<K>> | undefined;
-
-  constructor(table: LockTable<K>, key: K) {
-    this.#table = table;
-    this.key = key;
-  }
-
-  get queue(): WaitQueue<Lease<K>> {
-    this.#queue ??= new WaitQueue(this);
-    return this.#queue;
+    return this.#leases.get(key)!.contenders.queue.join(onGrant);
   }
 
   /** Passes the key to its oldest waiter, or forgets it (K2). */
-  release(): void {
-    if (this.#queue !== undefined && this.#queue.size > 0) this.#queue.grant(this.#table.lease(this));
-    else this.#table.forget(this.key);
+  release(key: K, contenders: Contenders<K> | undefined): void {
+    if (contenders === undefined || contenders.queue.size === 0) this.#leases.delete(key);
+    else contenders.queue.grant(this.#grant(key, contenders));
+  }
+}
+
+/** Those who wait for a key; there are none of a key that nobody has ever waited for while it was held. */
+class Contenders<K> implements QueueOwner {
+  readonly queue = new WaitQueue<Lease<K>>(this);
+  readonly #key: K;
+
+  constructor(key: K) {
+    this.#key = key;
   }
 
   describe(waitedMs: number): WaitDetails {
-    return { key: this.key, waitedMs, held: 1, waiting: this.queue.size, limit: 1 };
+    return { key: this.#key, waitedMs, held: 1, waiting: this.queue.size, limit: 1 };
   }
 
   onLeave(): void {}
 }
 
 class Lease<K> implements KeyLease<K>, Permit {
-  readonly #heldKey: HeldKey<K>;
+  readonly key: K;
+  readonly #table: LockTable<K>;
   readonly #grant: number;
+  #contenders: Contenders<K> | undefined;
   #released = false;
   #signal: AbortSignal | undefined;
 
-  constructor(heldKey: HeldKey<K>, grant: number) {
-    this.#heldKey = heldKey;
+  constructor(table: LockTable<K>, key: K, grant: number, contenders: Contenders<K> | undefined) {
+    this.#table = table;
+    this.key = key;
     this.#grant = grant;
+    this.#contenders = contenders;
   }
 
-  get key(): K {
-    return this.#heldKey.key;
+  get contenders(): Contenders<K> {
+    this.#contenders ??= new Contenders(this.key);
+    return this.#contenders;
   }
 
   get token(): bigint {
@@ -196,7 +189,7 @@ class Lease<K> implements KeyLease<K>, Permit {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    this.#heldKey.release();
+    this.#table.release(this.key, this.#contenders);
   }
 
   [Symbol.dispose](): void {
