@@ -29,8 +29,7 @@
  * is over.
  */
 import { now, setTimer, type Timer } from '../clock.js';
-import { ClosedError, ConnectError, printable, QueueFullError, type WaitDetails } from '../errors.js';
-import { LinkedList } from '../linked-list.js';
+import { ClosedError, QueueFullError, type WaitDetails } from '../errors.js';
 import type { WaitTerms } from '../wait-queue.js';
 import type { CloseReason, ConnectionPoolEvent, ConnectionPoolStats } from './connector.js';
 import type { Hooks } from './hooks.js';
@@ -39,10 +38,9 @@ import { type KeyOwner, KeyState } from './key-state.js';
 import { type LeaseEnd, type LeaseOwner, PoolLease } from './lease.js';
 import type { Sections } from './sections.js';
 import type { PoolSettings } from './settings.js';
-import type { Place, Slot } from './slot.js';
-
-/** A key that has starved this long may take a slot from a connection that has lived this long. */
-const rebalanceAfterMs = 100;
+import type { Slot } from './slot.js';
+import { connectError, oldestLease } from './standing.js';
+import { StarvedKeys } from './starved-keys.js';
 
 export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, LeaseOwner<C, K> {
   readonly #settings: PoolSettings;
@@ -50,9 +48,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   readonly #sections: Sections;
   readonly #inventory: Inventory<C, K>;
   readonly #keys = new Map<unknown, KeyState<C, K>>();
-  /** Keys that want a slot, the longest waiting first, and how many they want together. */
-  readonly #starved = new LinkedList<Place<KeyState<C, K>>>();
-  #demand = 0;
+  readonly #starved = new StarvedKeys<C, K>();
   readonly #counters = { acquired: 0, timedOut: 0, aborted: 0, evicted: 0, rebalanced: 0 };
   #waiting = 0;
   #closed: { readonly promise: Promise<void>; readonly resolve: () => void; grace?: Timer } | undefined;
@@ -242,8 +238,11 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     const { key } = slot;
     if (slot.generation !== key.generation) this.#inventory.retire(slot, 'reset');
     else if (nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');
-    else if (fresh === undefined && this.#mustYield(slot, nowMs)) this.#yield(slot, nowMs);
-    else {
+    else if (fresh === undefined && this.#starved.mayTake(slot, this.#inventory.census.leaving, nowMs)) {
+      this.#counters.rebalanced++;
+      this.#inventory.retire(slot, 'rebalanced');
+      this.#starved.sendToEnd(key, nowMs);
+    } else {
       this.#serve(slot, nowMs);
       if (slot.leases.size === 0) {
         if (fresh !== undefined && this.#settings.leasesPerConnection > 1 && key.spare.size > 0) {
@@ -287,62 +286,28 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     if (wanted > 0 && key.backoff?.background === true) {
       this.#startBackoff(key, Math.max(0, key.backoff.endsMs - now()), 'foreground');
     }
-    this.#setDemand(key, key.backoff === undefined ? wanted : 0);
+    this.#starved.want(key, key.backoff === undefined ? wanted : 0);
     this.#serveStarved();
     if (key.quiet && this.#keys.get(key.id) === key) this.#keys.delete(key.id);
   }
 
   /** A connection that comes back never makes its key want more, so nothing wanted means nothing to do. */
   #pumpIfWanted(key: KeyState<C, K>): void {
-    if (key.demand > 0 || this.#starved.size > 0) this.#pump(key);
-  }
-
-  #setDemand(key: KeyState<C, K>, demand: number): void {
-    this.#demand += demand - key.demand;
-    key.demand = demand;
-    if (demand === 0) key.starved.leave();
-    else if (key.starved.list === undefined) this.#joinStarved(key, now());
-  }
-
-  #joinStarved(key: KeyState<C, K>, nowMs: number): void {
-    key.starved.leave();
-    key.starvedSinceMs = nowMs;
-    this.#starved.push(key.starved);
+    if (this.#starved.demand > 0) this.#pump(key);
   }
 
   /** One slot per key and turn, as long as there are any; then one eviction for each that is still missing. */
   #serveStarved(): void {
     const { census, idle } = this.#inventory;
-    for (let { head } = this.#starved; head !== undefined; head = this.#starved.head) {
-      if (census.total >= this.#settings.max) break;
-      const key = head.item;
-      key.starved.leave();
+    while (this.#starved.demand > 0 && census.total < this.#settings.max) {
+      const key = this.#starved.next()!;
       this.#inventory.dial(key);
-      this.#setDemand(key, key.slotsWanted);
+      this.#starved.want(key, key.slotsWanted);
     }
-    for (let { head } = idle; head !== undefined && census.leaving < this.#demand; head = idle.head) {
+    for (let { head } = idle; head !== undefined && census.leaving < this.#starved.demand; head = idle.head) {
       this.#counters.evicted++;
       this.#inventory.retire(head.item, 'evicted');
     }
-  }
-
-  /** Whether a busy connection's time slice is over: another key has starved long enough, and it has lived so long. */
-  #mustYield(slot: Slot<C, K>, nowMs: number): boolean {
-    const { head } = this.#starved;
-    const other = head?.item === slot.key ? head.next : head;
-    return (
-      other !== undefined &&
-      this.#inventory.census.leaving < this.#demand - slot.key.demand &&
-      nowMs - other.item.starvedSinceMs >= rebalanceAfterMs &&
-      nowMs - slot.bornMs >= rebalanceAfterMs
-    );
-  }
-
-  /** The key that gives a slot up goes to the end of the line, or it would get the same slot back. */
-  #yield(slot: Slot<C, K>, nowMs: number): void {
-    this.#counters.rebalanced++;
-    this.#inventory.retire(slot, 'rebalanced');
-    if (slot.key.demand > 0) this.#joinStarved(slot.key, nowMs);
   }
 
   // ---- keys, failures, the end -----------------------------------------------------------------------------
@@ -394,22 +359,4 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   #emit(event: ConnectionPoolEvent): void {
     if (this.#hooks.listens) this.#sections.afterwards(() => this.#hooks.emit(event));
   }
-}
-
-function connectError(key: unknown, cause: unknown): ConnectError {
-  const target = key === undefined ? '' : ` to ${printable(key)}`;
-  const reason = cause instanceof Error ? `: ${cause.message}` : '';
-  return new ConnectError(`could not connect${target}${reason}`, { key, cause });
-}
-
-/** Who to suspect when a wait was too long. */
-function oldestLease<C, K>(slots: Iterable<Slot<C, K>>): string | undefined {
-  let oldest: PoolLease<C, K> | undefined;
-  for (const { leases } of slots) {
-    const first = leases.head;
-    if (first !== undefined && (oldest === undefined || first.sinceMs < oldest.sinceMs)) oldest = first;
-  }
-  if (oldest === undefined) return undefined;
-  const forKey = oldest.key === undefined ? '' : ` (key ${printable(oldest.key)})`;
-  return `the oldest lease${forKey} is held for ${Math.round(oldest.heldMs)} ms`;
 }

@@ -80,25 +80,25 @@ const mutants: Mutant[] = [
   {
     name: 'evicts every idle connection',
     file: core,
-    from: 'head !== undefined && census.leaving < this.#demand;',
-    to: 'head !== undefined && this.#demand > 0;',
+    from: 'head !== undefined && census.leaving < this.#starved.demand;',
+    to: 'head !== undefined && this.#starved.demand > 0;',
   },
   {
     name: 'evicts none',
     file: core,
-    from: 'head !== undefined && census.leaving < this.#demand;',
+    from: 'head !== undefined && census.leaving < this.#starved.demand;',
     to: 'false;',
   },
   {
     name: 'never takes a slot from a busy key',
-    file: core,
+    file: 'pool/starved-keys.ts',
     from: 'other !== undefined &&\n',
     to: 'false && other !== undefined &&\n',
   },
   {
     name: 'gives a slot back to the key that yielded it',
     file: core,
-    from: 'if (slot.key.demand > 0) this.#joinStarved(slot.key, nowMs);',
+    from: 'this.#starved.sendToEnd(key, nowMs);',
     to: '',
   },
   {
