@@ -1,0 +1,33 @@
+import { exclusiveHost, spike } from './connection-pool/busy-host.js';
+import { moreHostsThanConnections, oneRequestPerHost, sharedColdHost } from './connection-pool/cold-start.js';
+import { idleConnection, tenThousandWaiters } from './connection-pool/hot-path.js';
+import { loadRamp } from './connection-pool/load-ramp.js';
+import { coldBesideHot, manyKeys } from './connection-pool/many-keys.js';
+import { outage } from './connection-pool/outage.js';
+import { HandshakeServer } from './servers/handshake-server.js';
+import type { Suite } from './subjects.js';
+
+export const connectionPool: Suite = {
+  name: 'connection-pool',
+  async run(measure) {
+    const server = await HandshakeServer.start(100);
+    try {
+      await measure(oneRequestPerHost(server, 10));
+      await measure(oneRequestPerHost(server, 100));
+      await measure(moreHostsThanConnections(server, 0));
+      await measure(moreHostsThanConnections(server, 5));
+      await measure(sharedColdHost(server));
+      await measure(exclusiveHost(server));
+      await measure(spike(server));
+      await measure(idleConnection);
+      await measure(tenThousandWaiters);
+      await measure(outage(server));
+      await measure(coldBesideHot);
+      await measure(manyKeys(2_000));
+      await measure(manyKeys(10_000));
+      await measure(loadRamp(server));
+    } finally {
+      server.stop();
+    }
+  },
+};

@@ -1,0 +1,112 @@
+import { KeyedMutex } from 'latchkey';
+import { PromiseChainMap } from './naive/promise-chain-map.js';
+import { asyncLockKeyed } from './rivals/async-lock.js';
+import { asyncMutexPerKey } from './rivals/async-mutex.js';
+import type { RunKeyed } from './rivals/rival.js';
+import { operation, scenario } from './stopwatch.js';
+import type { Case, Role, Suite, Target } from './subjects.js';
+import { atMost, countAtMost } from './targets.js';
+
+interface Keyed {
+  run: RunKeyed;
+  /** Keys still known when nobody uses any. */
+  keysKept(): number;
+}
+
+const task = async () => {};
+
+const makers: readonly { name: string; role: Role; make: () => Keyed }[] = [
+  { name: 'promise chain Map', role: 'naive', make: chains },
+  { name: 'latchkey', role: 'latchkey', make: latchkey },
+  { name: 'async-lock', role: 'peer', make: locks },
+  { name: 'Map of async-mutex', role: 'peer', make: mutexes },
+];
+
+function chains(): Keyed {
+  const lock = new PromiseChainMap<number>();
+  return { run: (key, work) => lock.run(key, work), keysKept: () => lock.size };
+}
+
+function latchkey(): Keyed {
+  const lock = new KeyedMutex<number>();
+  return { run: (key, work) => lock.run(key, work), keysKept: () => lock.size };
+}
+
+function locks(): Keyed {
+  const run = asyncLockKeyed();
+  return { run, keysKept: run.size };
+}
+
+function mutexes(): Keyed {
+  const run = asyncMutexPerKey();
+  return { run, keysKept: run.size };
+}
+
+const keysInTurn: Case = {
+  title: 'KeyedMutex: run(key, task), uncontended, 1,024 keys in turn',
+  shows: 'What a free lock of one key among many adds to the call that it protects.',
+  warmups: 2,
+  subjects: [
+    operation({ name: 'await task()', role: 'floor' }, task),
+    ...makers.map(({ name, role, make }) => {
+      const { run } = make();
+      let turn = 0;
+      const targets = role === 'latchkey' ? [atMost(3.5, 'floor')] : [];
+      return operation({ name, role, targets }, () => run(turn++ & 1_023, task));
+    }),
+  ],
+};
+
+const manyKeys: Case = {
+  title: 'KeyedMutex: 100,000 distinct keys at once',
+  shows: 'What each key costs, and how many are still in memory when all of them are idle again.',
+  rounds: 5,
+  budgetMs: 800,
+  subjects: [
+    scenario({ name: 'Map set, await, delete', role: 'floor' }, () => setAwaitDelete(100_000)),
+    ...crowds(100_000, 1, [atMost(2.2, 'floor'), countAtMost(0, 'keys kept')]),
+  ],
+};
+
+const contendedKeys: Case = {
+  title: 'KeyedMutex: 1,000 keys x 100 callers at once',
+  shows: 'The same under contention, where each key has a queue.',
+  rounds: 5,
+  budgetMs: 800,
+  subjects: [
+    scenario({ name: 'no lock', role: 'floor' }, async () => {
+      await Promise.all(Array.from({ length: 100_000 }, task));
+    }),
+    ...crowds(1_000, 100, [atMost(7, 'floor'), countAtMost(0, 'keys kept')]),
+  ],
+};
+
+function crowds(keys: number, callersPerKey: number, targets: readonly Target[]) {
+  return makers.map(({ name, role, make }) =>
+    scenario({ name, role, targets: role === 'latchkey' ? targets : [] }, async () => {
+      const { run, keysKept } = make();
+      await Promise.all(Array.from({ length: keys * callersPerKey }, (_, i) => run(i % keys, task)));
+      return { 'keys kept': keysKept() };
+    }),
+  );
+}
+
+/** What no keyed lock can do without. */
+async function setAwaitDelete(keys: number): Promise<void> {
+  const held = new Map<number, object>();
+  const callers = Array.from({ length: keys }, async (_, key) => {
+    held.set(key, {});
+    await task();
+    held.delete(key);
+  });
+  await Promise.all(callers);
+}
+
+export const keyedMutex: Suite = {
+  name: 'keyed-mutex',
+  async run(measure) {
+    await measure(keysInTurn);
+    await measure(manyKeys);
+    await measure(contendedKeys);
+  },
+};

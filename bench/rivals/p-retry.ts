@@ -1,0 +1,7 @@
+import pRetry from 'p-retry';
+import type { Task } from './rival.js';
+
+export function pRetryRun(terms: { attempts: number; initialMs: number }): <T>(task: Task<T>) => Promise<T> {
+  const options = { retries: terms.attempts - 1, minTimeout: terms.initialMs };
+  return (task) => pRetry(task, options);
+}

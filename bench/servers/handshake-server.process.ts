@@ -1,0 +1,82 @@
+/** The server's side, run by handshake-server.ts: many hosts, each a port of 127.0.0.1. */
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Behaviour, Commands, Request } from './protocol.js';
+
+const hosts = Number(process.argv[2]);
+const defaults: Behaviour = { handshakeMs: 10, closeMs: 0 };
+let behaviour = defaults;
+let open = 0;
+const counts = { connects: 0, peak: 0 };
+const servers = Array.from({ length: hosts }, () =>
+  createServer({ allowHalfOpen: true, noDelay: true }, serve),
+);
+
+function serve(socket: Socket): void {
+  counts.connects++;
+  open++;
+  counts.peak = Math.max(counts.peak, open);
+  let counted = true;
+  const gone = () => {
+    if (counted) open--;
+    counted = false;
+  };
+  setTimeout(() => socket.writable && socket.write('r'), behaviour.handshakeMs);
+  socket.on('data', (bytes) => answer(socket, bytes));
+  socket.on('end', () => {
+    setTimeout(() => {
+      // Before the client can know of it, so that nobody who waited for the end is counted twice.
+      gone();
+      socket.end();
+    }, behaviour.closeMs);
+  });
+  socket.on('close', gone);
+  socket.on('error', () => socket.destroy());
+}
+
+/** A request is a byte: how many milliseconds it takes to answer. */
+function answer(socket: Socket, requests: Buffer): void {
+  for (const holdMs of requests) {
+    if (holdMs === 0) socket.write('a');
+    else setTimeout(() => socket.writable && socket.write('a'), holdMs);
+  }
+}
+
+const commands: Commands = {
+  async begin(changes) {
+    while (open > 0) await sleep(1);
+    behaviour = { ...defaults, ...changes };
+    counts.connects = 0;
+    counts.peak = 0;
+  },
+  async behave(changes) {
+    behaviour = { ...behaviour, ...changes };
+  },
+  async counts() {
+    return counts;
+  },
+  async refuse() {
+    // Does not wait for the connections that are open: only the ports close.
+    for (const server of servers) server.close();
+  },
+  async accept() {
+    await Promise.all(servers.map((server, i) => listen(server, ports[i]!)));
+  },
+};
+
+async function listen(server: Server, port: number): Promise<number> {
+  server.listen(port, '127.0.0.1', 1_024);
+  await once(server, 'listening');
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('a TCP server has an address');
+  return address.port;
+}
+
+process.on('message', async ({ id, command, argument }: Request) => {
+  process.send!({ id, value: await commands[command](argument) });
+});
+process.on('disconnect', () => process.exit());
+
+const ports = await Promise.all(servers.map((server) => listen(server, 0)));
+process.send!({ id: 0, value: ports });

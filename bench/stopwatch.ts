@@ -1,0 +1,86 @@
+/** The ways to take one sample. What lasts nanoseconds is timed by tinybench in batches; a scenario by the wall clock. */
+import { Bench } from 'tinybench';
+import type { Counts, Subject } from './subjects.js';
+
+type Described = Omit<Subject, 'sample'>;
+
+const batch = 200;
+const fewestBatches = 20;
+const sampleMs = 12;
+
+/** An asynchronous operation, done again and again by one caller, and what he does with its result: the time of one. */
+export function operation<T>(
+  description: Described,
+  task: () => PromiseLike<T>,
+  finish?: (result: T) => void,
+): Subject {
+  const statement = finish === undefined ? 'await task()' : 'finish(await task())';
+  return timed(description, ownLoop(statement, task, finish), batch, fewestBatches);
+}
+
+/** A synchronous operation: the time of one. */
+export function synchronousOperation(description: Described, task: () => unknown): Subject {
+  return timed(description, ownLoop('task()', task), batch, fewestBatches);
+}
+
+/** `size` callers who all come at once, as `task` makes them come: the time of one caller. */
+export function burst(description: Described, size: number, task: () => Promise<void>): Subject {
+  return timed(description, task, size, 1);
+}
+
+/** The wall time of all of it; `task` may return what it counted. */
+export function scenario(description: Described, task: () => Promise<Counts | void>): Subject {
+  return prepared(description, 1, () => task);
+}
+
+/** The wall time, divided by `parts`, of what `prepare` returns; what `prepare` does itself is not timed. */
+export function prepared(
+  description: Described,
+  parts: number,
+  prepare: () => () => Promise<Counts | void>,
+): Subject {
+  return {
+    ...description,
+    sample: async () => {
+      const task = prepare();
+      const startedMs = performance.now();
+      const counts = await task();
+      const ms = (performance.now() - startedMs) / parts;
+      return counts === undefined ? { ms } : { ms, counts };
+    },
+  };
+}
+
+function timed(
+  description: Described,
+  body: () => Promise<void>,
+  operations: number,
+  iterations: number,
+): Subject {
+  return {
+    ...description,
+    sample: async () => {
+      const bench = new Bench({ time: sampleMs, iterations, warmup: false, throws: true });
+      bench.add(description.name, body, { async: true });
+      const [task] = await bench.run();
+      const result = task?.result;
+      if (result?.state !== 'completed') throw new Error(`${description.name} did not complete`);
+      return { ms: result.latency.p50 / operations };
+    },
+  };
+}
+
+/**
+ * A loop compiled for this subject alone. In one loop for all, the call would see every subject and inline none, and
+ * what was measured would be the dispatch.
+ */
+function ownLoop<T>(
+  statement: string,
+  task: () => unknown,
+  finish?: (result: T) => void,
+): () => Promise<void> {
+  const source = `// ${loops++}\nreturn async () => { for (let i = 0; i < ${batch}; i++) ${statement}; }`;
+  return new Function('task', 'finish', source)(task, finish);
+}
+
+let loops = 0;

@@ -1,0 +1,57 @@
+/** What is measured: subjects, what a sample of one is, and what the figures ought to be. */
+
+/** The floor is the same work without what is measured, or the physical bound; naive is how people write it. */
+export type Role = 'floor' | 'naive' | 'latchkey' | 'peer';
+
+/** Shown beside the time, a column per name. */
+export type Counts = Readonly<Record<string, number | string>>;
+
+export interface Sample {
+  /** Of one operation or of the whole scenario, in milliseconds. */
+  readonly ms: number;
+  readonly counts?: Counts;
+}
+
+export interface Subject {
+  readonly name: string;
+  readonly role: Role;
+  readonly targets?: readonly Target[];
+  sample(): Promise<Sample>;
+}
+
+export interface Target {
+  readonly label: string;
+  /** Whether the figure of the subject that carries the target is good enough. */
+  check(figures: Figures, subject: string): { readonly figure: string; readonly ok: boolean };
+}
+
+/** The medians of a case, by a subject's name, or by 'floor' and 'naive' for the first of that role. */
+export interface Figures {
+  ms(subject: string): number;
+  /** Median over the rounds of the ratio inside a round. */
+  ratio(subject: string, other: string): number;
+  count(subject: string, name: string): number;
+}
+
+/** A table: the same thing done by several subjects. */
+export interface Case {
+  readonly title: string;
+  /** One sentence: what a reader learns here. */
+  readonly shows: string;
+  readonly subjects: readonly Subject[];
+  /** What the time is of. Default 'time'. */
+  readonly time?: string;
+  /** The counts are the point: what is wrong may well be faster, and a ratio would praise it. */
+  readonly countsOnly?: boolean;
+  readonly rounds?: number;
+  readonly warmups?: number;
+  /** A subject that has taken this long is left out of the rounds that remain. Default 1_500. */
+  readonly budgetMs?: number;
+}
+
+export interface Suite {
+  readonly name: string;
+  /** Runs only when asked for by name. */
+  readonly onDemand?: boolean;
+  run(measure: (table: Case) => Promise<void>): Promise<void>;
+}
