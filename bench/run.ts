@@ -50,7 +50,13 @@ console.log(
 );
 console.log('Times are medians, ± half the quartile distance. Compare ratios, not times.');
 for (const suite of suites.filter(isWanted)) await suite.run((table) => record(suite, table));
-if (filters.includes('adaptive')) await runAdaptive();
+if (results.length === 0) {
+  const names = suites.map(({ name }) => name).join(', ');
+  console.error(
+    `Nothing is called ${filters.join(' or ')}. There are ${names}, and words of a table's title.`,
+  );
+  process.exit(1);
+}
 printTargets(results);
 await writeResults();
 console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; bench/results/latest.json`);
@@ -70,7 +76,7 @@ function names(filter: string, suite: Suite): boolean {
 }
 
 function namesNothing(filter: string): boolean {
-  return filter !== 'adaptive' && !suites.some((suite) => names(filter, suite));
+  return !suites.some((suite) => names(filter, suite));
 }
 
 /** Whole words, so that B1 is not B10. */
@@ -85,12 +91,6 @@ async function record(suite: Suite, table: Case): Promise<void> {
   const rows = await measure(table);
   results.push({ suite: suite.name, title: table.title, shows: table.shows, rows });
   printTable(table, rows);
-}
-
-async function runAdaptive(): Promise<void> {
-  const { href } = new URL('./adaptive/adaptive.bench.js', import.meta.url);
-  const adaptive: { run(filter?: string[]): Promise<void> } = await import(href);
-  await adaptive.run(filters.filter((filter) => filter !== 'adaptive'));
 }
 
 async function writeResults(): Promise<void> {
