@@ -62,9 +62,9 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     const [key, task, options] = typeof args[0] === 'function' ? [undefined, ...args] : args;
     try {
       checkFunction('task', task);
-      return this.#acquire(key as K, options as WaitOptions | undefined).then((lease) =>
-        useLease(lease, task as UseTask<C, K, T>),
-      );
+      const lease = this.#acquire(key as K, options as WaitOptions | undefined);
+      if (!(lease instanceof Promise)) return useLease(lease, task as UseTask<C, K, T>);
+      return lease.then((granted) => useLease(granted, task as UseTask<C, K, T>));
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -82,7 +82,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     const [key, options] =
       second === undefined && isWaitOptions(first) ? [undefined, first] : [first, second];
     try {
-      return this.#acquire(key as K, options as WaitOptions | undefined);
+      return Promise.resolve(this.#acquire(key as K, options as WaitOptions | undefined));
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -120,7 +120,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     return this.close();
   }
 
-  #acquire(key: K, options: WaitOptions | undefined): Promise<PoolLease<C, K>> {
+  #acquire(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     const acquiring = this.#core.acquire(key, waitTerms(options, this.#defaults));
     const warnAfterMs = this.#settings.leakWarnAfterMs;
     if (warnAfterMs === Infinity) return acquiring;

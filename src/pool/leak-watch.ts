@@ -5,7 +5,7 @@ import type { PoolLease } from './lease.js';
 
 /** Reports a lease that is held for too long, and its return if it comes back after all. */
 export async function watchForLeak<C, K>(
-  acquiring: Promise<PoolLease<C, K>>,
+  acquiring: PoolLease<C, K> | Promise<PoolLease<C, K>>,
   options: { warnAfterMs: number; context: Context; emit: (event: ConnectionPoolEvent) => void },
 ): Promise<PoolLease<C, K>> {
   const { warnAfterMs, context, emit } = options;

@@ -60,14 +60,15 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     this.#inventory = new Inventory(settings, hooks, sections, this);
   }
 
-  acquire(key: K, terms: WaitTerms): Promise<PoolLease<C, K>> {
+  /** The lease itself where an idle connection is fit, else the promise of one. */
+  acquire(key: K, terms: WaitTerms): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     const id = this.#hooks.keyId(key);
     if (this.#closed !== undefined) throw new ClosedError('the connection pool');
     const known = this.#keys.get(id);
     const lease = known && this.#leaseAtOnce(known);
     if (lease !== undefined) {
       this.#sections.end();
-      return Promise.resolve(lease);
+      return lease;
     }
     if (this.#waiting >= this.#settings.maxWaiting) {
       throw new QueueFullError({ ...this.#standing(), key, waitedMs: 0, waiting: this.#waiting });
