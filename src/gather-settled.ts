@@ -16,7 +16,7 @@
 import { type AbortSubscription, onAbort } from './abort-listeners.js';
 import { checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
 import { now } from './clock.js';
-import { printable } from './errors.js';
+import { AsyncSource, type ItemSource, itemSource } from './item-source.js';
 import type { Awaitable, Limiter } from './vocabulary.js';
 
 export interface GatherProgress {
@@ -102,7 +102,7 @@ function checkGatherOptions(options: GatherOptions): void {
 }
 
 class Gathering<T, R> {
-  readonly #source: Source<T>;
+  readonly #source: ItemSource<T>;
   readonly #worker: Worker<T, R>;
   readonly #options: GatherOptions;
   readonly #maxLanes: number;
@@ -123,7 +123,7 @@ class Gathering<T, R> {
   #subscription: AbortSubscription | undefined;
 
   constructor(items: Iterable<T> | AsyncIterable<T>, worker: Worker<T, R>, options: GatherOptions) {
-    this.#source = sourceOf(items);
+    this.#source = itemSource(items);
     this.#worker = worker;
     this.#options = options;
     this.#maxLanes = options.concurrency ?? (options.limiter === undefined ? defaultConcurrency : Infinity);
@@ -303,103 +303,3 @@ class Gathering<T, R> {
 
 /** Thrown for an item that was still waiting for the limiter when the run was stopped: it is skipped. */
 const neverStarted = Symbol('never started');
-
-interface Source<T> {
-  /** How many items there are, where that is known beforehand. */
-  readonly total: number | undefined;
-  next(): IteratorResult<T, unknown> | Promise<IteratorResult<T, unknown>>;
-  /** Nobody waits for an item any more. */
-  stop(): void;
-  /** Tells the iterator that no more is asked of it, unless it has ended by itself. */
-  close(): Promise<unknown> | undefined;
-}
-
-function sourceOf<T>(items: Iterable<T> | AsyncIterable<T>): Source<T> {
-  const { length, size } = Object(items) as { length?: number; size?: number };
-  const total = Array.isArray(items)
-    ? length
-    : items instanceof Set || items instanceof Map
-      ? size
-      : undefined;
-  if (typeof (items as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === 'function') {
-    return new AsyncSource((items as AsyncIterable<T>)[Symbol.asyncIterator]());
-  }
-  if (typeof (items as Iterable<T> | undefined)?.[Symbol.iterator] === 'function') {
-    return new SyncSource((items as Iterable<T>)[Symbol.iterator](), total);
-  }
-  throw new TypeError(`items must be an iterable or an async iterable, got ${printable(items)}`);
-}
-
-class SyncSource<T> implements Source<T> {
-  readonly total: number | undefined;
-  readonly #iterator: Iterator<T, unknown>;
-  #ended = false;
-
-  constructor(iterator: Iterator<T, unknown>, total: number | undefined) {
-    this.#iterator = iterator;
-    this.total = total;
-  }
-
-  next(): IteratorResult<T, unknown> {
-    // One that throws has ended too; it is asked nothing more.
-    const ended = this.#ended;
-    this.#ended = true;
-    if (ended) return { done: true, value: undefined };
-    const step = this.#iterator.next();
-    this.#ended = step.done === true;
-    return step;
-  }
-
-  stop(): void {}
-
-  close(): undefined {
-    if (!this.#ended) this.#iterator.return?.();
-  }
-}
-
-class AsyncSource<T> implements Source<T> {
-  readonly total = undefined;
-  readonly #iterator: AsyncIterator<T, unknown>;
-  #ended = false;
-  #owesItem = false;
-  #giveUpPull: (() => void) | undefined;
-
-  constructor(iterator: AsyncIterator<T, unknown>) {
-    this.#iterator = iterator;
-  }
-
-  next(): Promise<IteratorResult<T, unknown>> {
-    return new Promise((resolve, reject) => {
-      this.#giveUpPull = () => resolve({ done: true, value: undefined });
-      this.#pull().then(resolve, reject);
-    });
-  }
-
-  async #pull(): Promise<IteratorResult<T, unknown>> {
-    this.#owesItem = true;
-    try {
-      const step = await this.#iterator.next();
-      this.#ended = step.done === true;
-      return step;
-    } catch (error) {
-      this.#ended = true;
-      throw error;
-    } finally {
-      this.#owesItem = false;
-    }
-  }
-
-  /** A source that has nothing to give for now must not keep a stopped run from ending. */
-  stop(): void {
-    this.#giveUpPull?.();
-  }
-
-  close(): Promise<unknown> | undefined {
-    if (this.#ended) return undefined;
-    const closing = Promise.resolve(this.#iterator.return?.());
-    if (!this.#owesItem) return closing;
-    // An async generator returns only after it has given the item it owes, which may be never.
-    closing.catch(() => {});
-    return undefined;
-  }
-}

@@ -141,6 +141,24 @@ describe('adaptive semaphore', () => {
     expect(algorithm.samples).toEqual([]);
   });
 
+  test('a permit that is released again while its sample is taken has one outcome', async () => {
+    const algorithm = new ScriptedLimit(5);
+    const semaphore = new AdaptiveSemaphore({ algorithm });
+    const permit = await semaphore.acquire();
+    algorithm.onSample = (sample) => {
+      if (algorithm.samples.push(sample) < 5) permit.release('overload');
+    };
+    permit.release();
+    expect(algorithm.samples.map(({ outcome }) => outcome)).toEqual(['success']);
+    expect(semaphore.held).toBe(0);
+  });
+
+  test('an error that is its own cause is classified all the same', () => {
+    const error = new Error('a circle');
+    error.cause = error;
+    expect(classifyOutcome({ status: 'rejected', reason: error })).toBe('success');
+  });
+
   test('an outcome that is none is refused by name, and the permit comes back', async () => {
     const semaphore = new AdaptiveSemaphore();
     const permit = await semaphore.acquire();

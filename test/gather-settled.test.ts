@@ -267,6 +267,208 @@ describe('gather', () => {
     expect(closed).toHaveBeenCalledOnce();
   });
 
+  test('an async source feeds as many workers at a time as concurrency says', async () => {
+    let running = 0;
+    let most = 0;
+    async function* source() {
+      yield* range(20);
+    }
+    const worker = async () => {
+      most = Math.max(most, ++running);
+      await drained();
+      running--;
+    };
+    await gatherSettled(source(), worker, { concurrency: 4 });
+    expect(most).toBe(4);
+  });
+
+  test('concurrency Infinity over an async source asks for one item at a time, not for ever', async () => {
+    const asked = { times: 0, closed: false };
+    async function* source() {
+      yield* counted(asked, 100);
+    }
+    const gathered = await gatherSettled(source(), () => drained(), { concurrency: Infinity });
+    expect([gathered.succeeded, asked.times]).toEqual([100, 100]);
+  });
+
+  test('a generator that throws while it is closed ends the run with that error, and does not hang it', async () => {
+    const broken = new Error('while closing');
+    function* source() {
+      try {
+        for (;;) yield 1;
+      } finally {
+        // biome-ignore lint/correctness/noUnsafeFinally: it is what the test is about
+        throw broken;
+      }
+    }
+    const gathering = watch(gatherSettled(source(), () => drained(), { stopWhen: () => true }));
+    await drained();
+    await drained();
+    expect(gathering.reason).toBe(broken);
+  });
+
+  test('an async source is closed before the promise settles, and what its closing throws is told', async () => {
+    const broken = new Error('while closing');
+    let closed = false;
+    async function* source(error?: Error) {
+      try {
+        for (;;) yield 1;
+      } finally {
+        await drained();
+        closed = true;
+        // biome-ignore lint/correctness/noUnsafeFinally: it is what the test is about
+        if (error !== undefined) throw error;
+      }
+    }
+    const options = { concurrency: 1, stopWhen: () => true };
+    // The worker is slow: the source has given the item after it and owes none.
+    await gatherSettled(source(), () => drained(), options);
+    expect(closed).toBe(true);
+    await expect(gatherSettled(source(broken), () => drained(), options)).rejects.toBe(broken);
+  });
+
+  test.each([
+    ['rejects', () => Promise.reject(new Error('broken'))],
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+    ],
+    ['gives no step', () => Promise.resolve(undefined as never)],
+  ])('an async source whose next() %s ends the run, and is asked nothing more', async (_how, next) => {
+    const iterator = { next: vi.fn(next), return: vi.fn() };
+    const source: AsyncIterable<number> = { [Symbol.asyncIterator]: () => iterator };
+    const gathering = watch(gatherSettled(source, (i) => i));
+    await drained();
+    expect(gathering.reason).toBeInstanceOf(Error);
+    expect(iterator.next).toHaveBeenCalledOnce();
+    expect(iterator.return).not.toHaveBeenCalled();
+  });
+
+  test('with a limiter, an item is not started any more when the source breaks as it is granted', async () => {
+    const broken = new Error('the source broke');
+    const started: number[] = [];
+    function* source() {
+      yield 0;
+      throw broken;
+    }
+    const limiter = new Semaphore(1);
+    const holder = limiter.tryAcquire();
+    const gathering = gatherSettled(source(), (i) => started.push(i), { limiter });
+    holder?.release();
+    await expect(gathering).rejects.toBe(broken);
+    expect([started, limiter.held]).toEqual([[], 0]);
+  });
+
+  test('an item that finds the limiter full has failed, and the next one is tried', async () => {
+    const limiter = new Semaphore(1, { maxWaiting: 0 });
+    const holder = limiter.tryAcquire();
+    const gathered = await gatherSettled([1, 2, 3], () => 1, { limiter });
+    holder?.release();
+    expect(gathered).toMatchObject({ failed: 3, succeeded: 0, skipped: 0 });
+    expect(gathered.errors.map(({ error }) => (error as { code: string }).code)).toEqual(
+      Array(3).fill('ERR_QUEUE_FULL'),
+    );
+  });
+
+  test('a worker that throws at once has failed like one that rejects', async () => {
+    const gathered = await gatherSettled([1, 2], (i) => {
+      if (i === 1) throw i;
+      return i;
+    });
+    expect([gathered.values, gathered.errors]).toEqual([[2], [{ index: 0, item: 1, error: 1 }]]);
+  });
+
+  test('a string is taken for its characters', async () => {
+    expect((await gatherSettled('añ😀', (character) => character)).values).toEqual(['a', 'ñ', '😀']);
+  });
+
+  test('a failure that stops the run leaves the others their own errors', async () => {
+    const gathered = await gatherSettled(
+      [0, 1],
+      async (i, { signal }) => {
+        if (i === 0) throw new Error('first');
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        throw new Error('second');
+      },
+      { stopWhen: ({ failed }) => failed > 0 },
+    );
+    expect(gathered.errors.map(({ error }) => (error as Error).message)).toEqual(['first', 'second']);
+  });
+
+  test("what the workers' signal says after stopWhen is an AbortError", async () => {
+    const gathered = await gatherSettled([1], (_item, { signal }) => signal, { stopWhen: () => true });
+    expect((gathered.values[0] as AbortSignal).reason).toMatchObject({ name: 'AbortError' });
+  });
+
+  test("when nothing stopped the run, the workers' signal never aborts", async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const gathered = await gatherSettled([1], (_item, context) => context.signal, { signal });
+    controller.abort();
+    expect(gathered.values[0]?.aborted).toBe(false);
+  });
+
+  test('what an endless generator did not give is not listed as skipped', async () => {
+    const asked = { times: 0, closed: false };
+    const gathered = await gatherSettled(counted(asked), () => drained(), {
+      concurrency: 2,
+      stopWhen: () => true,
+    });
+    expect([gathered.total, gathered.skipped, asked.times]).toEqual([2, 0, 2]);
+  });
+
+  test('an iterator that has ended is asked nothing more, however many workers look for an item', async () => {
+    let asked = 0;
+    const source = {
+      [Symbol.iterator]: () => ({ next: () => ({ done: ++asked > 5, value: asked }) }),
+    };
+    const gathered = await gatherSettled(source as Iterable<number>, () => drained(), { concurrency: 4 });
+    expect([gathered.values.length, asked]).toEqual([5, 6]);
+  });
+
+  test('an async generator that owes an item for ever is told to return, and not waited for', async () => {
+    const controller = new AbortController();
+    async function* source() {
+      yield 1;
+      await new Promise(() => {});
+    }
+    const gathering = watch(gatherSettled(source(), (i) => i, { signal: controller.signal }));
+    await drained();
+    controller.abort('enough');
+    await drained();
+    expect(gathering.reason).toBe('enough');
+  });
+
+  test("what such a source throws later is nobody's, and no unhandled rejection", async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const controller = new AbortController();
+    let giveUp!: (error: unknown) => void;
+    const owed = new Promise<IteratorResult<number>>((_, reject) => {
+      giveUp = reject;
+    });
+    const iterator = { next: () => owed, return: () => Promise.reject(new Error('while closing')) };
+    const source: AsyncIterable<number> = { [Symbol.asyncIterator]: () => iterator };
+    const gathering = watch(gatherSettled(source, (i) => i, { signal: controller.signal }));
+    controller.abort('enough');
+    giveUp(new Error('late'));
+    await drained();
+    process.off('unhandledRejection', unhandled);
+    expect(gathering.reason).toBe('enough');
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  test('of several errors that end the run the first is told', async () => {
+    let told = 0;
+    const onProgress = () => {
+      throw ++told;
+    };
+    await expect(gatherSettled(range(5), () => drained(), { onProgress })).rejects.toBe(1);
+    expect(told).toBe(5);
+  });
+
   test('progress is told after each item, with the total where the source has one', async () => {
     const told: unknown[] = [];
     await gatherSettled(new Set([1, 2]), (i) => (i === 2 ? Promise.reject(i) : i), {

@@ -1,96 +1,41 @@
 /**
  * The microtask sweep: two or three events are let loose at every offset of microtasks from each other. A scheduler
- * that lets promises drain between steps cannot land inside a hand-over; these do.
+ * that lets promises drain between steps cannot land inside a hand-over; these do. And the tests of the test: locks
+ * that are wrong in one way each, and the package's own with one line changed, all of which the sweep must find out.
  */
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { brokenLocks } from './support/broken-locks.js';
-import { drained, type LockKind, lockLikes, microtasks, type Outcome, watch } from './support/lock-likes.js';
+import { type Grant, pairs, sweep, waysOut } from './support/handover-sweep.js';
+import { drained, type LockKind, lockLikes, lockLikesOf, microtasks, watch } from './support/lock-likes.js';
+import { type Mutant, mutated } from './support/mutated.js';
 
-const offsets = [0, 1, 2, 3, 4, 5, 6];
-const pairs = offsets.flatMap((i) => offsets.map((j) => [i, j] as const));
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
-type Grant = { release(): unknown };
-
-/** Lets go of whatever was granted, one after the other, and tells whether the lock is free in the end. */
-async function releaseAll(outcomes: Outcome<Grant>[], running: { now: number; most: number }): Promise<void> {
-  for (let rounds = 0; rounds < outcomes.length + 1; rounds++) {
-    await drained();
-    for (const outcome of outcomes) {
-      const grant = outcome.value;
-      if (grant === undefined) continue;
-      delete outcome.value;
-      running.now--;
-      grant.release();
+async function violationsOf(kinds: LockKind[]): Promise<string[]> {
+  for (const kind of kinds) {
+    for (const wayOut of waysOut) {
+      const violations = await sweep(kind, wayOut);
+      if (violations.length > 0) return violations;
     }
   }
+  return [];
 }
 
-/** Counts how many hold the lock at the same time, from the turn in which each learns of his grant. */
-function watchGrant(promise: Promise<Grant>, running: { now: number; most: number }): Outcome<Grant> {
-  return watch(
-    promise.then((grant) => {
-      running.now++;
-      running.most = Math.max(running.most, running.now);
-      return grant;
-    }),
-  );
-}
-
-/** A holder, a waiter who gives up, a waiter who stays, a newcomer: released, aborted and arrived at any offset. */
-async function sweep({ make }: LockKind): Promise<string[]> {
-  const violations: string[] = [];
-  for (const [releaseAt, abortAt] of pairs) {
-    for (const arriveAt of [0, 1, 2, 3, 4]) {
-      const lock = make();
-      const running = { now: 1, most: 1 };
-      const controller = new AbortController();
-      const order: string[] = [];
-      const holder = await lock.acquire();
-      const leaver = watchGrant(lock.acquire({ signal: controller.signal }), running);
-      const stayer = watchGrant(
-        lock.acquire().then((grant) => {
-          order.push('stayer');
-          return grant;
-        }),
-        running,
-      );
-      let newcomer: Outcome<Grant> | undefined;
-      await Promise.all([
-        microtasks(releaseAt).then(() => {
-          running.now--;
-          holder.release();
-        }),
-        microtasks(abortAt).then(() => controller.abort()),
-        microtasks(arriveAt).then(() => {
-          newcomer = watchGrant(
-            lock.acquire().then((grant) => {
-              order.push('newcomer');
-              return grant;
-            }),
-            running,
-          );
-        }),
-      ]);
-      const all = [leaver, stayer, ...(newcomer === undefined ? [] : [newcomer])];
-      await releaseAll(all, running);
-      const where = `release@${releaseAt} abort@${abortAt} arrive@${arriveAt}`;
-      if (running.most > 1) violations.push(`${where}: ${running.most} holders at once`);
-      if (all.some(({ state }) => state === 'pending')) violations.push(`${where}: somebody waits for ever`);
-      if (order.join() !== 'stayer,newcomer') violations.push(`${where}: the order was ${order}`);
-      if (!lock.free()) violations.push(`${where}: a permit was lost`);
-    }
-  }
-  return violations;
-}
-
-describe('the microtask sweep', () => {
+describe.each(waysOut)('the microtask sweep, with $name', (wayOut) => {
   test.each(lockLikes)(
-    '$name: no offset of release, abort and newcomer loses or doubles a permit',
+    '$name: no offset of release, giving up and newcomer loses or doubles a permit',
     async (kind) => {
-      expect(await sweep(kind)).toEqual([]);
+      expect(await sweep(kind, wayOut)).toEqual([]);
     },
   );
+});
 
+describe('the microtask sweep', () => {
   test.each(lockLikes.filter(({ make }) => make().close !== undefined))(
     '$name: at no offset of release and close does a waiter stay pending',
     async ({ make }) => {
@@ -114,6 +59,90 @@ describe('the microtask sweep', () => {
   );
 
   test.each(brokenLocks)('fails a lock that $name', async (kind) => {
-    expect(await sweep(kind)).not.toEqual([]);
+    expect(await violationsOf([kind])).not.toEqual([]);
+  });
+});
+
+const queue = 'wait-queue.ts';
+const keyed = 'keyed-mutex.ts';
+const mutants: Mutant[] = [
+  {
+    name: 'grants a waiter who has given up',
+    file: queue,
+    from: 'if (!this.leave()) return;\n    this.#reject?.(reason);',
+    to: 'this.#reject?.(reason);',
+  },
+  {
+    name: 'keeps the timer of a waiter who was granted',
+    file: queue,
+    from: 'this.#deadline?.cancel();',
+    to: '',
+  },
+  {
+    name: 'keeps the listener of a waiter who was granted',
+    file: queue,
+    from: 'this.#abort?.cancel();',
+    to: '',
+  },
+  {
+    name: 'grants the youngest waiter',
+    file: queue,
+    from: 'const { head } = this.#waiters;\n    if',
+    to: 'const head = this.#waiters.tail;\n    if',
+  },
+  {
+    name: 'never takes its listener off a signal',
+    file: 'abort-listeners.ts',
+    from: "this.#signal.removeEventListener('abort', this);",
+    to: '',
+  },
+  { name: 'never stops its timer', file: 'deadlines.ts', from: 'this.#timer?.cancel();', to: '' },
+  {
+    name: 'frees the mutex before it hands it over',
+    file: 'mutex.ts',
+    from: 'if (this.waiting > 0) this.#queue',
+    to: 'this.locked = false;\n    if (this.waiting > 0) this.#queue',
+  },
+  {
+    name: 'hands the mutex over a microtask late',
+    file: 'mutex.ts',
+    from: 'if (this.waiting > 0) this.#queue?.grant(new MutexPermit(this));',
+    to: 'if (this.waiting > 0) queueMicrotask(() => this.#queue?.grant(new MutexPermit(this)));',
+  },
+  {
+    name: 'believes a second release',
+    file: 'mutex.ts',
+    from: 'const state = this.#state;\n    this.#state = undefined;',
+    to: 'const state = this.#state;\n    queueMicrotask(() => state?.release());',
+  },
+  {
+    name: 'forgets a key that has passed to the next holder',
+    file: keyed,
+    from: 'else contenders.queue.grant(this.#grant(key, contenders));',
+    to: 'else contenders.queue.grant(this.#grant(key, contenders));\n    this.#leases.delete(key);',
+  },
+  {
+    name: 'keeps the keys of a caller who has given up the others',
+    file: keyed,
+    from: 'for (const place of this.#places) place.leave();\n    for (const lease of this.#leases) lease.release();',
+    to: 'for (const place of this.#places) place.leave();',
+  },
+  {
+    name: 'keeps the places of a caller who has given up',
+    file: keyed,
+    from: 'for (const place of this.#places) place.leave();',
+    to: '',
+  },
+  {
+    name: 'counts units that nobody holds any more',
+    file: 'semaphore.ts',
+    from: 'this.held -= weight;\n    this.serve();',
+    to: 'this.serve();\n    this.held -= weight;',
+  },
+];
+
+describe('the microtask sweep finds out a package that', () => {
+  test.each(mutants)('$name', async (mutant) => {
+    expect(await violationsOf(lockLikesOf(await mutated(mutant)))).not.toEqual([]);
   });
 });

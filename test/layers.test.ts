@@ -8,7 +8,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 
 const ranks: string[][] = [
   ['vocabulary', 'errors', 'clock', 'linked-list', 'context', 'deferred-error'],
-  ['arguments', 'abort-listeners', 'deadlines', 'hold'],
+  ['arguments', 'abort-listeners', 'deadlines', 'hold', 'item-source'],
   ['wait-queue', 'backoff', 'retry-budget', 'limit/'],
   ['mutex', 'keyed-mutex', 'semaphore'],
   ['adaptive-semaphore', 'retry', 'gather-settled', 'pool/'],

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { ClosedError, constant, decorrelated, exponential, RetryBudget, retry } from 'latchkey';
+import { ClosedError, constant, retry, Semaphore } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { drained, watch } from './support/lock-likes.js';
 
@@ -114,7 +114,7 @@ describe('retry', () => {
     expect(outcome.value).toBe('value');
     expect(reasons).toMatchObject([
       { code: 'ERR_ATTEMPT_TIMEOUT', attempt: 1, timeoutMs: 100 },
-      { code: 'ERR_ATTEMPT_TIMEOUT', attempt: 2, cause: reasons[0] },
+      { code: 'ERR_ATTEMPT_TIMEOUT', attempt: 2, timeoutMs: 100 },
     ]);
   });
 
@@ -187,6 +187,173 @@ describe('retry', () => {
     expect(delays).toEqual([70, 0, 5]);
   });
 
+  test('however many attempts time out in a row, the cause is what an attempt last said itself', async () => {
+    const first = new Error('first');
+    const task = ({ attempt }: { attempt: number }) => (attempt === 1 ? Promise.reject(first) : never());
+    const outcome = watch(retry(task, { attempts: 50, attemptTimeoutMs: 10, backoff: constant(0) }));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(outcome.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT', attempt: 50, cause: first });
+  });
+
+  test('a timeout around a retry tells who waited for the outer one', async () => {
+    async function outerCaller() {
+      return await retry(({ signal }) => innerCaller(signal), { attempts: 1, attemptTimeoutMs: 10 });
+    }
+    async function innerCaller(signal: AbortSignal) {
+      return await retry(never, { signal });
+    }
+    const outcome = watch(outerCaller());
+    await vi.advanceTimersByTimeAsync(10);
+    expect((outcome.reason as Error).stack).toContain('outerCaller');
+    expect((outcome.reason as Error).stack).not.toContain('innerCaller');
+  });
+
+  test('an abort while shouldRetry deliberates ends it at once', async () => {
+    const controller = new AbortController();
+    const outcome = watch(retry(failing(), { shouldRetry: never, signal: controller.signal }));
+    await drained();
+    expect(outcome.state).toBe('pending');
+    controller.abort('enough');
+    await drained();
+    expect(outcome.reason).toBe('enough');
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
+  test('totalTimeoutMs ends a shouldRetry that never answers, with the last error', async () => {
+    const error = new Error('no');
+    const outcome = watch(retry(failing(error), { shouldRetry: never, totalTimeoutMs: 50 }));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(outcome.reason).toBe(error);
+  });
+
+  test('a pause that a busy event loop made longer than totalTimeoutMs is followed by no attempt', async () => {
+    const error = new Error('no');
+    const task = failing(error);
+    const outcome = watch(retry(task, { totalTimeoutMs: 50, backoff: constant(10) }));
+    await drained();
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 100);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(outcome.reason).toBe(error);
+    expect(task).toHaveBeenCalledOnce();
+  });
+
+  test('when totalTimeoutMs is over nobody is asked whether to retry', async () => {
+    const shouldRetry = vi.fn(() => true);
+    const outcome = watch(retry(never, { totalTimeoutMs: 50, shouldRetry }));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(outcome.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT' });
+    expect(shouldRetry).not.toHaveBeenCalled();
+  });
+
+  test('what is left of totalTimeoutMs is told in whole milliseconds', async () => {
+    const task = ({ attempt }: { attempt: number }) => (attempt === 1 ? Promise.reject(attempt) : never());
+    const outcome = watch(retry(task, { totalTimeoutMs: 50, backoff: constant(10) }));
+    await drained();
+    const now = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 10.4);
+    await vi.advanceTimersByTimeAsync(10);
+    now.mockRestore();
+    await vi.advanceTimersByTimeAsync(40);
+    expect(outcome.reason).toMatchObject({ message: 'attempt 2 did not end within 40 ms', timeoutMs: 40 });
+  });
+
+  test('a timer that fires a fraction early does not make room for one more attempt', async () => {
+    const task = vi.fn(never);
+    const outcome = watch(retry(task, { totalTimeoutMs: 50, backoff: constant(0) }));
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 49.3);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(outcome.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT', attempt: 1, timeoutMs: 50 });
+    expect(task).toHaveBeenCalledOnce();
+  });
+
+  test.each([
+    ['longer than what is left of totalTimeoutMs', 500],
+    ['endless', Infinity],
+  ])('a server that asks for a pause %s is not waited for', async (_title, retryAfterMs) => {
+    const error = new Error('busy');
+    const options = { totalTimeoutMs: 400, retryAfterMs: () => retryAfterMs };
+    const outcome = watch(retry(failing(error), options));
+    await drained();
+    expect(outcome.reason).toBe(error);
+  });
+
+  test('onRetry is told the error, the attempt that failed and the pause, before each pause and not after the last attempt', async () => {
+    const error = new Error('no');
+    const onRetry = vi.fn();
+    watch(retry(failing(error), { backoff: (attempt) => attempt * 10, onRetry }));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(onRetry.mock.calls).toEqual([
+      [{ error, attempt: 1, delayMs: 10 }],
+      [{ error, attempt: 2, delayMs: 20 }],
+    ]);
+  });
+
+  test('an abort from within onRetry is not followed by a pause', async () => {
+    const controller = new AbortController();
+    const onRetry = () => controller.abort('enough');
+    const outcome = watch(retry(failing(), { onRetry, signal: controller.signal }));
+    await drained();
+    expect(outcome.reason).toBe('enough');
+  });
+
+  test('an abort in the very turn in which the pause ends is in time', async () => {
+    const controller = new AbortController();
+    const task = failing();
+    const outcome = watch(retry(task, { backoff: constant(10), signal: controller.signal }));
+    await drained();
+    vi.advanceTimersByTime(10);
+    controller.abort('enough');
+    await drained();
+    expect(outcome.reason).toBe('enough');
+    expect(task).toHaveBeenCalledOnce();
+  });
+
+  test('Infinity attempts go on until one succeeds', async () => {
+    const task = ({ attempt }: { attempt: number }) => {
+      if (attempt < 1_000) throw new Error('again');
+      return attempt;
+    };
+    const outcome = watch(retry(task, { attempts: Infinity, backoff: constant(1) }));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(outcome.value).toBe(1_000);
+  });
+
+  test('ERR_CLOSED is known by its code, whichever copy of the package made it', async () => {
+    const error = { code: 'ERR_CLOSED' };
+    const task = failing(error);
+    await expect(retry(task)).rejects.toBe(error);
+    expect(task).toHaveBeenCalledOnce();
+  });
+
+  test('each attempt has a signal of its own: one that timed out does not end the next', async () => {
+    const signals: AbortSignal[] = [];
+    const task = ({ attempt, signal }: { attempt: number; signal: AbortSignal }) => {
+      signals.push(signal);
+      return attempt === 1 ? never() : 'value';
+    };
+    const outcome = watch(retry(task, { attemptTimeoutMs: 10, backoff: constant(0) }));
+    await vi.advanceTimersByTimeAsync(20);
+    expect(outcome.value).toBe('value');
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+
+  test('an attempt that has ended does not hear of a later abort', async () => {
+    const controller = new AbortController();
+    const seen = await retry(({ signal }) => signal, { signal: controller.signal });
+    controller.abort();
+    expect(seen.aborted).toBe(false);
+  });
+
+  test('with the limiter inside, a pause holds no permit', async () => {
+    const limiter = new Semaphore(1);
+    const call = failing();
+    watch(retry((context) => limiter.run(call, context), { backoff: constant(60_000), attempts: 2 }));
+    await drained();
+    expect(limiter.held).toBe(0);
+    await expect(limiter.run(() => 'neighbour')).resolves.toBe('neighbour');
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(call).toHaveBeenCalledTimes(2);
+  });
+
   test.each([
     ['retryAfterMs', { retryAfterMs: () => Number.NaN }],
     ['the backoff', { backoff: () => -1 }],
@@ -221,99 +388,4 @@ describe('retry', () => {
     expect(error).toBeInstanceOf(Error);
     expect((error as Error).message).toContain(name);
   });
-});
-
-describe('backoff', () => {
-  const least = () => 0;
-  const most = () => 1 - Number.EPSILON;
-
-  test('exponential doubles from 100 ms to 10 s, and full jitter spreads it from 0', () => {
-    const backoff = exponential({ jitter: 'none' });
-    expect([1, 2, 3, 7, 8, 9].map((attempt) => backoff(attempt, 0, most))).toEqual([
-      100, 200, 400, 6_400, 10_000, 10_000,
-    ]);
-    expect(exponential()(3, 0, least)).toBe(0);
-    expect(exponential()(3, 0, most)).toBeCloseTo(400);
-    expect(exponential({ jitter: 'equal' })(3, 0, least)).toBe(200);
-    expect(exponential({ jitter: 'equal' })(3, 0, most)).toBeCloseTo(400);
-  });
-
-  test('decorrelated draws from the first delay to three times the previous one', () => {
-    const backoff = decorrelated({ initialMs: 100, maxMs: 1_000 });
-    expect(backoff(1, 0, most)).toBe(100);
-    expect(backoff(2, 100, most)).toBeCloseTo(300);
-    expect(backoff(2, 100, least)).toBe(100);
-    expect(backoff(3, 900, most)).toBe(1_000);
-  });
-
-  test.each([exponential(), exponential({ initialMs: 0 }), decorrelated(), constant(5)])(
-    'no backoff is ever NaN, negative or endless, even after 10,000 attempts',
-    (backoff) => {
-      let previousMs = 0;
-      for (let attempt = 1; attempt <= 10_000; attempt++) {
-        previousMs = backoff(attempt, previousMs, Math.random);
-        expect(previousMs >= 0 && previousMs <= 10_000).toBe(true);
-      }
-    },
-  );
-
-  test.each([
-    ['initialMs', () => exponential({ initialMs: -1 })],
-    ['maxMs', () => exponential({ maxMs: Infinity })],
-    ['factor', () => exponential({ factor: 0.5 })],
-    ['jitter', () => exponential({ jitter: 'some' as never })],
-    ['delayMs', () => constant(Number.NaN)],
-    ['initialMs', () => decorrelated({ initialMs: '1' as never })],
-  ])('a bad %s is refused by name', (name, make) => {
-    expect(make).toThrow(name);
-  });
-});
-
-describe('retry budget', () => {
-  test('retries stay a share of the calls, over all who share the budget', async () => {
-    const budget = new RetryBudget({ ratio: 0.1, minPerSecond: 0 });
-    const task = failing();
-    const calls = Array.from({ length: 1_000 }, () => watch(retry(task, { backoff: constant(0), budget })));
-    await vi.advanceTimersByTimeAsync(0);
-    await vi.advanceTimersByTimeAsync(0);
-    expect(calls.every(({ state }) => state === 'rejected')).toBe(true);
-    const retries = task.mock.calls.length - 1_000;
-    expect(retries).toBeGreaterThan(0);
-    expect(retries).toBeLessThanOrEqual(100);
-  });
-
-  test('without tokens the error is rethrown at once', async () => {
-    const error = new Error('no');
-    const task = failing(error);
-    const budget = new RetryBudget({ ratio: 0, minPerSecond: 0 });
-    await expect(retry(task, { budget })).rejects.toBe(error);
-    expect(task).toHaveBeenCalledOnce();
-  });
-
-  test('callers too rare to earn a retry have minPerSecond of them', () => {
-    const budget = new RetryBudget({ ratio: 0, minPerSecond: 2 });
-    const spend = () => {
-      let spent = 0;
-      while (budget.tryWithdraw()) spent++;
-      return spent;
-    };
-    expect(spend()).toBe(20);
-    vi.advanceTimersByTime(3_000);
-    expect(spend()).toBe(6);
-    vi.advanceTimersByTime(3_600_000);
-    expect(spend()).toBeLessThanOrEqual(21);
-  });
-
-  test('successes do not spend', async () => {
-    const budget = new RetryBudget({ ratio: 0, minPerSecond: 0.1 });
-    for (let i = 0; i < 100; i++) await retry(() => 'value', { budget });
-    expect(budget.tryWithdraw()).toBe(true);
-  });
-
-  test.each([{ ratio: -1 }, { ratio: Number.NaN }, { minPerSecond: Infinity }, { ratio: '1' as never }])(
-    '%o is refused',
-    (options) => {
-      expect(() => new RetryBudget(options)).toThrow(Object.keys(options)[0]);
-    },
-  );
 });

@@ -1,12 +1,5 @@
-import {
-  AdaptiveSemaphore,
-  AimdLimit,
-  ConnectionPool,
-  KeyedMutex,
-  Mutex,
-  Semaphore,
-  type WaitOptions,
-} from 'latchkey';
+import type { WaitOptions } from 'latchkey';
+import * as latchkey from 'latchkey';
 
 /** What everything that locks has in common, with room for one holder. */
 export interface LockLike {
@@ -24,97 +17,123 @@ export interface LockKind {
   make(): LockLike;
 }
 
-/** Everything that locks: each claim of the conformance list and each sweep is made of all of them. */
-export const lockLikes: LockKind[] = [
-  {
-    name: 'Mutex',
-    make() {
-      const mutex = new Mutex();
-      return {
-        run: (task, options) => mutex.run(task, options),
-        acquire: (options) => mutex.acquire(options),
-        waiting: () => mutex.waiting,
-        free: () => !mutex.locked && mutex.waiting === 0,
-      };
+/** Everything that locks, of the package as it is or of one that is wrong on purpose. */
+export function lockLikesOf({
+  AdaptiveSemaphore,
+  AimdLimit,
+  ConnectionPool,
+  KeyedMutex,
+  Mutex,
+  Semaphore,
+}: typeof latchkey): LockKind[] {
+  return [
+    {
+      name: 'Mutex',
+      make() {
+        const mutex = new Mutex();
+        return {
+          run: (task, options) => mutex.run(task, options),
+          acquire: (options) => mutex.acquire(options),
+          waiting: () => mutex.waiting,
+          free: () => !mutex.locked && mutex.waiting === 0,
+        };
+      },
     },
-  },
-  {
-    name: 'Semaphore(1)',
-    make() {
-      const semaphore = new Semaphore(1);
-      return {
-        run: (task, options) => semaphore.run(task, options),
-        acquire: (options) => semaphore.acquire(options),
-        waiting: () => semaphore.waiting,
-        free: () => semaphore.held === 0 && semaphore.waiting === 0,
-        close: () => semaphore.close(),
-      };
+    {
+      name: 'Semaphore(1)',
+      make() {
+        const semaphore = new Semaphore(1);
+        return {
+          run: (task, options) => semaphore.run(task, options),
+          acquire: (options) => semaphore.acquire(options),
+          waiting: () => semaphore.waiting,
+          free: () => semaphore.held === 0 && semaphore.waiting === 0,
+          close: () => semaphore.close(),
+        };
+      },
     },
-  },
-  {
-    name: 'KeyedMutex, one key',
-    make() {
-      const mutex = new KeyedMutex<string>();
-      let waiting = 0;
-      const counted = async <T>(settled: Promise<T>): Promise<T> => {
-        waiting++;
-        try {
-          return await settled;
-        } finally {
-          waiting--;
-        }
-      };
-      return {
-        run: (task, options) => mutex.run('key', task, options),
-        acquire: (options) =>
-          mutex.isLocked('key') ? counted(mutex.acquire('key', options)) : mutex.acquire('key', options),
-        waiting: () => waiting,
-        free: () => mutex.size === 0,
-      };
+    {
+      name: 'KeyedMutex, one key',
+      make() {
+        const mutex = new KeyedMutex<string>();
+        let waiting = 0;
+        const counted = async <T>(settled: Promise<T>): Promise<T> => {
+          waiting++;
+          try {
+            return await settled;
+          } finally {
+            waiting--;
+          }
+        };
+        return {
+          run: (task, options) => mutex.run('key', task, options),
+          acquire: (options) =>
+            mutex.isLocked('key') ? counted(mutex.acquire('key', options)) : mutex.acquire('key', options),
+          waiting: () => waiting,
+          free: () => mutex.size === 0,
+        };
+      },
     },
-  },
-  {
-    name: 'KeyedMutex, several keys',
-    make() {
-      const mutex = new KeyedMutex<number>();
-      return {
-        run: (task, options) => mutex.runAll([1, 2, 3], task, options),
-        acquire: (options) => mutex.acquireAll([3, 1, 2], options),
-        waiting: () => 0,
-        free: () => mutex.size === 0,
-      };
+    {
+      name: 'KeyedMutex, several keys',
+      make() {
+        const mutex = new KeyedMutex<number>();
+        return {
+          run: (task, options) => mutex.runAll([1, 2, 3], task, options),
+          acquire: (options) => mutex.acquireAll([3, 1, 2], options),
+          waiting: () => 0,
+          free: () => mutex.size === 0,
+        };
+      },
     },
-  },
-  {
-    name: 'AdaptiveSemaphore, min = max = 1',
-    make() {
-      const semaphore = new AdaptiveSemaphore({ algorithm: new AimdLimit({ min: 1, max: 1 }) });
-      return {
-        run: (task, options) => semaphore.run(task, options),
-        acquire: (options) => semaphore.acquire(options),
-        waiting: () => semaphore.waiting,
-        free: () => semaphore.held === 0 && semaphore.waiting === 0,
-        close: () => semaphore.close(),
-      };
+    {
+      name: 'KeyedMutex, one key in common',
+      make() {
+        const mutex = new KeyedMutex<number>();
+        let callers = 0;
+        const keys = () => [0, ++callers];
+        return {
+          run: (task, options) => mutex.runAll(keys(), task, options),
+          acquire: (options) => mutex.acquireAll(keys(), options),
+          waiting: () => Math.max(0, mutex.size - 2),
+          free: () => mutex.size === 0,
+        };
+      },
     },
-  },
-  {
-    name: 'ConnectionPool, max 1',
-    make() {
-      const pool = new ConnectionPool<object>(
-        { connect: () => ({}), close() {}, isReusable: () => true },
-        { max: 1, waitTimeoutMs: Infinity, idleTimeoutMs: Infinity, maxLifetimeMs: Infinity },
-      );
-      return {
-        run: (task, options) => pool.use(undefined, task, options),
-        acquire: (options) => pool.acquire(options),
-        waiting: () => pool.stats().waiting,
-        free: () => pool.stats().leased === 0 && pool.stats().waiting === 0,
-        close: () => pool.close(),
-      };
+    {
+      name: 'AdaptiveSemaphore, min = max = 1',
+      make() {
+        const semaphore = new AdaptiveSemaphore({ algorithm: new AimdLimit({ min: 1, max: 1 }) });
+        return {
+          run: (task, options) => semaphore.run(task, options),
+          acquire: (options) => semaphore.acquire(options),
+          waiting: () => semaphore.waiting,
+          free: () => semaphore.held === 0 && semaphore.waiting === 0,
+          close: () => semaphore.close(),
+        };
+      },
     },
-  },
-];
+    {
+      name: 'ConnectionPool, max 1',
+      make() {
+        const pool = new ConnectionPool<object>(
+          { connect: () => ({}), close() {}, isReusable: () => true },
+          { max: 1, waitTimeoutMs: Infinity, idleTimeoutMs: Infinity, maxLifetimeMs: Infinity },
+        );
+        return {
+          run: (task, options) => pool.use(undefined, task, options),
+          acquire: (options) => pool.acquire(options),
+          waiting: () => pool.stats().waiting,
+          free: () => pool.stats().leased === 0 && pool.stats().waiting === 0,
+          close: () => pool.close(),
+        };
+      },
+    },
+  ];
+}
+
+/** Each claim of the conformance list and each sweep is made of all of them. */
+export const lockLikes = lockLikesOf(latchkey);
 
 /** Lets `count` microtasks pass. */
 export async function microtasks(count: number): Promise<void> {

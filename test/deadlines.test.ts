@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Deadline, onDeadline } from '../src/deadlines.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
+  vi.useRealTimers();
+});
+
+/** Waits, and notes who expired after how long. */
+function note(expired: [string, number][], name: string, durationMs: number): Deadline {
+  return onDeadline(durationMs, { onExpire: (waitedMs) => expired.push([name, waitedMs]) });
+}
+
+describe('deadlines', () => {
+  test('one timer per duration, however many wait, and none when the last one has left', () => {
+    const deadlines = Array.from({ length: 1_000 }, (_, i) => onDeadline(100 + (i % 2), { onExpire() {} }));
+    expect(vi.getTimerCount()).toBe(2);
+    for (const deadline of deadlines) deadline.cancel();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('each expires after its own time, though they share a timer', () => {
+    const expired: [string, number][] = [];
+    note(expired, 'a', 100);
+    vi.advanceTimersByTime(30);
+    note(expired, 'b', 100);
+    vi.advanceTimersByTime(69);
+    expect(expired).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(expired).toEqual([['a', 100]]);
+    vi.advanceTimersByTime(29);
+    expect(expired).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    expect(expired).toEqual([
+      ['a', 100],
+      ['b', 100],
+    ]);
+  });
+
+  test('the first to come may leave: the next expires on time all the same', () => {
+    const expired: [string, number][] = [];
+    const first = note(expired, 'a', 100);
+    vi.advanceTimersByTime(60);
+    note(expired, 'b', 100);
+    first.cancel();
+    first.cancel();
+    vi.advanceTimersByTime(99);
+    expect(expired).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(expired).toEqual([['b', 100]]);
+  });
+
+  test('one who cancels another, and waits again, while the timer fires', () => {
+    const expired: [string, number][] = [];
+    onDeadline(100, {
+      onExpire() {
+        second.cancel();
+        note(expired, 'again', 100);
+      },
+    });
+    const second = note(expired, 'second', 100);
+    note(expired, 'third', 100);
+    vi.advanceTimersByTime(100);
+    expect(expired).toEqual([['third', 100]]);
+    vi.advanceTimersByTime(100);
+    expect(expired).toEqual([
+      ['third', 100],
+      ['again', 100],
+    ]);
+  });
+
+  test('a duration of 0 expires with the next timers, not at once', () => {
+    const expired: [string, number][] = [];
+    note(expired, 'a', 0);
+    expect(expired).toEqual([]);
+    vi.advanceTimersByTime(0);
+    expect(expired).toEqual([['a', 0]]);
+  });
+
+  test('a timer that fires a fraction of a millisecond early counts; one that fires earlier does not', () => {
+    const expired: [string, number][] = [];
+    const startMs = performance.now();
+    note(expired, 'a', 100);
+    const nowMs = vi.spyOn(performance, 'now').mockReturnValueOnce(startMs + 50);
+    vi.advanceTimersByTime(100);
+    expect(expired).toEqual([]);
+    nowMs.mockReturnValueOnce(startMs + 99.4);
+    vi.advanceTimersByTime(50);
+    expect(expired).toEqual([['a', 99.4]]);
+  });
+});

@@ -1,0 +1,146 @@
+/** The one place where callers wait. What it does for each primitive stands in conformance.test.ts. */
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { WaitDetails } from '../src/errors.js';
+import { LinkedList } from '../src/linked-list.js';
+import { type QueueOwner, WaitQueue, waitTerms } from '../src/wait-queue.js';
+import { drained, watch } from './support/lock-likes.js';
+
+class Owner implements QueueOwner {
+  readonly left: string[] = [];
+  readonly queue = new WaitQueue<string>(this);
+
+  describe(waitedMs: number): WaitDetails {
+    return { waitedMs, held: 1, waiting: this.queue.size, limit: 1 };
+  }
+
+  onLeave(why: 'aborted' | 'timedOut'): void {
+    this.left.push(`${why}, ${this.queue.size} left`);
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
+  vi.useRealTimers();
+});
+
+describe('wait queue', () => {
+  test('grants first come, first served, whoever waits with a promise or with a callback', async () => {
+    const { queue } = new Owner();
+    const granted: string[] = [];
+    queue.wait(waitTerms(undefined)).then((value) => granted.push(`first ${value}`));
+    queue.join((value) => granted.push(`second ${value}`));
+    queue.wait(waitTerms(undefined)).then((value) => granted.push(`third ${value}`));
+    for (const value of ['a', 'b', 'c', 'd']) {
+      queue.grant(value);
+      await drained();
+    }
+    expect(granted).toEqual(['first a', 'second b', 'third c']);
+    expect([queue.size, queue.head]).toEqual([0, undefined]);
+  });
+
+  type End = 'granted' | 'aborted' | 'timed out' | 'refused';
+  const ends: End[] = ['granted', 'aborted', 'timed out', 'refused'];
+  const pairs = ends.flatMap((first) => ends.map((second) => [first, second] as const));
+  test.each(pairs)(
+    'a wait that is %s, and then %s in the same turn, ends as it ended first',
+    async (first, second) => {
+      const owner = new Owner();
+      const controller = new AbortController();
+      const wait = watch(owner.queue.wait(waitTerms({ signal: controller.signal, waitTimeoutMs: 10 })));
+      const happen = {
+        granted: () => owner.queue.grant('granted'),
+        aborted: () => controller.abort('aborted'),
+        'timed out': () => vi.advanceTimersByTime(10),
+        refused: () => owner.queue.refuseAll(() => new Error('refused')),
+      };
+      happen[first]();
+      happen[second]();
+      await drained();
+      expect(wait.times).toBe(1);
+      const told = wait.value ?? (wait.reason instanceof Error ? wait.reason.message : wait.reason);
+      expect(told).toMatch(first === 'timed out' ? /^gave up/ : first);
+      expect(owner.left).toHaveLength(first === 'aborted' || first === 'timed out' ? 1 : 0);
+      expect([owner.queue.size, getEventListeners(controller.signal, 'abort').length]).toEqual([0, 0]);
+    },
+  );
+
+  test('an owner hears of each who left, after he has left', () => {
+    const owner = new Owner();
+    const controller = new AbortController();
+    watch(owner.queue.wait(waitTerms({ signal: controller.signal })));
+    watch(owner.queue.wait(waitTerms({ waitTimeoutMs: 10 })));
+    watch(owner.queue.wait(waitTerms({ waitTimeoutMs: 10 })));
+    controller.abort();
+    vi.advanceTimersByTime(10);
+    expect(owner.left).toEqual(['aborted, 2 left', 'timedOut, 1 left', 'timedOut, 0 left']);
+  });
+
+  test('each who is refused gets an error of his own', async () => {
+    const { queue } = new Owner();
+    const waits = [{}, {}, { waitTimeoutMs: 10 }].map((options) => watch(queue.wait(waitTerms(options))));
+    queue.refuseAll(() => new Error('closed'));
+    await drained();
+    expect(waits.map(({ reason }) => (reason as Error).message)).toEqual(['closed', 'closed', 'closed']);
+    expect(new Set(waits.map(({ reason }) => reason)).size).toBe(3);
+  });
+
+  test('one who joined with a callback leaves by himself, and is not told', () => {
+    const owner = new Owner();
+    const onGrant = vi.fn();
+    const place = owner.queue.join(onGrant);
+    expect([place.leave(), place.leave()]).toEqual([true, false]);
+    owner.queue.grant('a');
+    owner.queue.refuseAll(() => new Error('closed'));
+    expect(onGrant).not.toHaveBeenCalled();
+    expect(owner.left).toEqual([]);
+  });
+});
+
+describe('the cost of waiting does not depend on how many wait', () => {
+  const operations = ['push', 'remove', 'shift'] as const;
+
+  /** How many steps lists and signals take for `count` waiters from their coming to their end. */
+  async function steps(
+    count: number,
+    end: (owner: Owner, controller: AbortController) => void,
+  ): Promise<number> {
+    const controller = new AbortController();
+    const spies = [
+      ...operations.map((name) => vi.spyOn(LinkedList.prototype, name)),
+      vi.spyOn(LinkedList.prototype, Symbol.iterator),
+      vi.spyOn(controller.signal, 'addEventListener'),
+      vi.spyOn(controller.signal, 'removeEventListener'),
+    ];
+    const owner = new Owner();
+    const terms = waitTerms({ signal: controller.signal, waitTimeoutMs: 10 });
+    const waits = Array.from({ length: count }, () => owner.queue.wait(terms).catch(() => {}));
+    expect([getEventListeners(controller.signal, 'abort').length, vi.getTimerCount()]).toEqual([1, 1]);
+    end(owner, controller);
+    await Promise.all(waits);
+    expect([getEventListeners(controller.signal, 'abort').length, owner.queue.size]).toEqual([0, 0]);
+    const total = spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
+    for (const spy of spies) spy.mockRestore();
+    return total;
+  }
+
+  test.each<[string, (owner: Owner, controller: AbortController) => void]>([
+    ['an abort', (_owner, controller) => controller.abort()],
+    ['a timeout', () => vi.advanceTimersByTime(10)],
+    ['a refusal', ({ queue }) => queue.refuseAll(() => new Error('closed'))],
+    [
+      'grants',
+      ({ queue }) => {
+        while (queue.size > 0) queue.grant('granted');
+      },
+    ],
+  ])('ended by %s, twice the waiters take twice the steps, and fewer than ten each', async (_what, end) => {
+    const [some, twice] = [await steps(1_000, end), await steps(2_000, end)];
+    // Besides the two steps for the listener of all, on and off.
+    expect(twice - 2).toBe(2 * (some - 2));
+    expect(some).toBeLessThan(10 * 1_000);
+  });
+});
