@@ -66,15 +66,19 @@ const overloadSigns = new Set<unknown>([
  * a full pool. Ignored: an `AbortError`, which is the caller's own change of mind. All else did the backend's work.
  */
 export function classifyOutcome(result: PromiseSettledResult<unknown>): Outcome {
-  const told = result.status === 'fulfilled' ? result.value : result.reason;
-  if (typeof told !== 'object' || told === null) return 'success';
-  const { status, statusCode, code, name, cause } = told as Record<string, unknown>;
-  if (overloadSigns.has(status) || overloadSigns.has(statusCode)) return 'overload';
-  if (result.status === 'fulfilled') return 'success';
-  if (overloadSigns.has(code) || overloadSigns.has(name)) return 'overload';
-  if (name === 'AbortError') return 'ignore';
-  // `fetch` wraps what the socket said.
-  return cause instanceof Error ? classifyOutcome({ status: 'rejected', reason: cause }) : 'success';
+  if (result.status === 'fulfilled') {
+    const { status, statusCode } = Object(result.value) as Record<string, unknown>;
+    return overloadSigns.has(status) || overloadSigns.has(statusCode) ? 'overload' : 'success';
+  }
+  let told: unknown = result.reason;
+  // `fetch` wraps what the socket said; a chain of causes may be a circle.
+  for (let depth = 0; depth < 5 && typeof told === 'object' && told !== null; depth++) {
+    const { status, statusCode, code, name, cause } = told as Record<string, unknown>;
+    if ([status, statusCode, code, name].some((sign) => overloadSigns.has(sign))) return 'overload';
+    if (name === 'AbortError') return 'ignore';
+    told = cause;
+  }
+  return 'success';
 }
 
 export class AdaptiveSemaphore implements Limiter {
@@ -169,14 +173,12 @@ export class AdaptiveSemaphore implements Limiter {
       permit.release(this.#outcomeOf({ status: 'rejected', reason }));
       throw reason;
     };
-    let result: Awaitable<T>;
     try {
-      result = task();
+      return Promise.resolve(task()).then(succeed, fail);
     } catch (reason) {
       permit.release(this.#outcomeOf({ status: 'rejected', reason }));
       return Promise.reject(reason);
     }
-    return Promise.resolve(result).then(succeed, fail);
   }
 
   #outcomeOf(result: PromiseSettledResult<unknown>): Outcome {
@@ -209,6 +211,7 @@ class TimedPermit implements AdaptivePermit {
   readonly #atGrant: { held: number; limit: number };
   readonly #learn: (sample: LimitSample) => void;
   readonly #grantedMs = now();
+  #released = false;
 
   constructor(
     permit: Permit,
@@ -221,11 +224,13 @@ class TimedPermit implements AdaptivePermit {
   }
 
   get released(): boolean {
-    return this.#permit.released;
+    return this.#released;
   }
 
   release(outcome: Outcome = 'success'): void {
-    if (this.released) return;
+    if (this.#released) return;
+    // First of all: the algorithm and its listeners may come back here.
+    this.#released = true;
     if (outcome === 'success' || outcome === 'overload') {
       const durationMs = now() - this.#grantedMs;
       this.#learn({ nowMs: wallClock(), durationMs, ...this.#atGrant, outcome });

@@ -1,6 +1,5 @@
 /** Refuses bad arguments by name: a `TypeError` for the wrong type, a `RangeError` for the wrong number. */
 import { printable } from './errors.js';
-import type { WaitOptions } from './vocabulary.js';
 
 export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${printable(value)}`);
@@ -46,15 +45,22 @@ export function checkDuration(name: string, value: unknown): void {
   }
 }
 
-export function checkSignal(name: string, value: unknown): void {
-  const signal = value as Partial<AbortSignal> | null;
-  if (typeof signal !== 'object' || signal === null || typeof signal.aborted !== 'boolean') {
-    throw new TypeError(`${name} must be an AbortSignal, got ${printable(value)}`);
+/** A quantity to reckon with: 0 or more, and finite. */
+export function checkFinite(name: string, value: unknown): void {
+  checkNumber(name, value);
+  if (!((value as number) >= 0 && (value as number) < Infinity)) {
+    throw new RangeError(`${name} must be a finite number of at least 0, got ${printable(value)}`);
   }
 }
 
-export function checkWaitOptions(options: WaitOptions): void {
-  checkObject('options', options);
-  if (options.signal !== undefined) checkSignal('signal', options.signal);
-  if (options.waitTimeoutMs !== undefined) checkDuration('waitTimeoutMs', options.waitTimeoutMs);
+export function checkSignal(name: string, value: unknown): void {
+  const signal = value as Partial<AbortSignal> | null;
+  if (
+    typeof signal !== 'object' ||
+    signal === null ||
+    typeof signal.aborted !== 'boolean' ||
+    typeof signal.addEventListener !== 'function'
+  ) {
+    throw new TypeError(`${name} must be an AbortSignal, got ${printable(value)}`);
+  }
 }

@@ -29,35 +29,31 @@ export class Hold {
 
   /** Runs the task now; the promise settles as the task does, after the release. */
   run<T>(task: () => Awaitable<T>): Promise<T> {
-    let result: Awaitable<T>;
     try {
-      result = task();
+      // `Promise.resolve` hands back a plain promise as it is, and tames a thenable that settles twice.
+      return Promise.resolve(task()).then(this.#succeed, this.#fail);
     } catch (error) {
       this.#holder.release();
       return Promise.reject(error);
     }
-    // `Promise.resolve` hands back a plain promise as it is, and tames a thenable that settles twice.
-    return Promise.resolve(result).then(this.#succeed, this.#fail);
   }
 }
 
 /** Runs the only task of a holder, and gives it the holder; otherwise as `Hold`. */
 export function runHolding<T, H extends Holder>(holder: H, task: (holder: H) => Awaitable<T>): Promise<T> {
-  let result: Awaitable<T>;
   try {
-    result = task(holder);
+    return Promise.resolve(task(holder)).then(
+      (value) => {
+        holder.release();
+        return value;
+      },
+      (error) => {
+        holder.release();
+        throw error;
+      },
+    );
   } catch (error) {
     holder.release();
     return Promise.reject(error);
   }
-  return Promise.resolve(result).then(
-    (value) => {
-      holder.release();
-      return value;
-    },
-    (error) => {
-      holder.release();
-      throw error;
-    },
-  );
 }

@@ -74,7 +74,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
   runAll<T>(keys: Iterable<K>, task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
     try {
       checkFunction('task', task);
-      const group = new KeyGroup(this.#table, keys, waitTerms(options));
+      const group = new KeyGroup(this.#table, distinct(keys), waitTerms(options));
       return group.permit.then((permit) => runHolding(permit, () => task()));
     } catch (refused) {
       return Promise.reject(refused);
@@ -89,7 +89,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
    */
   acquireAll(keys: Iterable<K>, options?: WaitOptions): Promise<Permit> {
     try {
-      return new KeyGroup(this.#table, keys, waitTerms(options)).permit;
+      return new KeyGroup(this.#table, distinct(keys), waitTerms(options)).permit;
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -201,6 +201,17 @@ class Lease<K> implements KeyLease<K>, Permit {
   }
 }
 
+/** The keys, each once. A string is refused, for it would lock its letters; nothing too, for it would lock nothing. */
+function distinct<K>(keys: Iterable<K>): ReadonlySet<K> {
+  if (typeof keys === 'string') {
+    throw new TypeError(`keys must be an iterable of keys, got the string ${printable(keys)}`);
+  }
+  if (typeof (keys as Partial<Iterable<K>> | null | undefined)?.[Symbol.iterator] !== 'function') {
+    throw new TypeError(`keys must be an iterable of keys, got ${printable(keys)}`);
+  }
+  return new Set(keys);
+}
+
 /** A caller of several keys: stands in the queue of each (K4), and waits as a whole in a queue of his own. */
 class KeyGroup<K> implements QueueOwner {
   readonly permit: Promise<Permit>;
@@ -209,11 +220,8 @@ class KeyGroup<K> implements QueueOwner {
   readonly #places: Waiter<Lease<K>>[] = [];
   readonly #whole = new WaitQueue<Permit>(this);
 
-  constructor(table: LockTable<K>, keys: Iterable<K>, terms: WaitTerms) {
-    if (typeof keys === 'string') {
-      throw new TypeError(`keys must be an iterable of keys, got the string ${printable(keys)}`);
-    }
-    this.#keys = new Set(keys);
+  constructor(table: LockTable<K>, keys: ReadonlySet<K>, terms: WaitTerms) {
+    this.#keys = keys;
     for (const key of this.#keys) {
       const lease = table.tryGrant(key);
       if (lease === undefined) this.#places.push(table.join(key, this.#onGrant));

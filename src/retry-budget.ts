@@ -6,9 +6,8 @@
  * is bounded, so that a quiet hour does not buy a storm. Cost: a few additions, no timer.
  * Lineage: Finagle's RetryBudget; gRPC's retry throttling.
  */
-import { checkNumber, checkObject } from './arguments.js';
+import { checkFinite, checkObject } from './arguments.js';
 import { now } from './clock.js';
-import { printable } from './errors.js';
 
 const secondsKept = 10;
 const callsKept = 100;
@@ -33,12 +32,8 @@ export class RetryBudget {
   constructor(options: RetryBudgetOptions = {}) {
     checkObject('options', options);
     const { ratio = 0.1, minPerSecond = 1 } = options;
-    for (const [name, value] of Object.entries({ ratio, minPerSecond })) {
-      checkNumber(name, value);
-      if (!(value >= 0 && value < Infinity)) {
-        throw new RangeError(`${name} must be a finite number of at least 0, got ${printable(value)}`);
-      }
-    }
+    checkFinite('ratio', ratio);
+    checkFinite('minPerSecond', minPerSecond);
     this.#ratio = ratio;
     this.#minPerSecond = minPerSecond;
     this.#capacity = minPerSecond * secondsKept + Math.max(1, ratio * callsKept);

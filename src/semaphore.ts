@@ -154,12 +154,17 @@ class SemaphoreState implements QueueOwner {
     this.#maxWaiting = maxWaiting;
   }
 
+  #fits(weight: number): boolean {
+    // Sums beyond the safe integers would not come back to 0.
+    return this.held + weight <= Math.min(this.limit, Number.MAX_SAFE_INTEGER);
+  }
+
   tryTake(weight: number): boolean {
     if (this.closed) throw new ClosedError('the semaphore');
     if (weight > this.limit) {
       throw new RangeError(`weight must be at most the limit of ${this.limit}, got ${weight}`);
     }
-    if (this.queue.size > 0 || this.held + weight > this.limit) return false;
+    if (this.queue.size > 0 || !this.#fits(weight)) return false;
     this.held += weight;
     return true;
   }
@@ -182,7 +187,7 @@ class SemaphoreState implements QueueOwner {
   /** Grants the oldest waiters as long as they fit (S2, S3). */
   serve(): void {
     for (let { head } = this.queue; head !== undefined; head = this.queue.head) {
-      if (this.held + head.weight > this.limit) return;
+      if (!this.#fits(head.weight)) return;
       this.held += head.weight;
       this.queue.grant(new SemaphorePermit(this, head.weight));
     }

@@ -42,16 +42,20 @@ export interface LimitBounds {
 export function limitBounds(options: LimitBounds): { initial: number; min: number; max: number } {
   checkObject('options', options);
   const { min = 1, max = 1000 } = options;
+  checkFiniteLimit('min', min);
+  checkFiniteLimit('max', max);
   const { initial = Math.min(Math.max(20, min), max) } = options;
-  for (const [name, value] of Object.entries({ initial, min, max })) {
-    checkLimit(name, value);
-    if (value === Infinity) throw new RangeError(`${name} must be finite, got Infinity`);
-  }
+  checkFiniteLimit('initial', initial);
   if (min > max) throw new RangeError(`min must be at most max (${max}), got ${min}`);
   if (initial < min || initial > max) {
     throw new RangeError(`initial must be between min (${min}) and max (${max}), got ${initial}`);
   }
   return { initial, min, max };
+}
+
+function checkFiniteLimit(name: string, value: number): void {
+  checkLimit(name, value);
+  if (value === Infinity) throw new RangeError(`${name} must be finite, got Infinity`);
 }
 
 /** Refuses what would poison every later decision. @throws TypeError or RangeError that names the field. */

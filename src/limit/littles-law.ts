@@ -1,4 +1,4 @@
-import { checkDuration, checkLimit } from '../arguments.js';
+import { checkDuration, checkFinite, checkLimit, checkObject } from '../arguments.js';
 
 export interface LittlesLawOptions {
   /** How many items have to be done. */
@@ -21,9 +21,10 @@ export interface LittlesLawOptions {
  * @throws TypeError or RangeError that names the option and the value.
  */
 export function littlesLaw(options: LittlesLawOptions): number {
+  checkObject('options', options);
   const { items, durationMs, withinMs, min = 1, max = Infinity } = options;
-  checkDuration('items', items);
-  checkDuration('durationMs', durationMs);
+  checkFinite('items', items);
+  checkFinite('durationMs', durationMs);
   checkDuration('withinMs', withinMs);
   if (withinMs === 0) throw new RangeError('withinMs must be more than 0, got 0');
   checkLimit('min', min);

@@ -139,13 +139,11 @@ function useLease<C, K, T>(lease: PoolLease<C, K>, task: UseTask<C, K, T>): Prom
     if (!lease.released) lease.end({ how: 'failed', error });
     throw error;
   };
-  let result: Awaitable<T>;
   try {
-    result = task(lease.connection, lease);
+    return Promise.resolve(task(lease.connection, lease)).then(succeed, fail);
   } catch (error) {
     return fail(error);
   }
-  return Promise.resolve(result).then(succeed, fail);
 }
 
 /** Tells `acquire(options)`, where there is only one target, from `acquire(key)` with an object for a key. */
