@@ -56,9 +56,16 @@ export class Inventory<C, K> {
   #connect(slot: Slot<C, K>): void {
     if (slot.state !== 'connecting') return;
     const { connectTimeoutMs } = this.#settings;
-    const controller = new AbortController();
+    // Made when first asked for: many connectors never are, and it is the dearest part of a dial.
+    let lazyController: AbortController | undefined;
+    const controller = () => {
+      lazyController ??= new AbortController();
+      return lazyController;
+    };
     const context: ConnectContext = {
-      signal: controller.signal,
+      get signal() {
+        return controller().signal;
+      },
       lost: (error) => this.#sections.run(() => this.lose(slot, error)),
       drain: () => this.#sections.run(() => this.retire(slot, 'lost')),
     };
@@ -67,7 +74,7 @@ export class Inventory<C, K> {
       unfollow();
       this.#move(slot, 'closing');
       this.#sections.afterwards(() => {
-        controller.abort(reason);
+        controller().abort(reason);
         this.#awaitGivenUpDial(slot, dial);
       });
     };

@@ -114,6 +114,21 @@ export const failure = [
     },
   ),
 
+  claim('a signal first looked at after its dial was given up is aborted already', async (open) => {
+    let context: { readonly signal: AbortSignal } | undefined;
+    const world = open({
+      connectTimeoutMs: 10,
+      closeTimeoutMs: 10,
+      connect: (connection) => {
+        context = connection.context;
+        return never();
+      },
+    });
+    world.acquire();
+    await world.advance(10);
+    expect(context?.signal.reason).toMatchObject({ name: 'TimeoutError' });
+  }),
+
   claim(
     'a connection that arrives after its dial timed out is closed once, never leased, and counted till then (T13)',
     async (open) => {
