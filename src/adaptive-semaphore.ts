@@ -11,7 +11,8 @@
  * Hand-over, Cancel: as Semaphore. A caller who gave up before his turn is no sample.
  * Cost: as Semaphore, and two readings of the clock per permit.
  * One per backend and per class of work: a mix of cheap and dear calls has no single right limit. Not for calls so
- *   rare or so slow that there is nothing to learn from; see docs/adaptive-semaphore.md.
+ *   rare or so slow that there is nothing to learn from. The default algorithm, AimdLimit, learns from overload only:
+ *   a backend that becomes slow without ever saying no is not noticed by it.
  * Lineage: Netflix concurrency-limits, which keeps the number (Limit) apart from its enforcement (Limiter).
  */
 import { checkFunction, checkObject } from './arguments.js';
@@ -24,7 +25,7 @@ import { Semaphore, type SemaphoreStats } from './semaphore.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from './vocabulary.js';
 
 export interface AdaptiveSemaphoreOptions {
-  /** What computes the limit; not to be shared between semaphores. */
+  /** What computes the limit; not to be shared between semaphores. Default: a new `AimdLimit`. */
   algorithm?: LimitAlgorithm | undefined;
   /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
   maxWaiting?: number | undefined;

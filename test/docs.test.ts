@@ -3,7 +3,7 @@
  * what the comments `// → …` say.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,6 +37,13 @@ async function run(code: string, name: string): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });
   return stdout;
 }
+
+test.each(pages)('%s links to nothing that is not there', async (page) => {
+  const text = await readFile(path.join(root, page), 'utf8');
+  for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+    await expect(access(path.resolve(root, path.dirname(page), target)), target).resolves.toBeUndefined();
+  }
+});
 
 for (const page of pages) {
   const text = await readFile(path.join(root, page), 'utf8');

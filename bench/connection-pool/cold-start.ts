@@ -12,6 +12,9 @@ import type { Case, Role, Target } from '../subjects.js';
 import { asFastAs, atMost, countAtMost } from '../targets.js';
 import { onServer } from './pool-subjects.js';
 
+/** The connections are cold, the code is not: a service has run for more than a second when it meets its next host. */
+const codeWarmups = 30;
+
 type Maker = readonly [name: string, role: Role, makePool: MakePool, targets?: readonly Target[]];
 
 const perHost: readonly Maker[] = [
@@ -36,6 +39,7 @@ export function oneRequestPerHost(server: HandshakeServer, hosts: number): Case 
   return {
     title: `B1 ConnectionPool: ${hosts} hosts x 1 request, handshake 10 ms, max 100`,
     shows: 'A lock held across the connect dials the hosts one after another; nothing else has a reason to.',
+    warmups: codeWarmups,
     subjects: subjects(server, makers, { max: 100 }, 0, (pool) =>
       oneEach(pool, server.hosts.slice(0, hosts)),
     ),
@@ -54,6 +58,7 @@ export function moreHostsThanConnections(server: HandshakeServer, closeMs: numbe
     title: `B2 ConnectionPool: 100 hosts x 1 request, handshake 10 ms, max 50, a close takes ${closeMs} ms`,
     shows:
       'At the cap the second half must evict the first; a pool per host has no cap over all hosts (see the peak).',
+    warmups: 10,
     subjects: subjects(server, makers, { max: 50 }, closeMs, (pool) => oneEach(pool, server.hosts)),
   };
 }

@@ -2,7 +2,7 @@
  * AimdLimit: one more for every success while the limit is in use, a tenth less for every overload; TCP's old law.
  *
  * For backends that say no (429, 503, a full pool): it finds the largest limit that is not refused. A backend that
- * only becomes slower never says no, and the limit then grows to `max`: take ElasticLimit there.
+ * only becomes slower never says no, and the limit then grows to `max`: set one.
  * Cost: a handful of additions per sample. Lineage: Jacobson 1988; Netflix concurrency-limits' AIMDLimit.
  */
 import {
