@@ -87,7 +87,7 @@ function lightningIdle(): Subject {
 export const tenThousandWaiters: Case = {
   title:
     'B7 ConnectionPool: 10,000 requests at once for 10 connections, in memory, with a wait timeout of 30 s',
-  shows: 'The price of a queue; a timeout per waiter, and the stack that says who waited, are part of it.',
+  shows: 'The price of a queue, a timeout for each waiter included.',
   rounds: 11,
   warmups: 2,
   subjects: [
