@@ -44,9 +44,7 @@ export class Inventory<C, K> {
 
   /** Takes a slot, in this section, and dials when it has ended. */
   dial(key: KeyState<C, K>): void {
-    const bornMs = now();
-    const lifetimeMs = this.#settings.maxLifetimeMs * (1 - Math.random() * lifetimeJitter);
-    const slot = new Slot(key, bornMs, bornMs + lifetimeMs);
+    const slot = new Slot(key, now());
     this.slots.add(slot);
     this.census.connecting++;
     key.census.connecting++;
@@ -98,11 +96,14 @@ export class Inventory<C, K> {
   }
 
   #arrive(slot: Slot<C, K>, connection: C): void {
+    const nowMs = now();
+    const lifetimeMs = this.#settings.maxLifetimeMs * (1 - Math.random() * lifetimeJitter);
+    slot.expiresMs = nowMs + lifetimeMs;
     slot.connection = connection;
     slot.interrupt = undefined;
     this.#move(slot, 'checking');
     this.counters.connected++;
-    this.#emit({ type: 'connect', key: slot.key.key, durationMs: now() - slot.bornMs });
+    this.#emit({ type: 'connect', key: slot.key.key, durationMs: nowMs - slot.bornMs });
     this.#owner.onConnected(slot);
   }
 

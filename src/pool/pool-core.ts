@@ -4,7 +4,7 @@
  * what has to be waited for (dial, validation, close) happens outside and comes back as a new section, which reads
  * the world afresh. A lock held across the connect would be correct too, and would serve 100 hosts one by one.
  *
- * Invariants (test/support/pool-invariants.ts executes them after every step and inside every hook)
+ * Invariants (test/support/pool-world.ts and test/pool/random-pool.ts execute them, after steps and inside hooks)
  *   P1   connecting + idle + leased + checking + closing = total <= max, also as the connector counts them.
  *   P2   The same per key, <= maxPerKey.
  *   P3   Leases on a connection <= leasesPerConnection.
@@ -18,7 +18,9 @@
  *   P10  Per key first come, first served.
  *   P11  After `close()` resolved: no slot, no timer, no event.
  *   P12  A key without slot, waiter and backoff is forgotten.
- *   P13  User code is called only between sections, when all of the above holds, and may call the pool back.
+ *   P13  User code is called between sections, when all of the above holds, and may call the pool back. The hooks that
+ *        are asked something (keyId, isAlive, isReusable) are asked before anything is decided, and the world is read
+ *        again after their answer.
  *
  * Double-checked insertion: a dial answers a demand that may be gone when the connection arrives, so `#offer` asks
  * again: closed or reset meanwhile, close it; waiters, serve the oldest, whoever caused the dial; none, keep it, for
@@ -238,7 +240,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   #offer(slot: Slot<C, K>, nowMs: number, fresh?: 'fresh'): void {
     const { key } = slot;
     if (slot.generation !== key.generation) this.#inventory.retire(slot, 'reset');
-    else if (nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');
+    else if (fresh === undefined && nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');
     else if (fresh === undefined && this.#starved.mayTake(slot, this.#inventory.census.leaving, nowMs)) {
       this.#counters.rebalanced++;
       this.#inventory.retire(slot, 'rebalanced');

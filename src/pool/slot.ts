@@ -73,11 +73,12 @@ export class Slot<C, K> {
   readonly key: KeyState<C, K>;
   readonly generation: number;
   readonly bornMs: number;
-  readonly expiresMs: number;
   state: SlotState = 'connecting';
   /** The key's failures when the dial began: dials that fail together count as one failure. */
   readonly failuresBefore: number;
   connection: C | undefined = undefined;
+  /** When its lifetime is over, counted from its arrival. */
+  expiresMs = Infinity;
   idleSinceMs = 0;
   /** Set once the connection takes no new lease: why it is going to be closed. */
   retireReason: CloseReason | undefined = undefined;
@@ -93,11 +94,10 @@ export class Slot<C, K> {
   /** Gives up what is going on outside: a dial, a validation or a reset. */
   interrupt: ((reason: unknown) => void) | undefined = undefined;
 
-  constructor(key: KeyState<C, K>, bornMs: number, expiresMs: number) {
+  constructor(key: KeyState<C, K>, bornMs: number) {
     this.key = key;
     this.generation = key.generation;
     this.failuresBefore = key.failures;
     this.bornMs = bornMs;
-    this.expiresMs = expiresMs;
   }
 }

@@ -140,7 +140,7 @@ const mutants: Mutant[] = [
   {
     name: 'takes the lifetime for a matter of idle connections only',
     file: core,
-    from: "else if (nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');",
+    from: "else if (fresh === undefined && nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');",
     to: '',
   },
 ];

@@ -115,6 +115,17 @@ export const age = [
     expect([world.connections[0]?.closedFor, world.stats.keys]).toEqual(['lifetime', 0]);
   }),
 
+  claim('a connection serves once even if it may live for no time at all', async (open) => {
+    const world = open({ max: 1, connect: 0, maxLifetimeMs: 0 });
+    for (const i of times(3)) {
+      const lease = await world.lease();
+      expect(lease.connection.id).toBe(i + 1);
+      lease.release();
+      await world.settle();
+      expect(world.connections[i]?.closedFor).toBe('lifetime');
+    }
+  }),
+
   claim('connections opened together expire spread over a tenth of their lifetime (T36)', async (open) => {
     const world = open({
       max: 50,
