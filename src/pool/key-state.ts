@@ -19,7 +19,7 @@ export interface KeyOwner<C, K> {
 export class KeyState<C, K> implements QueueOwner {
   readonly key: K;
   readonly id: unknown;
-  readonly queue = new WaitQueue<PoolLease<C, K>>(this);
+  #queue: WaitQueue<PoolLease<C, K>> | undefined;
   readonly census = new Census();
   readonly spare = new LinkedList<Place<Slot<C, K>>>();
   generation = 0;
@@ -44,6 +44,16 @@ export class KeyState<C, K> implements QueueOwner {
     this.#owner = owner;
   }
 
+  /** Made when somebody first waits: a key whose connection is always ready never has one. */
+  get queue(): WaitQueue<PoolLease<C, K>> {
+    this.#queue ??= new WaitQueue(this);
+    return this.#queue;
+  }
+
+  get waiting(): number {
+    return this.#queue?.size ?? 0;
+  }
+
   /** Leases that what is under way will bring: dials, and connections being checked. */
   get leasesToCome(): number {
     return (this.census.connecting + this.census.checking) * this.#settings.leasesPerConnection;
@@ -57,14 +67,14 @@ export class KeyState<C, K> implements QueueOwner {
   /** How many dials the waiters justify: never more than are unmet, than the key may have, or than may run at once. */
   get slotsWanted(): number {
     const { leasesPerConnection, maxPerKey, maxConnecting } = this.#settings;
-    const unmet = Math.ceil((this.queue.size - this.leasesToCome) / leasesPerConnection);
+    const unmet = Math.ceil((this.waiting - this.leasesToCome) / leasesPerConnection);
     const dialsAtOnce = this.failures > 0 ? 1 : maxConnecting;
     return Math.max(0, Math.min(unmet, maxPerKey - this.census.total, dialsAtOnce - this.census.connecting));
   }
 
   /** Nothing is left that would have to be remembered. */
   get quiet(): boolean {
-    return this.census.total === 0 && this.queue.size === 0 && this.backoff === undefined;
+    return this.census.total === 0 && this.waiting === 0 && this.backoff === undefined;
   }
 
   /**

@@ -210,9 +210,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     const nowMs = now();
     const fit = this.#inspect(slot, nowMs) === 'fit';
     // Asked after the inspection, in which user code may have run.
-    return fit && key.queue.size === 0 && slot.spare.list !== undefined
-      ? this.#lease(slot, nowMs)
-      : undefined;
+    return fit && key.waiting === 0 && slot.spare.list !== undefined ? this.#lease(slot, nowMs) : undefined;
   }
 
   /** Whether an open connection may be leased: yes, only after validation, or for which reason not. */
@@ -261,23 +259,23 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
 
   /** Leases the connection to the key's oldest waiters, as many as it has room for. */
   #serve(slot: Slot<C, K>, nowMs: number): void {
-    const { queue } = slot.key;
-    while (queue.size > 0 && slot.leases.size < this.#settings.leasesPerConnection) {
+    const { key } = slot;
+    while (key.waiting > 0 && slot.leases.size < this.#settings.leasesPerConnection) {
       this.#waiting--;
-      queue.grant(this.#lease(slot, nowMs));
+      key.queue.grant(this.#lease(slot, nowMs));
     }
   }
 
   /** Gives the key's open connections to its waiters (P6); one that must be validated first is a lease to come. */
   #match(key: KeyState<C, K>): void {
     for (let slot = key.spare.tail?.item; slot !== undefined; slot = key.spare.tail?.item) {
-      if (key.queue.size === 0) return;
+      if (key.waiting === 0) return;
       const nowMs = now();
       const verdict = this.#inspect(slot, nowMs);
       if (slot.spare.list === undefined) continue;
       if (verdict === 'fit') this.#serve(slot, nowMs);
       else if (verdict !== 'unproven') this.#inventory.retire(slot, verdict);
-      else if (key.queue.size <= key.leasesToCome) return;
+      else if (key.waiting <= key.leasesToCome) return;
       else this.#inventory.check(slot, 'validate');
     }
   }
@@ -322,7 +320,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   }
 
   #refuse(key: KeyState<C, K>, makeError: () => Error): void {
-    this.#waiting -= key.queue.size;
+    this.#waiting -= key.waiting;
     key.queue.refuseAll(makeError);
   }
 

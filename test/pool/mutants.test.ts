@@ -104,8 +104,8 @@ const mutants: Mutant[] = [
   {
     name: 'dials for waiters whom a dial under way will serve',
     file: keyState,
-    from: '(this.queue.size - this.leasesToCome)',
-    to: '(this.queue.size)',
+    from: '(this.waiting - this.leasesToCome)',
+    to: 'this.waiting',
   },
   {
     name: 'dials on during the backoff',
