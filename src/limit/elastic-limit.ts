@@ -254,12 +254,14 @@ export class ElasticLimit implements LimitAlgorithm {
       if (ageMs > 1.5 * this.#slotMs && phase.successes >= 8) this.#drained(now);
       else if (ageMs < 4 * this.#slotMs) return;
       this.#clearTrial();
-      return this.#next(now);
+      this.#next(now);
+      return;
     }
     if (this.#mode === 'search') {
       const idle = phase.started >= 32 && bound < 0.5;
       if (phase.successes < this.#need() && ageMs < 64 * this.#slotMs && !idle) return;
-      return this.#search(now, bound);
+      this.#search(now, bound);
+      return;
     }
     const kind = this.#drainDue() ? 'drain' : this.#slot % 4 === 3 ? 'probe' : 'base';
     if (phase.kind === 'base' && kind === 'base') return;
@@ -274,18 +276,18 @@ export class ElasticLimit implements LimitAlgorithm {
     }
     if (this.#drainDue()) {
       this.#beforeDrain = this.#lastBase;
-      return this.#open(
-        'drain',
-        Math.max(this.#min, this.#target * Math.min(0.5, 0.75 / this.#ratio())),
-        now,
-      );
+      this.#open('drain', Math.max(this.#min, this.#target * Math.min(0.5, 0.75 / this.#ratio())), now);
+      return;
     }
     const limit = Math.round(clamp(this.#target, this.#min, this.#max));
     if (this.#slot % 4 === 3 && this.#boundShare > 0.5) {
       const wanted = Math.min(this.#max, Math.max(limit + 1, Math.round(limit * (this.#fast ? 2 : 1.4))));
       const allowed = this.#ceiling < Infinity ? Math.min(this.#ceiling - 1, this.#ceiling * 0.95) : Infinity;
       const probe = Math.min(wanted, Math.floor(allowed));
-      if (probe > limit) return this.#open('probe', probe, now);
+      if (probe > limit) {
+        this.#open('probe', probe, now);
+        return;
+      }
     }
     this.#open('base', limit, now);
   }
@@ -327,7 +329,10 @@ export class ElasticLimit implements LimitAlgorithm {
     if (phase.kind === 'base') {
       this.#boundShare = bound;
       this.#learnNoise();
-      if (bound < 0.8) return this.#hold(bound);
+      if (bound < 0.8) {
+        this.#hold(bound);
+        return;
+      }
       const point = this.#point(now);
       if (phase.successes >= 12 && this.#jumped(now, point)) return;
       const before = this.#previousBase;
@@ -401,7 +406,10 @@ export class ElasticLimit implements LimitAlgorithm {
     const first = this.#unproven;
     this.#forget();
     this.#unproven = false;
-    if (first && elasticity < 0.15) return this.#cut(now, this.#lastBase!, 0);
+    if (first && elasticity < 0.15) {
+      this.#cut(now, this.#lastBase!, 0);
+      return;
+    }
     const gain = (first ? 1 : 0.5) * clamp(elasticity, 0, 1) * Math.log(probe / base);
     this.#target = clamp(base * Math.exp(gain), this.#min, this.#max);
   }
@@ -466,15 +474,22 @@ export class ElasticLimit implements LimitAlgorithm {
       this.#forget();
       this.#wasFree = true;
       this.#boundShare = bound;
-      return this.#next(now);
+      this.#next(now);
+      return;
     }
     const before = this.#path.at(-1)!;
     this.#path.push(point);
     const step = point.lnLimit - before.lnLimit;
-    if (Math.abs(step) < 0.2) return this.#settle(now, 0);
+    if (Math.abs(step) < 0.2) {
+      this.#settle(now, 0);
+      return;
+    }
     const elasticity = (point.lnGoodput - before.lnGoodput) / step;
     if (point.successes >= minSuccesses) this.#lowerBaseline();
-    if (elasticity < 0.3 && point.limit > this.#min) return this.#open('cut', point.limit / 2, now);
+    if (elasticity < 0.3 && point.limit > this.#min) {
+      this.#open('cut', point.limit / 2, now);
+      return;
+    }
     this.#settle(now, elasticity);
   }
 
