@@ -11,21 +11,20 @@
  * Hand-over, Cancel: as Semaphore. A caller who gave up before his turn is no sample.
  * Cost: as Semaphore, and two readings of the clock per permit.
  * One per backend and per class of work: a mix of cheap and dear calls has no single right limit. Not for calls so
- *   rare or so slow that there is nothing to learn from. The default algorithm, AimdLimit, learns from overload only:
- *   a backend that becomes slow without ever saying no is not noticed by it.
+ *   rare or so slow that there is nothing to learn from, nor for a limit that is never reached.
  * Lineage: Netflix concurrency-limits, which keeps the number (Limit) apart from its enforcement (Limiter).
  */
 import { checkFunction, checkObject } from './arguments.js';
 import { now, wallClock } from './clock.js';
 import { Context } from './context.js';
 import { printable } from './errors.js';
-import { AimdLimit } from './limit/aimd-limit.js';
+import { ElasticLimit } from './limit/elastic-limit.js';
 import type { LimitAlgorithm, LimitSample, Outcome } from './limit/limit-algorithm.js';
 import { Semaphore, type SemaphoreStats } from './semaphore.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from './vocabulary.js';
 
 export interface AdaptiveSemaphoreOptions {
-  /** What computes the limit; not to be shared between semaphores. Default: a new `AimdLimit`. */
+  /** What computes the limit; not to be shared between semaphores. Default: a new `ElasticLimit`. */
   algorithm?: LimitAlgorithm | undefined;
   /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
   maxWaiting?: number | undefined;
@@ -92,7 +91,7 @@ export class AdaptiveSemaphore implements Limiter {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(options: AdaptiveSemaphoreOptions = {}) {
     checkObject('options', options);
-    const { algorithm = new AimdLimit(), maxWaiting, classify = classifyOutcome, onLimitChange } = options;
+    const { algorithm = new ElasticLimit(), maxWaiting, classify = classifyOutcome, onLimitChange } = options;
     checkObject('algorithm', algorithm);
     checkFunction('algorithm.onSample', algorithm.onSample);
     checkFunction('classify', classify);

@@ -30,8 +30,10 @@ export {
 } from './gather-settled.js';
 export { KeyedMutex } from './keyed-mutex.js';
 export { AimdLimit } from './limit/aimd-limit.js';
+export { ElasticLimit } from './limit/elastic-limit.js';
 export type { LimitAlgorithm, LimitBounds, LimitSample, Outcome } from './limit/limit-algorithm.js';
 export { type LittlesLawOptions, littlesLaw } from './limit/littles-law.js';
+export { VegasLimit } from './limit/vegas-limit.js';
 export { Mutex } from './mutex.js';
 export { ConnectionPool } from './pool/connection-pool.js';
 export type {

@@ -1,10 +1,8 @@
 import {
   AdaptiveSemaphore,
-  AimdLimit,
   classifyOutcome,
   type LimitAlgorithm,
   type LimitSample,
-  littlesLaw,
   type Outcome,
 } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -191,66 +189,5 @@ describe('adaptive semaphore', () => {
     ['null', { status: 'rejected', reason: null }, 'success'],
   ] as const)('by default %s is taken for the right outcome', (_name, result, outcome) => {
     expect(classifyOutcome(result as PromiseSettledResult<unknown>)).toBe(outcome);
-  });
-});
-
-describe('AIMD', () => {
-  const sample = (change: Partial<LimitSample> = {}): LimitSample => ({
-    nowMs: 0,
-    durationMs: 1,
-    held: 20,
-    limit: 20,
-    outcome: 'success',
-    ...change,
-  });
-
-  test('grows by one for a success while the limit is in use, and falls by a tenth for an overload', () => {
-    const aimd = new AimdLimit({ initial: 20 });
-    aimd.onSample(sample());
-    expect(aimd.limit).toBe(21);
-    aimd.onSample(sample({ outcome: 'overload' }));
-    expect(aimd.limit).toBe(18);
-    aimd.onSample(sample({ held: 2 }));
-    expect(aimd.limit).toBe(18);
-  });
-
-  test('stays within its bounds', () => {
-    const aimd = new AimdLimit({ initial: 2, min: 2, max: 3 });
-    for (let i = 0; i < 5; i++) aimd.onSample(sample());
-    expect(aimd.limit).toBe(3);
-    for (let i = 0; i < 5; i++) aimd.onSample(sample({ outcome: 'overload' }));
-    expect(aimd.limit).toBe(2);
-  });
-
-  test.each([
-    ['nowMs', Number.NaN],
-    ['durationMs', -1],
-    ['durationMs', Infinity],
-    ['held', 0],
-    ['outcome', 'ignore'],
-  ])('a sample with %s %s is refused by name', (field, value) => {
-    const aimd = new AimdLimit();
-    expect(() => aimd.onSample(sample({ [field]: value }))).toThrow(field);
-    expect(aimd.limit).toBe(20);
-  });
-
-  test.each([
-    [{ initial: 0 }, 'initial'],
-    [{ min: 5, max: 4 }, 'min'],
-    [{ initial: 5, max: 4 }, 'initial'],
-    [{ max: Infinity }, 'max'],
-    [{ min: 1.5 }, 'min'],
-  ])('%o is refused: %s', (options, name) => {
-    expect(() => new AimdLimit(options)).toThrow(name);
-  });
-});
-
-describe("Little's law", () => {
-  test('tells how many must run at once: ceil(items x duration / time), within the bounds', () => {
-    expect(littlesLaw({ items: 1_000, durationMs: 200, withinMs: 60_000 })).toBe(4);
-    expect(littlesLaw({ items: 1, durationMs: 1, withinMs: 1_000, min: 5 })).toBe(5);
-    expect(littlesLaw({ items: 1_000_000, durationMs: 1_000, withinMs: 1_000, max: 50 })).toBe(50);
-    expect(() => littlesLaw({ items: -1, durationMs: 1, withinMs: 1 })).toThrow('items');
-    expect(() => littlesLaw({ items: 1, durationMs: 1, withinMs: 0 })).toThrow('withinMs');
   });
 });

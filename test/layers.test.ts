@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 const ranks: string[][] = [
-  ['vocabulary', 'errors', 'clock', 'linked-list', 'context', 'deferred-error'],
+  ['vocabulary', 'errors', 'clock', 'linked-list', 'context', 'deferred-error', 'limit/elastic/'],
   ['arguments', 'abort-listeners', 'deadlines', 'hold', 'item-source'],
   ['wait-queue', 'backoff', 'retry-budget', 'limit/'],
   ['mutex', 'keyed-mutex', 'semaphore'],

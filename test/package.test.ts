@@ -52,7 +52,7 @@ describe('package', () => {
   });
 
   test.each([
-    ['the whole core', "export * from 'latchkey'", 14_000],
+    ['the whole core', "export * from 'latchkey'", 18_000],
     ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 3_000],
     ['Semaphore alone', "export { Semaphore } from 'latchkey'", 3_000],
   ])('%s stays within its budget, minified and gzipped', async (name, code, budget) => {

@@ -1,0 +1,37 @@
+/** Several processes before one backend, who know nothing of each other. Limits are those of one process. */
+import type { Scenario } from '../simulation/scenario.js';
+import { closed, farm, sharedProcessor } from './parts.js';
+
+const shared = { seconds: 90, fromSecond: 30 };
+
+export const sharedByClients: readonly Scenario[] = [
+  {
+    id: 'j1',
+    what: '4 processes, 40 servers',
+    ...shared,
+    clients: 4,
+    demandPerSecond: 1_000,
+    oracle: () => 10,
+    build: (timeline) => ({ backend: farm(timeline, 40), load: closed(400) }),
+  },
+  {
+    id: 'j2',
+    what: '16 processes, 64 servers',
+    ...shared,
+    clients: 16,
+    staggerSeconds: 1,
+    demandPerSecond: 400,
+    oracle: () => 4,
+    build: (timeline) => ({ backend: farm(timeline, 64), load: closed(400) }),
+  },
+  {
+    id: 'l4',
+    what: '6 processes, one shared processor',
+    ...shared,
+    clients: 6,
+    staggerSeconds: 2,
+    demandPerSecond: 225,
+    oracle: () => 7,
+    build: (timeline) => ({ backend: sharedProcessor(timeline, 0.03, 0.0005), load: closed(400) }),
+  },
+];

@@ -1,0 +1,211 @@
+/** What the limit is to protect: the two shapes that saturation has, and the ways in which a backend says no. */
+import { Line } from './line.js';
+import type { Planned, Timeline } from './timeline.js';
+
+export interface Backend {
+  /** `done` is told whether the call succeeded. */
+  submit(done: (succeeded: boolean) => void): void;
+}
+
+export interface FarmOptions {
+  servers: number;
+  /** Service time of the next call, in milliseconds. */
+  serviceMs: () => number;
+  /** Time on the way, which takes none of the capacity. */
+  networkMs?: () => number;
+  /** With more than this waiting, a call is refused after `refuseMs`. */
+  queueMax?: number;
+  refuseMs?: number;
+}
+
+/** So many servers and one line before them. More calls than servers bring nothing but waiting. */
+export class ServerFarm implements Backend {
+  readonly #timeline: Timeline;
+  readonly #options: FarmOptions;
+  readonly #line = new Line<(succeeded: boolean) => void>();
+  #servers: number;
+  #busy = 0;
+
+  constructor(timeline: Timeline, options: FarmOptions) {
+    this.#timeline = timeline;
+    this.#options = options;
+    this.#servers = options.servers;
+  }
+
+  get servers(): number {
+    return this.#servers;
+  }
+
+  /** Calls that are being served finish. */
+  set servers(servers: number) {
+    this.#servers = servers;
+    this.#serveLine();
+  }
+
+  submit(done: (succeeded: boolean) => void): void {
+    const networkMs = this.#options.networkMs?.() ?? 0;
+    if (networkMs > 0) this.#timeline.after(networkMs, () => this.#arrive(done));
+    else this.#arrive(done);
+  }
+
+  #arrive(done: (succeeded: boolean) => void): void {
+    const { queueMax = Infinity, refuseMs = 1 } = this.#options;
+    if (this.#busy < this.#servers) this.#serve(done);
+    else if (this.#line.length < queueMax) this.#line.push(done);
+    else this.#timeline.after(refuseMs, () => done(false));
+  }
+
+  #serve(done: (succeeded: boolean) => void): void {
+    this.#busy++;
+    this.#timeline.after(this.#options.serviceMs(), () => {
+      this.#busy--;
+      this.#serveLine();
+      done(true);
+    });
+  }
+
+  #serveLine(): void {
+    while (this.#busy < this.#servers && this.#line.length > 0) this.#serve(this.#line.shift()!);
+  }
+}
+
+export interface SharedProcessorOptions {
+  workMs: () => number;
+  contention: number;
+  coherency: number;
+}
+
+/**
+ * All calls at once on one processor, each at 1 / (1 + contention (n-1) + coherency n (n-1)) of its speed: Gunther's
+ * Universal Scalability Law. More calls than its peak bring less goodput.
+ */
+export class SharedProcessor implements Backend {
+  readonly #timeline: Timeline;
+  readonly #options: SharedProcessorOptions;
+  /** A heap by the work that must be done, in total per call, until this call ends. */
+  readonly #calls: { endsAt: number; done: (succeeded: boolean) => void }[] = [];
+  #workDone = 0;
+  #lastMs = 0;
+  #nextEnd: Planned | undefined;
+
+  constructor(timeline: Timeline, options: SharedProcessorOptions) {
+    this.#timeline = timeline;
+    this.#options = options;
+  }
+
+  submit(done: (succeeded: boolean) => void): void {
+    this.#advance();
+    this.#push({ endsAt: this.#workDone + this.#options.workMs(), done });
+    this.#planNextEnd();
+  }
+
+  get #speed(): number {
+    const n = this.#calls.length;
+    const { contention, coherency } = this.#options;
+    return 1 / (1 + contention * (n - 1) + coherency * n * (n - 1));
+  }
+
+  #advance(): void {
+    if (this.#calls.length > 0) this.#workDone += this.#speed * (this.#timeline.nowMs - this.#lastMs);
+    this.#lastMs = this.#timeline.nowMs;
+  }
+
+  #planNextEnd(): void {
+    if (this.#nextEnd !== undefined) this.#nextEnd.cancelled = true;
+    const first = this.#calls[0];
+    if (first === undefined) return;
+    const delayMs = Math.max(0, (first.endsAt - this.#workDone) / this.#speed);
+    this.#nextEnd = this.#timeline.after(delayMs, () => {
+      this.#advance();
+      const { done } = this.#dropFirst();
+      this.#nextEnd = undefined;
+      this.#planNextEnd();
+      done(true);
+    });
+  }
+
+  #push(call: { endsAt: number; done: (succeeded: boolean) => void }): void {
+    const heap = this.#calls;
+    let hole = heap.length;
+    heap.push(call);
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (heap[parent]!.endsAt <= call.endsAt) break;
+      heap[hole] = heap[parent]!;
+      hole = parent;
+    }
+    heap[hole] = call;
+  }
+
+  #dropFirst() {
+    const heap = this.#calls;
+    const first = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length > 0) {
+      let hole = 0;
+      for (;;) {
+        let child = 2 * hole + 1;
+        if (child >= heap.length) break;
+        if (child + 1 < heap.length && heap[child + 1]!.endsAt < heap[child]!.endsAt) child++;
+        if (last.endsAt <= heap[child]!.endsAt) break;
+        heap[hole] = heap[child]!;
+        hole = child;
+      }
+      heap[hole] = last;
+    }
+    return first;
+  }
+}
+
+/** Refuses everything while it is out, after `refuseMs`. */
+export function withOutage(
+  timeline: Timeline,
+  backend: Backend,
+  { isOut, refuseMs = 1 }: { isOut: () => boolean; refuseMs?: number },
+): Backend {
+  return {
+    submit(done) {
+      if (isOut()) timeline.after(refuseMs, () => done(false));
+      else backend.submit(done);
+    },
+  };
+}
+
+/** Answers nothing between two times: what ends meanwhile is told when it is over. */
+export function withHang(
+  timeline: Timeline,
+  backend: Backend,
+  { fromMs, untilMs }: { fromMs: number; untilMs: number },
+): Backend {
+  return {
+    submit(done) {
+      backend.submit((succeeded) => {
+        const { nowMs } = timeline;
+        if (nowMs < fromMs || nowMs >= untilMs) done(succeeded);
+        else timeline.at(untilMs, () => done(succeeded));
+      });
+    },
+  };
+}
+
+/** At most `quota` calls at once; one more is refused, whatever the backend could do. */
+export function withQuota(
+  timeline: Timeline,
+  backend: Backend,
+  { quota, refuseMs }: { quota: number; refuseMs: number },
+): Backend {
+  let running = 0;
+  return {
+    submit(done) {
+      if (running >= quota) {
+        timeline.after(refuseMs, () => done(false));
+        return;
+      }
+      running++;
+      backend.submit((succeeded) => {
+        running--;
+        done(succeeded);
+      });
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import type { Backend } from './backend.js';
+import type { Load } from './client.js';
+import type { Timeline } from './timeline.js';
+
+export interface World {
+  readonly backend: Backend;
+  /** Of each client. */
+  readonly load: Load;
+  readonly timeoutMs?: number;
+}
+
+export interface Scenario {
+  readonly id: string;
+  /** What a reader would call it. */
+  readonly what: string;
+  readonly seconds: number;
+  /** What is measured begins here. */
+  readonly fromSecond: number;
+  /** When something changes, in seconds: how fast a law follows is measured from here. */
+  readonly changes?: readonly number[];
+  /** Default 1. */
+  readonly clients?: number;
+  /** Between the starts of two clients. Default 5. */
+  readonly staggerSeconds?: number;
+  /** Calls a second that each client would make if nothing limited him. */
+  readonly demandPerSecond: number;
+  /** The best fixed limit for each client, found by sweep. */
+  readonly oracle: (second: number) => number;
+  build(timeline: Timeline): World;
+}

@@ -1,0 +1,333 @@
+/**
+ * ElasticLimit: finds the limit by measuring what a step of it brings.
+ *
+ * Elasticity is d ln(goodput) / d ln(limit): near 1 more helps, near 0 the backend is full, below 0 more harms. It is
+ * measured by deliberate steps, three slots at the limit believed in (base) and one above it (probe), and not by
+ * comparing latency with a remembered minimum: a latency that has another reason than a queue leaves the elasticity
+ * near 1, a drift of the backend falls on both sides of a pair, errors are no goodput, and no model of it is needed.
+ *
+ * The states are the purposes of a phase: base and probe in turns; at times a drain, which holds back for two slots to
+ * learn what a call takes when nothing queues; a cut, which halves the limit to see whether that costs anything. Each
+ * part of the law has a file of its own in `elastic/`.
+ *
+ * Invariants: (E1) the limit is a whole number within [min, max]. (E2) The same samples give the same limits. (E3) A
+ * limit that does not bind never grows, but for a creep where it binds at times and nothing queues. (E4) Nothing that
+ * the wall clock does, nor a silence of hours, moves the limit: the phase begins again.
+ *
+ * Several processes: their phases lie on one grid of wall time, so that they probe together; see `elastic/slot-grid.ts`.
+ * Cost: some additions per sample, no timer, O(1) memory; one small object per phase.
+ * What it is not: quick on few calls. A trial takes some 64 successes on either side.
+ * Lineage: hill climbing on goodput (Heiss and Wagner 1991); BBR's drains; Kalman 1960; Page's CUSUM 1954.
+ */
+import { Ceiling } from './elastic/ceiling.js';
+import { CutSearch } from './elastic/cut-search.js';
+import { drainedLimit, drainIsOver, drainShare, overshot } from './elastic/drain.js';
+import { DurationJump } from './elastic/duration-jump.js';
+import { KneeFilter } from './elastic/knee-filter.js';
+import { PairedTrial, type Verdict } from './elastic/paired-trial.js';
+import { clamp, fewestSuccesses, type Measurement, Phase, type Plan } from './elastic/phase.js';
+import { RoundTrip } from './elastic/round-trip.js';
+import { SlotGrid } from './elastic/slot-grid.js';
+import {
+  checkSample,
+  type LimitAlgorithm,
+  type LimitBounds,
+  type LimitSample,
+  limitBounds,
+} from './limit-algorithm.js';
+
+/** A phase measures its limit only if so many of its calls found it in use. */
+const measurableFrom = 0.8;
+/** With fewer than this, a base was not in use enough to be worth a probe or a drain. */
+const bindsFrom = 0.5;
+/** How far above the base a probe is: large enough to rise above chance, small enough not to hurt. */
+const probeFactor = 1.4;
+/** A leap is for when there is far to go; one that brought this much is kept, and followed by another. */
+const leapFactor = 2;
+const leapAgainFrom = 0.6;
+/** A first leap that may have brought less than this may have begun above the knee. */
+const startedTooHighBelow = 0.15;
+/** A silence as long as this is no measurement. */
+const silenceSlots = 16;
+
+export class ElasticLimit implements LimitAlgorithm {
+  readonly #min: number;
+  readonly #max: number;
+  readonly #grid = new SlotGrid();
+  readonly #roundTrip = new RoundTrip();
+  readonly #trial = new PairedTrial();
+  readonly #jump = new DurationJump();
+  readonly #ceiling: Ceiling;
+  #filter = new KneeFilter();
+  #search: CutSearch | undefined;
+  #phase: Phase;
+  /** The limit believed in, of which phases are steps; not rounded. */
+  #target: number;
+  /** Doubling, not stepping: at first, after an overload that cut deep, when the knee has moved far up. */
+  #leaping = true;
+  /** Nothing has shown yet that the limit is anywhere near the knee. */
+  #unproven = true;
+  /** Whether the last base was in use. A limit that does not bind cannot be measured. */
+  #binds = false;
+  #lastBase: Measurement | undefined;
+  /** The base before, if nothing has happened in between. */
+  #previousBase: Measurement | undefined;
+  #lastMs = -Infinity;
+
+  /** @throws TypeError or RangeError that names the option and the value. */
+  constructor(options: LimitBounds = {}) {
+    const { initial, min, max } = limitBounds(options);
+    this.#min = min;
+    this.#max = max;
+    this.#target = initial;
+    this.#ceiling = new Ceiling(initial);
+    this.#phase = new Phase('base', initial, -Infinity, 0);
+  }
+
+  get limit(): number {
+    return this.#phase.limit;
+  }
+
+  /** `limit` is in force now; `target` is what phases are steps of; durations are in milliseconds, 0 while unknown. */
+  snapshot(): Readonly<Record<string, number | string>> {
+    const { limit, purpose } = this.#phase;
+    return {
+      limit,
+      target: this.#target,
+      phase: purpose,
+      elasticity: this.#filter.elasticity,
+      durationMs: this.#roundTrip.meanMs,
+      baselineMs: this.#roundTrip.baselineMs,
+      ceiling: this.#ceiling.level,
+      slotMs: this.#grid.slotMs,
+    };
+  }
+
+  onSample(sample: LimitSample): void {
+    checkSample(sample);
+    const { durationMs, held, outcome } = sample;
+    const nowMs = this.#timeOf(sample.nowMs);
+    const phase = this.#phase;
+    const isOwnOverload = phase.add(nowMs, durationMs, held, outcome === 'overload');
+    const isSlotOver = this.#grid.isLaid ? nowMs >= this.#grid.slotEndMs : this.#roundTrip.begin(durationMs);
+    if (isOwnOverload && this.#ceiling.isHit(phase, nowMs)) this.#overload(phase, nowMs);
+    else if (isSlotOver) this.#endSlot(phase, nowMs);
+  }
+
+  /** The wall clock, made to go forward: it stands still for a small step back. */
+  #timeOf(nowMs: number): number {
+    const aheadMs = nowMs - this.#lastMs;
+    const { slotMs } = this.#grid;
+    if (aheadMs < 0 && aheadMs >= -slotMs) return this.#lastMs;
+    this.#lastMs = nowMs;
+    if (aheadMs < 0 || (this.#grid.isLaid && aheadMs > silenceSlots * slotMs)) this.#beginAgain(nowMs);
+    return nowMs;
+  }
+
+  /** What was going on when the clock was set, or when calls ceased to end, has measured nothing. */
+  #beginAgain(nowMs: number): void {
+    this.#ceiling.clockIs(nowMs);
+    this.#trial.clear();
+    if (this.#grid.isLaid) this.#grid.align(nowMs, this.#roundTrip.meanMs);
+    this.#open({ purpose: 'base', limit: this.#target }, nowMs);
+  }
+
+  #endSlot(phase: Phase, nowMs: number): void {
+    this.#grid.align(nowMs, this.#roundTrip.meanMs);
+    if (this.#isOver(phase, nowMs)) this.#open(this.#learn(phase) ?? this.#planOfGrid(nowMs), nowMs);
+  }
+
+  #isOver(phase: Phase, nowMs: number): boolean {
+    const slots = (nowMs - phase.startedMs) / this.#grid.slotMs;
+    switch (phase.purpose) {
+      case 'base':
+        return this.#grid.inProbeSlot || this.#drainIsDue;
+      case 'probe':
+        return true;
+      case 'drain':
+        return drainIsOver(phase, slots);
+      case 'cut':
+        return CutSearch.isOver(phase, slots, this.#roundTrip.neededSuccesses);
+    }
+  }
+
+  /** @returns what has to come next, when that is not what the grid says. */
+  #learn(phase: Phase): Plan | undefined {
+    switch (phase.purpose) {
+      case 'base':
+        return this.#learnFromBase(phase);
+      case 'probe':
+        return this.#learnFromProbe(phase);
+      case 'drain':
+        return this.#learnFromDrain(phase);
+      case 'cut':
+        return this.#learnFromCut(phase);
+    }
+  }
+
+  #planOfGrid(nowMs: number): Plan {
+    this.#ceiling.rise(nowMs, this.#target);
+    if (this.#drainIsDue) {
+      return { purpose: 'drain', limit: this.#target * drainShare(this.#roundTrip.ratio) };
+    }
+    const base = this.#within(this.#target);
+    const step = Math.max(base + 1, base * (this.#leaping ? leapFactor : probeFactor));
+    const probe = this.#ceiling.below(this.#within(step));
+    const mayProbe = this.#grid.inProbeSlot && this.#binds && probe > base;
+    return mayProbe ? { purpose: 'probe', limit: probe } : { purpose: 'base', limit: base };
+  }
+
+  #open({ purpose, limit }: Plan, nowMs: number): void {
+    const { meanMs } = this.#roundTrip;
+    const settleMs = purpose === 'drain' ? Math.max(meanMs, 0.75 * this.#grid.slotMs) : meanMs;
+    this.#phase = new Phase(purpose, this.#within(limit), nowMs, settleMs);
+  }
+
+  get #drainIsDue(): boolean {
+    return this.#grid.inDrainSlot && this.#binds;
+  }
+
+  #within(limit: number): number {
+    return clamp(Math.round(limit), this.#min, this.#max);
+  }
+
+  #moveTo(target: number): void {
+    this.#target = clamp(target, this.#min, this.#max);
+  }
+
+  /** What was learned of the knee holds no longer. */
+  #forget(): void {
+    this.#unproven = false;
+    this.#leaping = false;
+    this.#filter = new KneeFilter();
+    this.#jump.forget();
+    this.#trial.clear();
+    this.#previousBase = undefined;
+  }
+
+  #learnFromBase(phase: Phase): Plan | undefined {
+    if (phase.countedMs === 0) return undefined;
+    this.#binds = phase.boundShare > bindsFrom;
+    this.#roundTrip.learn(phase);
+    if (phase.boundShare < measurableFrom) return this.#hold(phase);
+    const measured = phase.measured(this.#roundTrip.meanMs);
+    const lnJump = this.#jump.seen(measured, this.#roundTrip.baselineMs, this.#roundTrip.noise);
+    if (lnJump > 0) return this.#cut(measured, lnJump);
+    if (lnJump < 0) this.#filter.reopen();
+    if (this.#previousBase) this.#roundTrip.learnChance(measured, this.#previousBase);
+    this.#previousBase = measured;
+    this.#lastBase = measured;
+    this.#trial.addBase(phase);
+    if (this.#leaping) return undefined;
+    const verdict = this.#trial.verdict(this.#roundTrip.neededSuccesses, this.#roundTrip.noise);
+    if (verdict === undefined) return undefined;
+    // This phase ends one pair and begins the next.
+    this.#trial.addBase(phase);
+    return this.#step(verdict, measured);
+  }
+
+  /** The application asks for less than the limit: nothing is known of more, so nothing changes. */
+  #hold(phase: Phase): undefined {
+    const { boundShare, successes, meanMs } = phase;
+    this.#previousBase = undefined;
+    this.#jump.limitDidNotBind();
+    this.#trial.clear();
+    if (boundShare < bindsFrom && successes >= fewestSuccesses) this.#roundTrip.lowerBaseline(phase);
+    const unqueuedMs = this.#roundTrip.baselineMs || this.#roundTrip.meanMs;
+    // It binds at times, and nothing queues: a little more cannot hurt, and lets it be measured.
+    if (boundShare > 0.15 && successes >= 8 && meanMs < 1.25 * unqueuedMs) {
+      this.#moveTo(this.#target + Math.max(0.5, 0.04 * this.#target));
+    }
+  }
+
+  #learnFromProbe(phase: Phase): Plan | undefined {
+    if (phase.countedMs === 0) return undefined;
+    if (phase.boundShare < measurableFrom) {
+      this.#trial.clear();
+      this.#leaping = false;
+      // There are not twice as many callers, and nothing is known of the knee: look for it below.
+      return this.#unproven && this.#lastBase ? this.#cut(this.#lastBase) : undefined;
+    }
+    this.#trial.addProbe(phase);
+    if (!this.#leaping) return undefined;
+    const needed = Math.max(fewestSuccesses, this.#roundTrip.neededSuccesses / 2);
+    const verdict = this.#trial.verdict(needed, this.#roundTrip.noise);
+    return verdict && this.#leap(verdict);
+  }
+
+  #step(verdict: Verdict, base: Measurement): Plan | undefined {
+    const { ratio } = this.#roundTrip;
+    const { lnChange, movedUp } = this.#filter.add(verdict, ratio);
+    this.#moveTo(this.#target * Math.exp(lnChange));
+    if (movedUp) {
+      this.#leaping = true;
+      this.#trial.clear();
+    }
+    return this.#filter.wantsCut(ratio) ? this.#cut(base) : undefined;
+  }
+
+  #leap({ baseLimit, probeLimit, lnStep, elasticity, error }: Verdict): Plan | undefined {
+    if (elasticity >= leapAgainFrom && probeLimit < this.#max) {
+      this.#unproven = false;
+      this.#target = probeLimit;
+      return undefined;
+    }
+    const isFirst = this.#unproven;
+    this.#forget();
+    // Leaps after the first were called for by less evidence.
+    const trust = isFirst ? 1 : 0.5;
+    this.#moveTo(baseLimit * Math.exp(trust * clamp(elasticity, 0, 1) * lnStep));
+    const mayBeTooHigh = isFirst && elasticity - error < startedTooHighBelow;
+    return mayBeTooHigh && this.#lastBase ? this.#cut(this.#lastBase) : undefined;
+  }
+
+  #learnFromDrain(phase: Phase): undefined {
+    this.#trial.clear();
+    if (phase.successes < 8) return;
+    this.#roundTrip.drained(phase.meanMs);
+    this.#jump.forget();
+    this.#grid.drainLess();
+    const before = this.#target;
+    if (this.#lastBase === undefined || !overshot(this.#lastBase, phase)) return;
+    this.#moveTo(Math.min(before, drainedLimit(this.#lastBase, phase)));
+    if (this.#target < 0.75 * before) this.#grid.drainOften();
+    this.#filter.reopen(0.15 ** 2);
+  }
+
+  #cut(from: Measurement, lnJump = 0): Plan {
+    this.#search = new CutSearch(from, lnJump);
+    return { purpose: 'cut', limit: from.limit / 2 };
+  }
+
+  #learnFromCut(phase: Phase): Plan | undefined {
+    const search = this.#search;
+    this.#roundTrip.learn(phase);
+    if (search === undefined || phase.boundShare < measurableFrom || phase.successes < 4) {
+      // Not even this much of the limit is in use: it will do.
+      this.#moveTo(phase.limit);
+      this.#forget();
+      this.#jump.limitDidNotBind();
+      this.#binds = phase.boundShare > bindsFrom;
+      return undefined;
+    }
+    if (phase.successes >= fewestSuccesses) this.#roundTrip.lowerBaseline(phase);
+    if (search.add(phase.measured(this.#roundTrip.meanMs), this.#min)) {
+      return { purpose: 'cut', limit: phase.limit / 2 };
+    }
+    if (search.hasCut) this.#moveTo(search.knee);
+    this.#forget();
+    this.#binds = true;
+    if (search.lnExogenousJump !== 0) {
+      this.#roundTrip.rescaleBaseline(search.lnExogenousJump);
+      this.#leaping = true;
+    }
+    return undefined;
+  }
+
+  #overload(phase: Phase, nowMs: number): void {
+    this.#moveTo(this.#ceiling.hit(phase, nowMs, this.#target, this.#roundTrip.meanMs));
+    this.#forget();
+    this.#leaping = this.#ceiling.hasCutDeep(this.#target);
+    this.#open({ purpose: 'base', limit: this.#target }, nowMs);
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What ElasticLimit promises, in virtual time: ten seeds per scenario, each beside the best limit there is (the oracle).
+ * The scenarios are those of `npm run bench -- adaptive`. The claims leave a little room beneath what was measured.
+ */
+import { describe, expect, test } from 'vitest';
+import { oracle } from '../../bench/adaptive/laws/fixed.js';
+import { scenarioOf } from '../../bench/adaptive/scenarios/index.js';
+import { convergedAfter, type Run, simulate } from '../../bench/adaptive/simulation/simulate.js';
+import { quantile } from '../../bench/statistics.js';
+import { ElasticLimit } from '../../src/limit/elastic-limit.js';
+
+const seeds = Array.from({ length: 10 }, (_, i) => i + 1);
+const known = new Map<string, { run: Run; best: Run }[]>();
+
+/** Each scenario is simulated once, however many claims there are of it. */
+function runs(id: string): { run: Run; best: Run }[] {
+  let found = known.get(id);
+  if (found === undefined) {
+    const scenario = scenarioOf(id);
+    found = seeds.map((seed) => ({
+      run: simulate(scenario, () => new ElasticLimit(), seed),
+      best: simulate(scenario, oracle, seed),
+    }));
+    known.set(id, found);
+  }
+  return found;
+}
+
+const goodput = (id: string) => runs(id).map(({ run, best }) => run.goodput / best.goodput);
+const meanTime = (id: string) => runs(id).map(({ run, best }) => run.meanMs / best.meanMs);
+const p99 = (id: string) => runs(id).map(({ run, best }) => run.p99Ms / best.p99Ms);
+const fairness = (id: string) => runs(id).map(({ run }) => run.fairness);
+const seconds = (id: string, from: number, until: number) =>
+  runs(id).map(({ run, best }) => convergedAfter(run, best, from, until));
+
+const median = (values: number[]) => quantile(values, 0.5);
+/** Of ten, the second worst. */
+const p90 = (values: number[]) => [...values].sort((a, b) => a - b)[8] as number;
+const worstLow = (values: number[]) => Math.min(...values);
+const worstHigh = (values: number[]) => Math.max(...values);
+
+describe('elastic limit, alone before a backend', () => {
+  test.each(['a1', 'a2', 'a3', 'b1', 'b2', 'c1', 'c2', 'd1', 'd2', 'e1', 'e2', 'f1', 'f2'])(
+    '%s: 95 % of the best goodput, 92 % with any seed, at a quarter more than its round trip',
+    (id) => {
+      expect(median(goodput(id))).toBeGreaterThanOrEqual(0.95);
+      expect(worstLow(goodput(id))).toBeGreaterThanOrEqual(0.92);
+      expect(worstHigh(p99(id))).toBeLessThanOrEqual(1.5);
+      expect(median(meanTime(id))).toBeLessThanOrEqual(1.25);
+    },
+  );
+
+  test('half of the backend gone: there within a second; back again: within two', () => {
+    for (const id of ['c1', 'c2']) {
+      expect(median(seconds(id, 30, 60))).toBeLessThanOrEqual(1);
+      expect(p90(seconds(id, 30, 60))).toBeLessThanOrEqual(6);
+      expect(median(seconds(id, 60, 90))).toBeLessThanOrEqual(2);
+      expect(p90(seconds(id, 60, 90))).toBeLessThanOrEqual(4);
+    }
+  });
+
+  test('a longer way is not taken for a queue: 20 ms more are followed within a second', () => {
+    expect(median(seconds('d2', 30, 60))).toBeLessThanOrEqual(1);
+  });
+
+  test('a way that grows threefold within a minute costs at most 5 % with any seed, a heavier mix 3 %', () => {
+    expect(worstLow(goodput('d1'))).toBeGreaterThanOrEqual(0.95);
+    expect(worstLow(goodput('e2'))).toBeGreaterThanOrEqual(0.97);
+  });
+
+  test('40 s of little load leave the limit where it was, and the burst that follows is served', () => {
+    for (const { run } of runs('g1')) {
+      const before = run.limits[0]?.filter(({ atMs }) => atMs < 40_000).map(({ limit }) => limit);
+      expect(new Set(before)).toEqual(new Set([20]));
+    }
+    expect(worstLow(goodput('g1'))).toBeGreaterThanOrEqual(0.95);
+    expect(worstHigh(p99('g1'))).toBeLessThanOrEqual(1.5);
+  });
+
+  test('a start five times too low or too high is over within two seconds', () => {
+    expect(median(seconds('h1', 0, 20))).toBeLessThanOrEqual(2);
+    expect(median(seconds('h2', 0, 20))).toBeLessThanOrEqual(2);
+    expect(p90(seconds('h2', 0, 20))).toBeLessThanOrEqual(9);
+  });
+
+  test('a quota is used to 98 % with at most three refusals a second', () => {
+    expect(worstLow(goodput('l5'))).toBeGreaterThanOrEqual(0.98);
+    expect(worstHigh(runs('l5').map(({ run }) => run.overloads))).toBeLessThanOrEqual(3);
+  });
+
+  test('an outage of five seconds is over two seconds after it ends', () => {
+    expect(worstLow(goodput('k5'))).toBeGreaterThanOrEqual(0.95);
+    expect(p90(seconds('k5', 35, 60))).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('elastic limit, several processes before one backend', () => {
+  test('4 processes use all of it, fairly, at twice the best round trip', () => {
+    expect(worstLow(goodput('j1'))).toBeGreaterThanOrEqual(0.99);
+    expect(median(meanTime('j1'))).toBeLessThanOrEqual(2.2);
+    expect(worstLow(fairness('j1'))).toBeGreaterThanOrEqual(0.65);
+  });
+
+  test('6 processes do not push a shared processor over its peak', () => {
+    expect(median(goodput('l4'))).toBeGreaterThanOrEqual(0.94);
+  });
+
+  test('16 processes that start together five times too high end at four times the best round trip', () => {
+    expect(median(meanTime('j2'))).toBeLessThanOrEqual(4);
+  });
+});
