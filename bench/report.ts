@@ -83,7 +83,7 @@ function digits(value: number): string {
 }
 
 /** The first column to the left, figures to the right; a last column of words to the left. */
-function aligned(rows: readonly (readonly string[])[], lastIsText: boolean): string {
+export function aligned(rows: readonly (readonly string[])[], lastIsText: boolean): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const isText = (column: number) => column === 0 || (lastIsText && column === widths.length - 1);
   return rows

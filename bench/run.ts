@@ -1,10 +1,12 @@
 /**
  * `npm run bench [-- filter ...]`: runs the suites, prints their tables and writes bench/results/latest.json. A filter
  * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
+ * What looks like `--name=value` is for the suite.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { adaptive } from './adaptive.bench.js';
 import { connectionPool } from './connection-pool.bench.js';
 import { gatherSettled } from './gather-settled.bench.js';
 import { keyedMutex } from './keyed-mutex.bench.js';
@@ -24,6 +26,7 @@ const suites: readonly Suite[] = [
   retry,
   connectionPool,
   postgres,
+  adaptive,
 ];
 const resultsFile = new URL('../results/latest.json', import.meta.url);
 
@@ -34,7 +37,16 @@ interface Result {
   readonly rows: readonly Measured[];
 }
 
-const filters = process.argv.slice(2).map((filter) => filter.toLowerCase());
+const flags = Object.fromEntries(
+  process.argv.slice(2).flatMap((word) => {
+    const [, name, value] = /^--([^=]+)=(.*)$/.exec(word) ?? [];
+    return name === undefined ? [] : [[name, value ?? '']];
+  }),
+);
+const filters = process.argv
+  .slice(2)
+  .filter((word) => !word.startsWith('--'))
+  .map((filter) => filter.toLowerCase());
 const startedMs = performance.now();
 const results: Result[] = [];
 const machine = {
@@ -49,7 +61,9 @@ console.log(
   `latchkey ${machine.commit}, Node ${machine.node} ${machine.flags.join(' ')}, ${machine.cores} cores, ${machine.date}`,
 );
 console.log('Times are medians, ± half the quartile distance. Compare ratios, not times.');
-for (const suite of suites.filter(isWanted)) await suite.run((table) => record(suite, table));
+const wanted = suites.filter(isWanted);
+for (const suite of wanted) await suite.run((table) => record(suite, table), flags);
+if (results.length === 0 && wanted.some(({ printsItself }) => printsItself)) process.exit();
 if (results.length === 0) {
   const names = suites.map(({ name }) => name).join(', ');
   console.error(

@@ -53,5 +53,8 @@ export interface Suite {
   readonly name: string;
   /** Runs only when asked for by name. */
   readonly onDemand?: boolean;
-  run(measure: (table: Case) => Promise<void>): Promise<void>;
+  /** Its tables are of another kind: nothing of it goes into the results. */
+  readonly printsItself?: boolean;
+  /** `flags`: what was given as `--name=value`. */
+  run(measure: (table: Case) => Promise<void>, flags: Readonly<Record<string, string>>): Promise<void>;
 }
