@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { adaptiveHttp } from './adaptive/real/http.bench.js';
 import { adaptive } from './adaptive.bench.js';
 import { connectionPool } from './connection-pool.bench.js';
 import { gatherSettled } from './gather-settled.bench.js';
@@ -27,6 +28,7 @@ const suites: readonly Suite[] = [
   connectionPool,
   postgres,
   adaptive,
+  adaptiveHttp,
 ];
 const resultsFile = new URL('../results/latest.json', import.meta.url);
 

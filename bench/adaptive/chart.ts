@@ -108,15 +108,11 @@ function timeLabel(x: number, label: string): string {
   return `<text x="${x.toFixed(1)}" y="${plot.bottom + 20}" text-anchor="middle" fill="#555">${label}</text>`;
 }
 
-/** 1, 2, 5, 10, 20, 50, ... */
+/** 1, 2, 5, 10, 20, 50, ...; finer where that leaves few. */
 function limitTicks(low: number, high: number): number[] {
-  const ticks: number[] = [];
-  for (let decade = 1; decade <= high; decade *= 10) {
-    for (const digit of [1, 2, 5]) {
-      if (decade * digit >= low && decade * digit <= high) ticks.push(decade * digit);
-    }
-  }
-  return ticks;
+  const digits = high / low > 8 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
+  const ticks = [1, 10, 100, 1_000].flatMap((decade) => digits.map((digit) => decade * digit));
+  return ticks.filter((tick) => Number.isInteger(tick) && tick >= low && tick <= high);
 }
 
 function timeTicks(fromMs: number, untilMs: number): number[] {

@@ -296,7 +296,7 @@ export class ElasticLimit implements LimitAlgorithm {
 
   #cut(from: Measurement, lnJump = 0): Plan {
     this.#search = new CutSearch(from, lnJump);
-    return { purpose: 'cut', limit: from.limit / 2 };
+    return { purpose: 'cut', limit: this.#search.first };
   }
 
   #learnFromCut(phase: Phase): Plan | undefined {
@@ -311,9 +311,8 @@ export class ElasticLimit implements LimitAlgorithm {
       return undefined;
     }
     if (phase.successes >= fewestSuccesses) this.#roundTrip.lowerBaseline(phase);
-    if (search.add(phase.measured(this.#roundTrip.meanMs), this.#min)) {
-      return { purpose: 'cut', limit: phase.limit / 2 };
-    }
+    const limit = search.add(phase.measured(this.#roundTrip.meanMs), this.#min);
+    if (limit !== undefined) return { purpose: 'cut', limit };
     if (search.hasCut) this.#moveTo(search.knee);
     this.#forget();
     this.#binds = true;

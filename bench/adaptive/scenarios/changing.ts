@@ -7,8 +7,8 @@ import { between, bimodal, closed, exponential, farm, open } from './parts.js';
 const ninety = { seconds: 90, fromSecond: 5, changes: [30, 60], demandPerSecond: 2_000 };
 const halved = (second: number) => (between(second, 30, 60) ? 10 : 20);
 
-function halvedFarm(timeline: Timeline): ServerFarm {
-  const backend = farm(timeline, 20);
+function halvedFarm(timeline: Timeline, meanMs = 10): ServerFarm {
+  const backend = farm(timeline, 20, meanMs);
   timeline.at(30_000, () => {
     backend.servers = 10;
   });
@@ -61,6 +61,14 @@ export const changing: readonly Scenario[] = [
     demandPerSecond: 1_600,
     oracle: halved,
     build: (timeline) => ({ backend: halvedFarm(timeline), load: open(1_600, 200) }),
+  },
+  {
+    id: 'c3',
+    what: 'the same at half the speed: 20 ms, 1,300 a second',
+    ...ninety,
+    demandPerSecond: 1_300,
+    oracle: halved,
+    build: (timeline) => ({ backend: halvedFarm(timeline, 20), load: open(1_300, 250) }),
   },
   {
     id: 'd1',

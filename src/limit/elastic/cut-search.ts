@@ -18,11 +18,14 @@ export class CutSearch {
   readonly #path: [Measurement, ...Measurement[]];
   /** By how much (in logarithms) durations had jumped when the search began; 0 when that was not the reason. */
   readonly #lnJump: number;
+  /** What was measured at first may be partly from before the jump, and is to be measured again before it is believed. */
+  #firstIsDoubtful: boolean;
   #elasticity = 0;
 
   constructor(from: Measurement, lnJump: number) {
     this.#path = [from];
     this.#lnJump = lnJump;
+    this.#firstIsDoubtful = lnJump !== 0;
   }
 
   /** A cut takes until it has measured enough, or nobody uses even this much, or calls take for ever. */
@@ -31,16 +34,24 @@ export class CutSearch {
     return phase.successes >= neededSuccesses || isIdle || slots >= longestSlots;
   }
 
-  /** @returns whether it is worth halving once more. */
-  add(measured: Measurement, min: number): boolean {
-    const before = this.#path.at(-1) ?? measured;
-    this.#path.push(measured);
-    const lnStep = measured.lnLimit - before.lnLimit;
-    if (Math.abs(lnStep) < smallestLnStep) return false;
-    const elasticity = (measured.lnGoodput - before.lnGoodput) / lnStep;
-    if (elasticity < freeBelow && measured.limit > min) return true;
-    this.#elasticity = elasticity;
-    return false;
+  /** The limit to try first. */
+  get first(): number {
+    return this.#path[0].limit / 2;
+  }
+
+  /** @returns the limit to try next; `undefined` when the search is over. */
+  add(measured: Measurement, min: number): number | undefined {
+    const isSecondLook = this.#onlyOnce && measured.limit >= this.#path[0].limit;
+    if (isSecondLook) this.#path[0] = measured;
+    else this.#path.push(measured);
+    const [high, low] = this.#path.slice(-2) as [Measurement, Measurement];
+    const lnStep = low.lnLimit - high.lnLimit;
+    if (Math.abs(lnStep) < smallestLnStep) return undefined;
+    this.#elasticity = (low.lnGoodput - high.lnGoodput) / lnStep;
+    if (this.#elasticity < freeBelow) return low.limit > min ? low.limit / 2 : undefined;
+    if (!this.#onlyOnce || !this.#firstIsDoubtful) return undefined;
+    this.#firstIsDoubtful = false;
+    return high.limit;
   }
 
   /** Whether there was something to cut: the first halving has not cost too much. */
@@ -50,15 +61,10 @@ export class CutSearch {
 
   /** The lowest limit that loses nothing. */
   get knee(): number {
-    const [first] = this.#path;
-    let low: Measurement = first;
-    let best = -Infinity;
-    let highest = 0;
-    for (const point of this.#path) {
-      if (point.limit < low.limit) low = point;
-      best = Math.max(best, point.lnGoodput);
-      highest = Math.max(highest, point.limit);
-    }
+    const path = this.#firstIsDoubtful ? this.#path.slice(1) : this.#path;
+    const low = path.reduce((lowest, point) => (point.limit < lowest.limit ? point : lowest));
+    const best = Math.max(...path.map(({ lnGoodput }) => lnGoodput));
+    const highest = Math.max(...path.map(({ limit }) => limit));
     return Math.min(highest, low.limit * Math.exp(best - low.lnGoodput));
   }
 

@@ -19,6 +19,9 @@ export class KneeFilter {
   #variance = initialVariance;
   #rising = 0;
   #falling = 0;
+  /** Of the trials since the sum of rises was last 0. */
+  #risenBy = 0;
+  #risenIn = 0;
   #elasticity = 0.3;
   #trials = 0;
   #trialsUntilCut = 8;
@@ -45,7 +48,7 @@ export class KneeFilter {
     const score = surprise / Math.sqrt(this.#variance + noise);
     this.#variance = (1 - gain) * this.#variance + drift;
     const nudge = this.#isFull(ratio) ? Math.log(0.99) : 0;
-    return { lnChange: gain * surprise + nudge, movedUp: this.#sumUp(score) && ratio < 1.5 };
+    return { lnChange: gain * surprise + nudge, movedUp: this.#sumUp(score, elasticity) && ratio < 1.5 };
   }
 
   /**
@@ -63,15 +66,19 @@ export class KneeFilter {
     return this.#trials >= 8 && this.#elasticity < 0.1 && ratio > 1.25;
   }
 
-  #sumUp(score: number): boolean {
+  /** @returns whether surprises have added up to a knee that lies far above. */
+  #sumUp(score: number, elasticity: number): boolean {
     this.#rising = Math.max(0, this.#rising + score - forgiven);
     this.#falling = Math.max(0, this.#falling - score - forgiven);
+    this.#risenBy = this.#rising > 0 ? this.#risenBy + elasticity : 0;
+    this.#risenIn = this.#rising > 0 ? this.#risenIn + 1 : 0;
     const rose = this.#rising > alarm;
     if (!rose && this.#falling <= alarm) return false;
+    const isFar = rose && this.#risenBy / this.#risenIn > 0.5;
     this.#rising = 0;
     this.#falling = 0;
     this.reopen();
-    return rose && this.#elasticity > 0.5;
+    return isFar;
   }
 }
 

@@ -1,0 +1,40 @@
+/** A backend with so many workers and a bounded queue before them; what does not fit is answered 503 at once. */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const meanServiceMs = 20;
+const queueMax = 100;
+
+let workers = 20;
+let busy = 0;
+const queue: ServerResponse[] = [];
+
+const server = createServer((_request, response) => {
+  if (busy < workers) serve(response);
+  else if (queue.length < queueMax) queue.push(response);
+  else response.writeHead(503).end();
+});
+
+function serve(response: ServerResponse): void {
+  busy++;
+  setTimeout(
+    () => {
+      busy--;
+      response.end('done');
+      serveQueue();
+    },
+    -meanServiceMs * Math.log(1 - Math.random()),
+  );
+}
+
+function serveQueue(): void {
+  while (busy < workers && queue.length > 0) serve(queue.shift()!);
+}
+
+process.on('message', (count: number) => {
+  workers = count;
+  serveQueue();
+});
+process.on('disconnect', () => process.exit());
+server.keepAliveTimeout = 60_000;
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));

@@ -1,0 +1,40 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, get } from 'node:http';
+
+export interface HttpBackend {
+  readonly port: number;
+  setWorkers(count: number): void;
+  stop(): Promise<void>;
+}
+
+export async function startHttpBackend(): Promise<HttpBackend> {
+  const child = fork(new URL('./http-backend.process.js', import.meta.url), { stdio: 'inherit' });
+  const [port] = (await once(child, 'message')) as [number];
+  return {
+    port,
+    setWorkers: (count) => void child.send(count),
+    async stop() {
+      child.disconnect();
+      await once(child, 'exit');
+    },
+  };
+}
+
+/** One call after another over kept connections: what it answers is the status, which tells 200 from 503. */
+export function httpCaller(port: number): () => Promise<{ status: number }> {
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: Infinity,
+    maxFreeSockets: Infinity,
+    scheduling: 'lifo',
+  });
+  return () =>
+    new Promise((resolve, reject) => {
+      get({ port, host: '127.0.0.1', agent }, (response) => {
+        response.resume();
+        response.on('end', () => resolve({ status: response.statusCode ?? 0 }));
+        response.on('error', reject);
+      }).on('error', reject);
+    });
+}

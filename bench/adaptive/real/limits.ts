@@ -1,0 +1,16 @@
+import { AdaptiveSemaphore, AimdLimit, ElasticLimit, type LimitAlgorithm, VegasLimit } from 'latchkey';
+
+export const fixed = (limit: number): LimitAlgorithm => ({ limit, onSample() {} });
+
+/** What stands in front of the backend. */
+export const contenders: Readonly<Record<string, () => LimitAlgorithm>> = {
+  'fixed 5': () => fixed(5),
+  'fixed 200': () => fixed(200),
+  aimd: () => new AimdLimit(),
+  vegas: () => new VegasLimit(),
+  elastic: () => new ElasticLimit(),
+};
+
+export function semaphoreOf(algorithm: LimitAlgorithm): AdaptiveSemaphore {
+  return new AdaptiveSemaphore({ algorithm });
+}
