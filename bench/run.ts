@@ -6,7 +6,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { adaptiveFleet } from './adaptive/real/fleet.bench.js';
 import { adaptiveHttp } from './adaptive/real/http.bench.js';
+import { adaptivePostgres } from './adaptive/real/postgres.bench.js';
 import { adaptive } from './adaptive.bench.js';
 import { connectionPool } from './connection-pool.bench.js';
 import { gatherSettled } from './gather-settled.bench.js';
@@ -29,6 +31,8 @@ const suites: readonly Suite[] = [
   postgres,
   adaptive,
   adaptiveHttp,
+  adaptivePostgres,
+  adaptiveFleet,
 ];
 const resultsFile = new URL('../results/latest.json', import.meta.url);
 

@@ -37,6 +37,7 @@ export function svg({ title, fromMs, untilMs, curves }: Chart): string {
     .map(({ curve, path }) => `<path d="${path}" ${stroke(curve, colour(curve))}/>`);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${size.width}" height="${size.height}" rx="6" fill="#fff"/>`,
     `<text x="${plot.left}" y="22" font-size="14" font-weight="600" fill="#222">${escaped(title)}</text>`,
     ...legend(curves, colour),

@@ -7,14 +7,14 @@ import type { Suite } from '../../subjects.js';
 import { type HttpBackend, httpCaller, startHttpBackend } from './http-backend.js';
 import { contenders, fixed, semaphoreOf } from './limits.js';
 import { figuresOf, followedAfterMs, type Notes, openLoad, type PhaseFigures } from './load.js';
-import { bestOf, type PhaseOf, printPhases, printVerdict } from './phases.js';
+import { bestFixed, type PhaseOf, printPhases, printVerdict } from './phases.js';
 
 const perSecond = 1_300;
 const waitTimeoutMs = 250;
 const swept = [10, 14, 20, 24, 28, 34, 40];
 const workers = { full: 20, half: 10 };
-/** In seconds; the first two of a run are left out. */
-const plan = { halvedAt: 8, fullAt: 18, end: 26 };
+/** In seconds. Goodput and durations are those from five seconds after a change; how it was followed is told apart. */
+const plan = { halvedAt: 9, fullAt: 19, end: 29, settled: 5 };
 
 export const adaptiveHttp: Suite = {
   name: 'adaptive-http',
@@ -23,8 +23,8 @@ export const adaptiveHttp: Suite = {
   async run() {
     const backend = await startHttpBackend();
     try {
-      const full = bestOf(await sweep(backend, workers.full));
-      const half = bestOf(await sweep(backend, workers.half));
+      const full = await bestOf(backend, workers.full);
+      const half = await bestOf(backend, workers.half);
       const rows: PhaseOf[] = [];
       for (const [name, makeLimit] of Object.entries(contenders)) {
         rows.push({ name, phases: await threePhases(backend, makeLimit(), full, half) });
@@ -38,15 +38,13 @@ export const adaptiveHttp: Suite = {
   },
 };
 
-async function sweep(backend: HttpBackend, count: number): Promise<Map<number, PhaseFigures>> {
+function bestOf(backend: HttpBackend, count: number): Promise<PhaseFigures> {
   backend.setWorkers(count);
-  const found = new Map<number, PhaseFigures>();
-  for (const limit of swept) {
+  return bestFixed(swept, async (limit, forMs) => {
     const startedMs = performance.now();
-    const notes = await load(backend, fixed(limit), 4_000);
-    found.set(limit, figuresOf(notes, startedMs + 1_000, startedMs + 4_000));
-  }
-  return found;
+    const notes = await load(backend, fixed(limit), forMs + 1_000);
+    return figuresOf(notes, startedMs + 1_000, startedMs + 1_000 + forMs);
+  });
 }
 
 async function threePhases(
@@ -64,13 +62,13 @@ async function threePhases(
   clearTimeout(halve);
   clearTimeout(restore);
   return [
-    { ...figuresOf(notes, at(2), at(plan.halvedAt)), followedMs: undefined },
+    { ...figuresOf(notes, at(plan.settled), at(plan.halvedAt)), followedMs: undefined },
     {
-      ...figuresOf(notes, at(plan.halvedAt), at(plan.fullAt)),
+      ...figuresOf(notes, at(plan.halvedAt + plan.settled), at(plan.fullAt)),
       followedMs: followedAfterMs(notes, at(plan.halvedAt), at(plan.fullAt), half),
     },
     {
-      ...figuresOf(notes, at(plan.fullAt), at(plan.end)),
+      ...figuresOf(notes, at(plan.fullAt + plan.settled), at(plan.end)),
       followedMs: followedAfterMs(notes, at(plan.fullAt), at(plan.end), full),
     },
   ];
