@@ -12,7 +12,8 @@ const ranks: string[][] = [
   ['wait-queue', 'backoff', 'retry-budget', 'limit/'],
   ['mutex', 'keyed-mutex', 'semaphore'],
   ['adaptive-semaphore', 'retry', 'gather-settled', 'pool/'],
-  ['index'],
+  ['distributed/'],
+  ['index', 'redis'],
 ];
 
 const files = (await readdir(src, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();
