@@ -13,7 +13,7 @@ const ranks: string[][] = [
   ['mutex', 'keyed-mutex', 'semaphore'],
   ['adaptive-semaphore', 'retry', 'gather-settled', 'pool/'],
   ['distributed/'],
-  ['index', 'redis'],
+  ['index', 'postgres', 'redis'],
 ];
 
 const files = (await readdir(src, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();

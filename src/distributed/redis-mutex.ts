@@ -17,8 +17,8 @@
  * Lineage: Redisson's pub/sub wake-up; Kleppmann's fencing.
  */
 import { checkFunction, checkObject } from '../arguments.js';
-import { printable } from '../errors.js';
 import type { Awaitable, KeyedLock, KeyLease, WaitOptions } from '../vocabulary.js';
+import { nameOf } from './key-name.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from './lease-engine.js';
 import { LeaseKeeper, type LeaseTerms } from './lease-keeper.js';
 import { numbers, RedisCommands, type RedisSend } from './redis-commands.js';
@@ -96,12 +96,6 @@ export class RedisMutex<K extends string | number | bigint = string> implements 
   releaseAll(): Promise<void> {
     return this.#keeper.releaseAll();
   }
-}
-
-/** Keys are text in a database: an object would be '[object Object]', and lock all the others. */
-export function nameOf(key: unknown): string {
-  if (typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint') return String(key);
-  throw new TypeError(`key must be a string, a number or a bigint, got ${printable(key)}`);
 }
 
 function mutexEngine(

@@ -1,0 +1,54 @@
+/**
+ * A process that takes a lock again and again, and writes down when it held it. Started by `inProcesses`; told by its
+ * first argument what to do.
+ */
+import { appendFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import type { KeyedLock } from 'latchkey';
+import { PostgresMutex } from 'latchkey/postgres';
+import { RedisMutex } from 'latchkey/redis';
+import pg from 'pg';
+
+export interface Orders {
+  readonly kind: 'redis' | 'session' | 'leaseTable';
+  readonly address: { host: string; port: number; user?: string; database?: string };
+  readonly key: string;
+  readonly grants: number;
+  /** A line per event: `in <token>` and `out <token>`. */
+  readonly log: string;
+  /** Holds the lock for ever after so many grants, to be killed. */
+  readonly keepLast?: boolean;
+  readonly ttlMs: number;
+}
+
+const orders = JSON.parse(process.argv[2] ?? '') as Orders;
+
+function lockOf({ kind, address, ttlMs }: Orders): KeyedLock<string> {
+  if (kind === 'redis') {
+    const [commands, subscriber] = [new Redis(address), new Redis(address)];
+    return new RedisMutex(([command = '', ...args]) => commands.call(command, ...args), {
+      ttlMs,
+      async subscribe(channel, listener) {
+        subscriber.on('message', (_channel: string, message: string) => listener(message));
+        await subscriber.subscribe(channel);
+      },
+    });
+  }
+  const pool = new pg.Pool({ ...address, max: 4 });
+  pool.on('error', () => {});
+  return new PostgresMutex(pool, { mode: kind, ttlMs });
+}
+
+const lock = lockOf(orders);
+for (let i = 0; i < orders.grants; i++) {
+  const lease = await lock.acquire(orders.key);
+  // One write, which the system makes at once: the order of lines is the order of events.
+  appendFileSync(orders.log, `in ${lease.token}\n`);
+  if (orders.keepLast && i === orders.grants - 1) {
+    process.send?.('holding');
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+  }
+  appendFileSync(orders.log, `out ${lease.token}\n`);
+  await lease.release();
+}
+process.exit();
