@@ -12,7 +12,7 @@ import { scenarioOf, scenarios } from './adaptive/scenarios/index.js';
 import { printLaws, printOurs, totalOf } from './adaptive/table.js';
 import type { Suite } from './subjects.js';
 
-const charts = new URL('../results/adaptive/', import.meta.url);
+const charts = new URL('../../results/adaptive/', import.meta.url);
 const charted = ['vegas', 'gradient2', 'envoy', 'brpc'];
 const goals = { passed: 28 / 35, goodput: 0.965, meanTime: 1.3 };
 

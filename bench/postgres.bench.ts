@@ -1,7 +1,7 @@
 /** B11, on demand: starts a PostgreSQL of its own. */
 import { ConnectionPool } from 'latchkey';
 import pg from 'pg';
-import { startPostgres } from './servers/postgres.js';
+import { startPostgres } from '../test/support/engines/postgres.js';
 import { scenario } from './stopwatch.js';
 import type { Case, Suite } from './subjects.js';
 import { asFastAs, countAtMost } from './targets.js';
@@ -74,9 +74,9 @@ export const postgres: Suite = {
   async run(measure) {
     const server = await startPostgres();
     try {
-      await measure(tenThousandQueries(server.config));
+      await measure(tenThousandQueries(server.connectionOptions));
     } finally {
-      await server.stop();
+      await server[Symbol.asyncDispose]();
     }
   },
 };

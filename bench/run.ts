@@ -11,6 +11,8 @@ import { adaptiveHttp } from './adaptive/real/http.bench.js';
 import { adaptivePostgres } from './adaptive/real/postgres.bench.js';
 import { adaptive } from './adaptive.bench.js';
 import { connectionPool } from './connection-pool.bench.js';
+import { postgresLocks } from './distributed/postgres-locks.bench.js';
+import { redisLocks } from './distributed/redis.bench.js';
 import { gatherSettled } from './gather-settled.bench.js';
 import { keyedMutex } from './keyed-mutex.bench.js';
 import { type Measured, measure } from './measure.js';
@@ -33,8 +35,10 @@ const suites: readonly Suite[] = [
   adaptiveHttp,
   adaptivePostgres,
   adaptiveFleet,
+  redisLocks,
+  postgresLocks,
 ];
-const resultsFile = new URL('../results/latest.json', import.meta.url);
+const resultsFile = new URL('../../results/latest.json', import.meta.url);
 
 interface Result {
   readonly suite: string;

@@ -12,7 +12,7 @@
  *   P2  Tokens of a key grow with every grant.
  *
  * Cancel: as LeaseKeeper; a lock that is granted after its caller has left is freed.
- * Cost: 'session' three round trips to lock and one to unlock; 'leaseTable' one and one.
+ * Cost: one round trip to lock and one to unlock.
  * What it is not: a guard of writes elsewhere. A holder may be paused, and write after he has lost the lock: fence with
  *   `lease.token`. After a failover to a replica that lags behind, a lock may be granted twice.
  */

@@ -12,7 +12,7 @@
 import { advisoryKey } from './advisory-key.js';
 import { PoolerError } from './distributed-errors.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from './lease-engine.js';
-import type { PostgresClient, PostgresPool } from './postgres-client.js';
+import type { PostgresClient, PostgresPool, PostgresResult } from './postgres-client.js';
 import { isLockTimeout } from './sql-state.js';
 
 const keepalive = { idleSeconds: 10, intervalSeconds: 5, count: 3 };
@@ -74,17 +74,20 @@ export class SessionEngine implements LeaseEngine {
     let broken: unknown;
     const onError = (error: Error) => {
       broken ??= error;
-      if (this.#sessions.delete(owner)) void giveBack(session, false);
+      if (this.#sessions.delete(owner)) giveBack(session, false);
       lost(error);
     };
     const session: Session = { client, lock, onError };
     client.on('error', onError);
     try {
       const sliceMs = Math.round(Math.min(longestSliceMs, ttlMs / 2));
-      await client.query(set({ ...settings, lock_timeout: sliceMs }));
       if (!this.#isDirect) await this.#refusePooler(client);
-      await client.query('select pg_advisory_lock($1::bigint)', [lock]);
-      const { rows } = await client.query('select pg_current_xact_id()::text as token');
+      // One round trip. If the lock is not had in time, all of it is rolled back, the settings too.
+      const results = await client.query(
+        `${set({ ...settings, lock_timeout: sliceMs })}; select pg_advisory_lock('${lock}');
+        select pg_current_xact_id()::text as token`,
+      );
+      const { rows } = [results].flat().at(-1) as PostgresResult;
       if (broken !== undefined) throw broken;
       this.#sessions.set(owner, session);
       if (this.#given.has(owner)) await this.release('', owner);
@@ -93,7 +96,7 @@ export class SessionEngine implements LeaseEngine {
       if (this.#sessions.has(owner)) throw error;
       const isFree = isLockTimeout(error);
       // Otherwise nobody knows what state the connection is in.
-      await giveBack(session, isFree);
+      giveBack(session, isFree);
       if (isFree) return { freeInMs: 0 };
       throw error;
     }
@@ -115,13 +118,14 @@ export class SessionEngine implements LeaseEngine {
     this.#sessions.delete(owner);
     let isFreed = false;
     try {
-      const { rows } = await session.client.query('select pg_advisory_unlock($1::bigint) as freed', [
-        session.lock,
-      ]);
+      const results = await session.client.query(
+        `select pg_advisory_unlock('${session.lock}') as freed; ${reset}`,
+      );
+      const { rows } = [results].flat()[0] as PostgresResult;
       isFreed = rows[0].freed === true;
       return isFreed;
     } finally {
-      await giveBack(session, isFreed);
+      giveBack(session, isFreed);
     }
   }
 
@@ -134,17 +138,8 @@ export class SessionEngine implements LeaseEngine {
   }
 }
 
-/**
- * The connection goes back to its pool as it came. One that is broken may say so twice, and keeps its listener, lest the
- * second time end the process.
- */
-async function giveBack({ client, onError }: Session, isHealthy: boolean): Promise<void> {
-  let isClean = false;
-  try {
-    if (isHealthy) await client.query(reset);
-    isClean = isHealthy;
-  } finally {
-    if (isClean) client.off('error', onError);
-    client.release(!isClean);
-  }
+/** A connection that is broken may say so twice: it keeps its listener, lest the second time end the process. */
+function giveBack({ client, onError }: Session, isHealthy: boolean): void {
+  if (isHealthy) client.off('error', onError);
+  client.release(!isHealthy);
 }

@@ -5,7 +5,7 @@
  */
 import type { LimitAlgorithm } from 'latchkey';
 import pg from 'pg';
-import { startPostgres } from '../../servers/postgres.js';
+import { startPostgres } from '../../../test/support/engines/postgres.js';
 import type { Suite } from '../../subjects.js';
 import { contenders, fixed, semaphoreOf } from './limits.js';
 import { closedLoad, figuresOf, followedAfterMs, type Notes, type PhaseFigures } from './load.js';
@@ -39,16 +39,19 @@ export const adaptivePostgres: Suite = {
   printsItself: true,
   async run() {
     const server = await startPostgres();
-    const pool = new pg.Pool({ ...server.config, max: poolMax });
+    const pool = new pg.Pool({ ...server.connectionOptions, max: poolMax });
     // Sessions that the server ends when it stops are told of here, or nowhere.
     pool.on('error', () => {});
     try {
       await pool.query(schema);
       const calm = await bestOf(pool);
-      const busy = await whileBusy(server.config, () => bestOf(pool));
+      const busy = await whileBusy(server.connectionOptions, () => bestOf(pool));
       const rows: PhaseOf[] = [];
       for (const [name, makeLimit] of Object.entries(contenders)) {
-        rows.push({ name, phases: await threePhases(server.config, pool, makeLimit(), calm, busy) });
+        rows.push({
+          name,
+          phases: await threePhases(server.connectionOptions, pool, makeLimit(), calm, busy),
+        });
       }
       console.log(
         `\n${callers} callers of PostgreSQL; ${otherSessions} other sessions keep it busy for a while`,
@@ -57,7 +60,7 @@ export const adaptivePostgres: Suite = {
       printVerdict(rows, [calm, busy, calm]);
     } finally {
       await pool.end();
-      await server.stop();
+      await server[Symbol.asyncDispose]();
     }
   },
 };

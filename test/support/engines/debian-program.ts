@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { readableAt, type ServerSite } from './server-site.js';
 
@@ -10,7 +9,8 @@ export interface Program {
   readonly env: NodeJS.ProcessEnv;
 }
 
-const cache = fileURLToPath(new URL('../../../node_modules/.cache/debian-programs', import.meta.url));
+/** Of the project, in whose folder its scripts run. */
+const cache = resolve('node_modules/.cache/debian-programs');
 
 /**
  * Finds a server program: an installed one, else that of Debian's package, unpacked (never installed: that would
