@@ -45,6 +45,24 @@ test.each(pages)('%s links to nothing that is not there', async (page) => {
   }
 });
 
+/**
+ * A block that begins with the name of a recipe shows that recipe; `UPDATE_RECIPES=1` copies it there. Recipes need
+ * servers, and run in their own tests.
+ */
+describe.each(pages)('%s', (page) => {
+  test('shows the recipes as they are', async () => {
+    const file = path.join(root, page);
+    const text = await readFile(file, 'utf8');
+    let current = text;
+    for (const [block, name = ''] of text.matchAll(/^```ts (recipes\/\S+)\n[\s\S]*?^```/gm)) {
+      const recipe = await readFile(path.join(root, 'docs', name), 'utf8');
+      current = current.replace(block, () => `\`\`\`ts ${name}\n${recipe}\`\`\``);
+    }
+    if (process.env['UPDATE_RECIPES']) await writeFile(file, current);
+    else expect(text).toBe(current);
+  });
+});
+
 for (const page of pages) {
   const text = await readFile(path.join(root, page), 'utf8');
   const blocks = [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code = '']) => code);

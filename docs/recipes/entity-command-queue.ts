@@ -1,0 +1,31 @@
+/**
+ * "Two commands for one account were processed at once by two replicas, in the wrong order."
+ *
+ * Naive: `select … limit 1`, work, `delete`: both replicas select the same command. `for update skip locked` gives each its
+ * own, but then the second overtakes the first. Here the commands of one entity are taken in order, by one at a time; other
+ * entities go on beside it.
+ */
+import { lockedTransaction, type PostgresClient, type PostgresPool } from 'latchkey/postgres';
+
+export const commandTable =
+  'create table commands (id bigserial primary key, entity text not null, body jsonb not null)';
+
+/** Handles everything that is queued for the entity; resolves with how many commands that were. */
+export async function drain(
+  pool: PostgresPool,
+  entity: string,
+  handle: (body: unknown, client: PostgresClient) => Promise<void>,
+): Promise<number> {
+  for (let handled = 0; ; handled++) {
+    // One command per transaction: what was done stays done when the next one fails.
+    const isEmpty = await lockedTransaction(pool, `commands:${entity}`, async (client) => {
+      const sql = 'select id, body from commands where entity = $1 order by id limit 1';
+      const { rows } = await client.query(sql, [entity]);
+      if (rows.length === 0) return true;
+      await handle(rows[0].body, client);
+      await client.query('delete from commands where id = $1', [rows[0].id]);
+      return false;
+    });
+    if (isEmpty) return handled;
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * "A customer who double-clicked has two accounts." Or, with a unique constraint: "… sees an error 500."
+ *
+ * Naive: `find() ?? create()`: both find nothing. The constraint makes the second `create` fail; what is missing is to look
+ * again. `on conflict do nothing returning` gives no row for the one that is there, and burns a number of the sequence.
+ */
+import { getOrCreate, isUniqueViolation, type PostgresPool } from 'latchkey/postgres';
+
+export const customers =
+  'create table customers (id serial primary key, email text not null constraint customers_email_key unique)';
+
+export interface Customer {
+  readonly id: number;
+  readonly email: string;
+}
+
+export function customerOf(
+  pool: PostgresPool,
+  email: string,
+): Promise<{ value: Customer; created: boolean }> {
+  const one = async (sql: string) => (await pool.query(sql, [email])).rows[0] as Customer;
+  return getOrCreate<Customer>({
+    find: () => one('select * from customers where email = $1'),
+    create: () => one('insert into customers (email) values ($1) returning *'),
+    // By name: another constraint of the table is another mistake.
+    isConflict: (error) => isUniqueViolation(error, 'customers_email_key'),
+  });
+}

@@ -1,0 +1,26 @@
+/**
+ * "The nightly report went out twice: both replicas woke at two o'clock."
+ *
+ * Naive: `if (!(await alreadyRan(day))) await run()`: both ask before either has run. A lock with a time to live is not enough
+ * either: who holds it and is paused runs on when it has ended. Here the note that it ran and what it wrote are one
+ * transaction under one lock: they happen together, once, or not at all.
+ */
+import { lockedTransaction, type PostgresClient, type PostgresPool } from 'latchkey/postgres';
+
+export const jobRuns = 'create table job_runs (job text, day date, primary key (job, day))';
+
+/** Resolves with whether this replica was the one. */
+export function runOncePerDay(
+  pool: PostgresPool,
+  job: string,
+  day: string,
+  run: (client: PostgresClient) => Promise<unknown>,
+): Promise<boolean> {
+  return lockedTransaction(pool, `job:${job}`, async (client) => {
+    const sql = 'insert into job_runs values ($1, $2) on conflict do nothing';
+    const { rowCount } = await client.query(sql, [job, day]);
+    if (rowCount === 0) return false;
+    await run(client);
+    return true;
+  });
+}

@@ -1,0 +1,32 @@
+/**
+ * "Every replica migrates the database when it starts. With three of them, two crashed: the column was there already."
+ *
+ * Naive: a row `locked = true`, which nobody clears after a crash: the next deploy waits for ever. Here the lock is gone
+ * with its transaction, whatever happens; those who come later find that there is nothing left to do.
+ */
+import { lockedTransaction, type PostgresPool } from 'latchkey/postgres';
+
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** Resolves with the names of those that this replica has applied. */
+export function migrate(pool: PostgresPool, migrations: readonly Migration[]): Promise<string[]> {
+  return lockedTransaction(
+    pool,
+    'migrations',
+    async (client) => {
+      await client.query('create table if not exists migrations (name text primary key)');
+      const { rows } = await client.query('select name from migrations');
+      const applied = new Set(rows.map(({ name }) => name as string));
+      const missing = migrations.filter(({ name }) => !applied.has(name));
+      for (const { name, sql } of missing) {
+        await client.query(sql);
+        await client.query('insert into migrations values ($1)', [name]);
+      }
+      return missing.map(({ name }) => name);
+    },
+    { waitTimeoutMs: 60_000 },
+  );
+}
