@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import {
   AdaptiveSemaphore,
+  AimdLimit,
   ConnectionPool,
   type ConnectionPoolEvent,
   gatherSettled,
@@ -184,6 +185,7 @@ describe('rule 8: async context', () => {
       'maker',
       () =>
         new AdaptiveSemaphore({
+          algorithm: new AimdLimit(),
           classify: () => {
             see();
             return 'overload';
@@ -292,7 +294,11 @@ describe('rule 9: no surprise in the process', () => {
     await expect(pool.use(() => 'value')).resolves.toBe('value');
     await pool.close();
     expect(events).toEqual(['connect', 'close']);
-    const semaphore = new AdaptiveSemaphore({ classify: boom, onLimitChange: boom });
+    const semaphore = new AdaptiveSemaphore({
+      algorithm: new AimdLimit(),
+      classify: boom,
+      onLimitChange: boom,
+    });
     await expect(semaphore.run(() => 'value')).resolves.toBe('value');
     expect(semaphore.held).toBe(0);
   });
