@@ -137,6 +137,11 @@ export class WaitQueue<T> {
     return this.#waiters.head;
   }
 
+  /** The one who came last. */
+  get tail(): Waiter<T> | undefined {
+    return this.#waiters.tail;
+  }
+
   /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
   wait(terms: WaitTerms, weight = 1): Promise<T> {
     const wait = new Promise<T>((resolve, reject) => {

@@ -16,6 +16,17 @@ const pages = ['README.md', ...(await readdir(path.join(root, 'docs'))).map((nam
   (name) => name.endsWith('.md'),
 );
 
+const { exports: entries } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+/** `latchkey` and each of its sub-paths, from the sources. */
+const sources = Object.fromEntries(
+  Object.keys(entries)
+    .filter((entry) => !entry.endsWith('.json'))
+    .map((entry) => [
+      path.join('latchkey', entry),
+      path.join(root, 'src', entry === '.' ? 'index.ts' : `${entry}.ts`),
+    ]),
+);
+
 let scratch = '';
 beforeAll(async () => {
   scratch = await mkdtemp(path.join(tmpdir(), 'latchkey-docs-'));
@@ -31,7 +42,7 @@ async function run(code: string, name: string): Promise<string> {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    alias: { latchkey: path.join(root, 'src/index.ts') },
+    alias: sources,
   });
   await writeFile(outfile, outputFiles[0]?.text ?? '');
   const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });

@@ -7,13 +7,22 @@ import { describe, expect, test } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 const ranks: string[][] = [
-  ['vocabulary', 'errors', 'clock', 'linked-list', 'context', 'deferred-error', 'limit/elastic/'],
+  [
+    'vocabulary',
+    'errors',
+    'clock',
+    'linked-list',
+    'context',
+    'deferred-error',
+    'limit/elastic/',
+    'queue/ring',
+  ],
   ['arguments', 'abort-listeners', 'deadlines', 'hold', 'item-source'],
-  ['wait-queue', 'backoff', 'retry-budget', 'limit/'],
-  ['mutex', 'keyed-mutex', 'semaphore'],
+  ['wait-queue', 'backoff', 'retry-budget', 'limit/', 'event-loop/', 'queue/'],
+  ['mutex', 'keyed-mutex', 'semaphore', 'single-flight', 'bounded-queue'],
   ['adaptive-semaphore', 'retry', 'gather-settled', 'pool/'],
   ['distributed/'],
-  ['index', 'postgres', 'redis'],
+  ['index', 'event-loop', 'postgres', 'redis'],
 ];
 
 const files = (await readdir(src, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();

@@ -1,0 +1,31 @@
+/**
+ * "When the entry of the front page ran out, four hundred requests rebuilt it at once, and the database went down."
+ *
+ * Naive: `cache.get(key) ?? (await load(key))`: everybody who comes while the first one loads, loads as well. Here they share
+ * one load; the one who hangs up does not take it from the others, and a load that fails is not kept.
+ */
+import { SingleFlight } from 'latchkey/single-flight';
+import { LRUCache } from 'lru-cache';
+
+export class Cache<V extends object> {
+  readonly #values: LRUCache<string, V>;
+  readonly #loads = new SingleFlight<string, V>();
+  readonly #load: (key: string, signal: AbortSignal) => Promise<V>;
+
+  constructor(load: (key: string, signal: AbortSignal) => Promise<V>, options: { max: number; ttl: number }) {
+    this.#load = load;
+    this.#values = new LRUCache(options);
+  }
+
+  get(key: string, signal?: AbortSignal): Promise<V> {
+    const value = this.#values.get(key);
+    if (value !== undefined) return Promise.resolve(value);
+    const load = async (loadSignal: AbortSignal) => {
+      const loaded = await this.#load(key, loadSignal);
+      // Nobody waits for it any more, or it was deleted meanwhile: what is old must not come back.
+      if (!loadSignal.aborted) this.#values.set(key, loaded);
+      return loaded;
+    };
+    return this.#loads.run(key, load, { signal });
+  }
+}

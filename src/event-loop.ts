@@ -1,0 +1,10 @@
+/** Whether the process can react, and work that lets it: `latchkey/event-loop`. */
+export type { BlockCause } from './event-loop/culprit.js';
+export type { EventLoopStats } from './event-loop/lateness.js';
+export {
+  type EventLoopBlock,
+  type EventLoopMonitor,
+  type EventLoopMonitorOptions,
+  monitorEventLoop,
+} from './event-loop/monitor.js';
+export { yieldEvery } from './event-loop/yield-every.js';

@@ -1,0 +1,64 @@
+/**
+ * What a block is put down to, by what the runtime can tell: pauses of the garbage collector, and the processor time
+ * that the process used meanwhile. Which line of code it was, only a profiler knows.
+ */
+
+export type BlockCause =
+  /** The processor was at work: a loop, a parse, a regular expression, a hash. */
+  | 'computation'
+  /** Most of it was the garbage collector. */
+  | 'garbageCollection'
+  /** The processor was idle: a synchronous read, `execSync`, or a machine that gave the process no time. */
+  | 'waiting'
+  /** The runtime tells nothing of processor time. */
+  | 'unknown';
+
+interface Runtime {
+  process?: { cpuUsage?(): { user: number; system: number } };
+}
+
+/** Processor milliseconds that the process has used, threads included; undefined where the runtime does not tell. */
+export function processorMs(): number | undefined {
+  const usage = (globalThis as Runtime).process?.cpuUsage?.();
+  return usage && (usage.user + usage.system) / 1000;
+}
+
+export function causeOf(blockedMs: number, gcMs: number, cpuMs: number | undefined): BlockCause {
+  if (gcMs > blockedMs / 2) return 'garbageCollection';
+  if (cpuMs === undefined) return 'unknown';
+  return cpuMs < blockedMs / 2 ? 'waiting' : 'computation';
+}
+
+/** The pauses of the garbage collector; the runtime tells of each a turn after it. */
+export class CollectorPauses {
+  #pauses: { startMs: number; endMs: number }[] = [];
+  #observer: PerformanceObserver | undefined;
+
+  constructor() {
+    if (!globalThis.PerformanceObserver?.supportedEntryTypes?.includes('gc')) return;
+    this.#observer = new PerformanceObserver((list) => {
+      for (const { startTime, duration } of list.getEntries()) {
+        this.#pauses.push({ startMs: startTime, endMs: startTime + duration });
+      }
+    });
+    this.#observer.observe({ entryTypes: ['gc'] });
+  }
+
+  /** How much of that time the collector had for itself. */
+  within(fromMs: number, untilMs: number): number {
+    let sumMs = 0;
+    for (const { startMs, endMs } of this.#pauses) {
+      sumMs += Math.max(0, Math.min(endMs, untilMs) - Math.max(startMs, fromMs));
+    }
+    return sumMs;
+  }
+
+  /** Nobody will ask for the time before. */
+  forgetBefore(timeMs: number): void {
+    if (this.#pauses.length > 0) this.#pauses = this.#pauses.filter(({ endMs }) => endMs > timeMs);
+  }
+
+  stop(): void {
+    this.#observer?.disconnect();
+  }
+}

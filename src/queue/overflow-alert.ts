@@ -1,0 +1,63 @@
+/**
+ * Tells of overflows without adding to them: the first at once, then one report per interval, with how many there were in
+ * it. The last interval is reported when it ends, so that no burst is lost.
+ */
+import { setTimer, type Timer } from '../clock.js';
+import { Context } from '../context.js';
+
+export interface OverflowReport {
+  /** Overflows since the last report. */
+  readonly count: number;
+  /** How many items were in when the last of them happened. */
+  readonly fill: number;
+}
+
+export class OverflowAlert {
+  readonly #report: ((report: OverflowReport) => void) | undefined;
+  readonly #intervalMs: number;
+  readonly #context = new Context();
+  #count = 0;
+  #fill = 0;
+  #interval: Timer | undefined;
+
+  constructor(report: ((report: OverflowReport) => void) | undefined, intervalMs: number) {
+    this.#report = report;
+    this.#intervalMs = intervalMs;
+  }
+
+  overflowed(fill: number): void {
+    if (this.#report === undefined) return;
+    this.#count++;
+    this.#fill = fill;
+    if (this.#interval === undefined) this.#tell();
+  }
+
+  /** Tells what is left to tell, now. */
+  flush(): void {
+    this.#interval?.cancel();
+    this.#interval = undefined;
+    if (this.#count > 0) this.#say();
+  }
+
+  #tell(): void {
+    this.#say();
+    this.#interval = this.#context.run(() =>
+      setTimer(() => this.#end(), this.#intervalMs, { background: true }),
+    );
+  }
+
+  #end(): void {
+    this.#interval = undefined;
+    if (this.#count > 0) this.#tell();
+  }
+
+  #say(): void {
+    const report = { count: this.#count, fill: this.#fill };
+    this.#count = 0;
+    try {
+      this.#context.run(() => this.#report?.(report));
+    } catch {
+      // Whoever offers must not suffer for a listener.
+    }
+  }
+}
