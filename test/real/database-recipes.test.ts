@@ -8,6 +8,7 @@ import { type Customer, customerOf, customers } from '../../docs/recipes/get-or-
 import { jobRuns, runOncePerDay } from '../../docs/recipes/job-exactly-once.js';
 import { sellLocked, sellSerializable, sellVersioned } from '../../docs/recipes/lost-update.js';
 import { migrate } from '../../docs/recipes/migration-guard.js';
+import { customerLoader } from '../../docs/recipes/n-plus-one.js';
 import { singleton } from '../../docs/recipes/singleton-worker.js';
 import { doctors, goHome } from '../../docs/recipes/write-skew.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
@@ -149,6 +150,24 @@ test('write-skew: of two doctors one stays', async () => {
   await replicas[0].query(`${doctors}; insert into doctors values ('ann', true), ('bob', true)`);
   const gone = await Promise.all([goHome(replicas[0], 'ann'), goHome(replicas[1], 'bob')]);
   expect(gone.filter(Boolean)).toHaveLength(1);
+});
+
+test('n-plus-one: a hundred orders ask once for their customers, and each gets his own', async () => {
+  await replicas[0].query(
+    "create table people (id int primary key, name text); insert into people values (1, 'ann'), (2, 'bob')",
+  );
+  let queries = 0;
+  const counting = {
+    connect: () => replicas[0].connect(),
+    query(sql: string, values?: unknown[]) {
+      queries++;
+      return replicas[0].query(sql.replace('customers', 'people'), values);
+    },
+  };
+  const loader = customerLoader(counting);
+  const found = await Promise.all(Array.from({ length: 100 }, (_, i) => loader.load((i % 3) + 1)));
+  expect(queries).toBe(1);
+  expect(found.slice(0, 3).map((customer) => customer?.name)).toEqual(['ann', 'bob', undefined]);
 });
 
 test('get-or-create: a double click makes one customer', async () => {

@@ -1,0 +1,27 @@
+/**
+ * "Reloading the rules must wait for all requests that use them, and no request may see half of them."
+ *
+ * Naive: a flag `reloading` that requests check: one that began before goes on with what is being replaced. A semaphore with
+ * weights is a read/write lock: a reader weighs one, a writer all. First come, first served, so that readers who keep coming
+ * do not starve the writer.
+ */
+import { type Awaitable, Semaphore, type WaitOptions } from 'latchkey';
+
+export class ReadWriteLock {
+  readonly #readers: number;
+  readonly #semaphore: Semaphore;
+
+  /** `readers`: how many may read at once. */
+  constructor(readers = 1_000) {
+    this.#readers = readers;
+    this.#semaphore = new Semaphore(readers);
+  }
+
+  read<T>(task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
+    return this.#semaphore.run(task, options);
+  }
+
+  write<T>(task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
+    return this.#semaphore.run(task, { ...options, weight: this.#readers });
+  }
+}

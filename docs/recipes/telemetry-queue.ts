@@ -1,0 +1,37 @@
+/**
+ * "During the outage there were no traces. The exporter's buffer was full, and dropped them without a word."
+ *
+ * Naive: an array without a bound (the process is killed), or with one (silence). Here spans are thinned out evenly when the
+ * exporter falls behind, errors pass as long as there is room, and the first drop is told at once, the rest once a minute.
+ */
+import { BoundedQueue } from 'latchkey/bounded-queue';
+
+export interface Span {
+  readonly name: string;
+  readonly failed: boolean;
+}
+
+export function exporter(send: (spans: readonly Span[]) => Promise<void>, warn: (message: string) => void) {
+  const queue = new BoundedQueue<Span>({
+    capacity: 2_000,
+    policy: 'sample',
+    onOverflow: ({ count }) => warn(`${count} spans dropped`),
+  });
+  const run = async () => {
+    for (;;) {
+      // Spans count until they are sent: a slow collector must not make room for more.
+      using batch = await queue.take(500);
+      if (batch.items.length === 0) return;
+      await send(batch.items).catch((error) => warn(`${batch.items.length} spans lost: ${error}`));
+    }
+  };
+  const ended = run();
+  return {
+    record: (span: Span) => void queue.offer(span, { critical: span.failed }),
+    /** Sends what is left. */
+    close() {
+      queue.close();
+      return ended;
+    },
+  };
+}
