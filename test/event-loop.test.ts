@@ -116,7 +116,7 @@ describe('monitorEventLoop, in manual time', () => {
   });
 
   test('no figure is above the longest wait there was, however long the block', async () => {
-    for (const blockedMs of [1, 40, 7_000, 80_000, 10_000_000]) {
+    for (const blockedMs of [20, 40, 7_000, 80_000, 10_000_000]) {
       using monitor = monitorEventLoop();
       blockAt(5, blockedMs);
       await time.advance(blockedMs + 10);
@@ -156,12 +156,12 @@ describe('monitorEventLoop, in manual time', () => {
     const startMs = time.nowMs;
     blockAt(5, 100);
     await time.advance(5);
-    runtime.pause(startMs - 50, 60); // 5 ms of it lie in the block as it is told, from 10 to 105
+    runtime.pause(startMs, 20); // half of it lies in the block as it is told, from 10 to 105
     time.nowMs = startMs + 105;
     await time.advance(1);
     runtime.pause(startMs + 60, 45);
     await time.advance(10);
-    expect(told).toMatchObject([{ blockedMs: 95, gcMs: 45 }]);
+    expect(told).toMatchObject([{ blockedMs: 95, gcMs: 55 }]);
     blockAt(4, 100);
     await time.advance(200);
     expect(told[1]).toMatchObject({ gcMs: 0 });
