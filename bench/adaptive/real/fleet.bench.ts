@@ -8,7 +8,7 @@ import { aligned } from '../../report.js';
 import type { Suite } from '../../subjects.js';
 import type { FleetAnswer, FleetOrder } from './fleet.process.js';
 import { startHttpBackend } from './http-backend.js';
-import { contenders } from './limits.js';
+import { type Contender, contenders } from './limits.js';
 
 const processes = 4;
 const perSecond = 1_300;
@@ -25,7 +25,7 @@ export const adaptiveFleet: Suite = {
     try {
       const header = ['limit', 'goodput/s', 'p50', 'p99', 'refused/s', 'left/s', 'limits', 'Jain'];
       const rows: string[][] = [];
-      for (const contender of Object.keys(contenders))
+      for (const contender of Object.keys(contenders) as Contender[])
         rows.push(row(contender, await fleet(backend.port, contender)));
       console.log(
         `\n${processes} processes before one server; the last ${measuredMs / 1_000} of ${forMs / 1_000} s`,
@@ -37,7 +37,7 @@ export const adaptiveFleet: Suite = {
   },
 };
 
-function fleet(port: number, contender: string): Promise<FleetAnswer[]> {
+function fleet(port: number, contender: Contender): Promise<FleetAnswer[]> {
   return Promise.all(
     Array.from({ length: processes }, async (_, i) => {
       await new Promise((resolve) => setTimeout(resolve, i * staggerMs));

@@ -3,13 +3,15 @@ import { AdaptiveSemaphore, AimdLimit, ElasticLimit, type LimitAlgorithm, VegasL
 export const fixed = (limit: number): LimitAlgorithm => ({ limit, onSample() {} });
 
 /** What stands in front of the backend. */
-export const contenders: Readonly<Record<string, () => LimitAlgorithm>> = {
+export const contenders = {
   'fixed 5': () => fixed(5),
   'fixed 200': () => fixed(200),
   aimd: () => new AimdLimit(),
   vegas: () => new VegasLimit(),
   elastic: () => new ElasticLimit(),
-};
+} satisfies Record<string, () => LimitAlgorithm>;
+
+export type Contender = keyof typeof contenders;
 
 export function semaphoreOf(algorithm: LimitAlgorithm): AdaptiveSemaphore {
   return new AdaptiveSemaphore({ algorithm });

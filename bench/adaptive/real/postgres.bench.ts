@@ -7,18 +7,15 @@ import type { LimitAlgorithm } from 'latchkey';
 import pg from 'pg';
 import { startPostgres } from '../../../test/support/engines/postgres.js';
 import type { Suite } from '../../subjects.js';
-import { contenders, fixed, semaphoreOf } from './limits.js';
-import { closedLoad, figuresOf, followedAfterMs, type Notes, type PhaseFigures } from './load.js';
-import { bestFixed, type PhaseOf, printPhases, printVerdict } from './phases.js';
+import { semaphoreOf } from './limits.js';
+import { closedLoad, type Notes } from './load.js';
+import { comparePhases } from './phases.js';
 
 const callers = 150;
 const poolMax = 90;
 const otherSessions = 4;
 const accounts = 100_000;
 const branches = 10;
-const swept = [6, 12, 24, 36, 48, 64, 90];
-/** In seconds. Goodput and durations are those from five seconds after a change; how it was followed is told apart. */
-const plan = { busyAt: 9, calmAt: 19, end: 29, settled: 5 };
 
 const schema = `
   create table accounts (id int primary key, balance bigint not null default 0);
@@ -44,60 +41,21 @@ export const adaptivePostgres: Suite = {
     pool.on('error', () => {});
     try {
       await pool.query(schema);
-      const calm = await bestOf(pool);
-      const busy = await whileBusy(server.connectionOptions, () => bestOf(pool));
-      const rows: PhaseOf[] = [];
-      for (const [name, makeLimit] of Object.entries(contenders)) {
-        rows.push({
-          name,
-          phases: await threePhases(server.connectionOptions, pool, makeLimit(), calm, busy),
-        });
-      }
-      console.log(
-        `\n${callers} callers of PostgreSQL; ${otherSessions} other sessions keep it busy for a while`,
-      );
-      printPhases(['calm', 'busy', 'calm'], [calm, busy, calm], rows);
-      printVerdict(rows, [calm, busy, calm]);
+      // Else the server does it by itself, while one of them is measured.
+      await pool.query('vacuum analyze');
+      await comparePhases({
+        title: `${callers} callers of PostgreSQL; ${otherSessions} other sessions keep it busy for a while`,
+        names: ['calm', 'busy', 'calm'],
+        swept: [12, 24, 36, 60, 90],
+        load: (algorithm, forMs) => load(pool, algorithm, forMs),
+        disturb: () => keepBusy(server.connectionOptions),
+      });
     } finally {
       await pool.end();
       await server[Symbol.asyncDispose]();
     }
   },
 };
-
-function bestOf(pool: pg.Pool): Promise<PhaseFigures> {
-  return bestFixed(swept, async (limit, forMs) => {
-    const startedMs = performance.now();
-    const notes = await load(pool, fixed(limit), forMs + 1_000);
-    return figuresOf(notes, startedMs + 1_000, startedMs + 1_000 + forMs);
-  });
-}
-
-async function threePhases(
-  config: pg.ClientConfig,
-  pool: pg.Pool,
-  algorithm: LimitAlgorithm,
-  calm: PhaseFigures,
-  busy: PhaseFigures,
-) {
-  const startedMs = performance.now();
-  const at = (second: number) => startedMs + second * 1_000;
-  const running = load(pool, algorithm, plan.end * 1_000);
-  await untilMs(at(plan.busyAt));
-  await whileBusy(config, () => untilMs(at(plan.calmAt)));
-  const notes = await running;
-  return [
-    { ...figuresOf(notes, at(plan.settled), at(plan.busyAt)), followedMs: undefined },
-    {
-      ...figuresOf(notes, at(plan.busyAt + plan.settled), at(plan.calmAt)),
-      followedMs: followedAfterMs(notes, at(plan.busyAt), at(plan.calmAt), busy),
-    },
-    {
-      ...figuresOf(notes, at(plan.calmAt + plan.settled), at(plan.end)),
-      followedMs: followedAfterMs(notes, at(plan.calmAt), at(plan.end), calm),
-    },
-  ];
-}
 
 function load(pool: pg.Pool, algorithm: LimitAlgorithm, forMs: number): Promise<Notes> {
   const call = async () => {
@@ -108,22 +66,16 @@ function load(pool: pg.Pool, algorithm: LimitAlgorithm, forMs: number): Promise<
   return closedLoad({ semaphore: semaphoreOf(algorithm), call, waitTimeoutMs: Infinity }, callers, forMs);
 }
 
-async function whileBusy<T>(config: pg.ClientConfig, task: () => Promise<T>): Promise<T> {
+function keepBusy(config: pg.ClientConfig): () => Promise<void> {
   const others = new pg.Pool({ ...config, max: otherSessions });
   let isOver = false;
   const session = async () => {
     while (!isOver) await others.query('select count(*) from generate_series(1, 200000)');
   };
   const sessions = Array.from({ length: otherSessions }, session);
-  try {
-    return await task();
-  } finally {
+  return async () => {
     isOver = true;
     await Promise.all(sessions);
     await others.end();
-  }
-}
-
-function untilMs(atMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, atMs - performance.now()));
+  };
 }

@@ -1,6 +1,6 @@
 /** Several processes before one backend, who know nothing of each other. Limits are those of one process. */
 import type { Scenario } from '../simulation/scenario.js';
-import { closed, farm, sharedProcessor } from './parts.js';
+import { closed, farm, open, sharedProcessor } from './parts.js';
 
 const shared = { seconds: 90, fromSecond: 30 };
 
@@ -23,6 +23,16 @@ export const sharedByClients: readonly Scenario[] = [
     demandPerSecond: 400,
     oracle: () => 4,
     build: (timeline) => ({ backend: farm(timeline, 64), load: closed(400) }),
+  },
+  {
+    id: 'j3',
+    what: '4 processes who want 130 % of 20 servers together, each with callers of his own',
+    ...shared,
+    clients: 4,
+    staggerSeconds: 1,
+    demandPerSecond: 325,
+    oracle: () => 5,
+    build: (timeline) => ({ backend: farm(timeline, 20, 20), load: open(325, 250) }),
   },
   {
     id: 'l4',
