@@ -49,7 +49,9 @@ async function run(code: string, name: string): Promise<string> {
   return stdout;
 }
 
-test.each(pages)('%s links to nothing that is not there', async (page) => {
+const migrating = (await readdir(path.join(root, 'docs/migrating'))).map((name) => `docs/migrating/${name}`);
+
+test.each([...pages, ...migrating])('%s links to nothing that is not there', async (page) => {
   const text = await readFile(path.join(root, page), 'utf8');
   for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
     await expect(access(path.resolve(root, path.dirname(page), target)), target).resolves.toBeUndefined();
@@ -60,6 +62,20 @@ test.each(pages)('%s links to nothing that is not there', async (page) => {
  * A block that begins with the name of a recipe shows that recipe; `UPDATE_RECIPES=1` copies it there. Recipes need
  * servers, and run in their own tests.
  */
+test('every recipe is run by a test', async () => {
+  const folders = ['test/recipes', 'test/real', 'test/distributed', 'test'];
+  const names = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(path.join(root, folder))).map((name) => path.join(root, folder, name)),
+    ),
+  );
+  const tests = names.flat().filter((name) => name.endsWith('.test.ts'));
+  const all = (await Promise.all(tests.map((name) => readFile(name, 'utf8')))).join('\n');
+  for (const recipe of await readdir(path.join(root, 'docs/recipes'))) {
+    expect(all).toContain(`docs/recipes/${path.basename(recipe, '.ts')}`);
+  }
+});
+
 describe.each(pages)('%s', (page) => {
   test('shows the recipes as they are', async () => {
     const file = path.join(root, page);

@@ -5,12 +5,19 @@
  * failed, and fails at once for a while. cockatiel has a good one; the pool stays inside of it, so that an open breaker
  * takes no connection.
  */
-import { ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
+import { ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import type { ConnectionPool } from 'latchkey';
 
-/** Opens after five failures in a row; tries one call after `halfOpenAfterMs`. */
-export function guarded<C>(pool: ConnectionPool<C>, halfOpenAfterMs = 10_000) {
-  const breaker = circuitBreaker(handleAll, {
+/**
+ * Opens after five failures in a row that `isOutage` (not: the caller hung up, the query was wrong); tries one call after
+ * `halfOpenAfterMs`.
+ */
+export function guarded<C>(
+  pool: ConnectionPool<C>,
+  isOutage: (error: unknown) => boolean,
+  halfOpenAfterMs = 10_000,
+) {
+  const breaker = circuitBreaker(handleWhen(isOutage), {
     halfOpenAfter: halfOpenAfterMs,
     breaker: new ConsecutiveBreaker(5),
   });

@@ -19,11 +19,13 @@ export async function shutDown({ server, limits, pools }: Service, graceMs = 10_
   const untilMs = Date.now() + graceMs;
   const leftMs = () => Math.max(0, untilMs - Date.now());
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  await within(leftMs(), closed);
-  server.closeAllConnections();
-  // Waiting callers are told at once; those who run may end.
+  // Waiting callers are told at once, while there is a connection to answer on; those who run may end.
   for (const limit of limits) limit.close();
+  // A client that keeps its connection alive would hold the server open long after its answer.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await within(leftMs(), closed);
+  clearInterval(sweep);
+  server.closeAllConnections();
   await within(leftMs(), Promise.all(limits.map((limit) => limit.idle())));
   await Promise.all(pools.map((pool) => pool.close({ graceMs: leftMs() })));
 }

@@ -2,7 +2,8 @@
  * "Two transfers between the same accounts, in opposite directions, hung for ever. After the fix, money was gone."
  *
  * Naive: lock the one account, then the other: two who go opposite ways wait for each other. Without locks, both read the same
- * balance. `runAll` takes both keys in one step: nobody can hold one and wait for the other.
+ * balance. `runAll` takes both keys in one step: nobody can hold one and wait for the other. In one process, that is; where
+ * several write the same accounts, see lost-update.ts.
  */
 import { KeyedMutex } from 'latchkey';
 

@@ -13,8 +13,10 @@ class HttpError extends Error {
   constructor(response: Response) {
     super(`status ${response.status}`);
     this.status = response.status;
-    const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-    this.retryAfterMs = Number.isNaN(seconds) ? undefined : seconds * 1_000;
+    // Seconds, or a date.
+    const told = response.headers.get('retry-after') || 'nothing';
+    const waitMs = Number.isNaN(Number(told)) ? Date.parse(told) - Date.now() : Number(told) * 1_000;
+    this.retryAfterMs = Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs);
   }
 }
 

@@ -22,7 +22,7 @@ export class Cache<V extends object> {
     if (value !== undefined) return Promise.resolve(value);
     const load = async (loadSignal: AbortSignal) => {
       const loaded = await this.#load(key, loadSignal);
-      // Nobody waits for it any more, or it was deleted meanwhile: what is old must not come back.
+      // A load that was given up may come back late, after a newer one.
       if (!loadSignal.aborted) this.#values.set(key, loaded);
       return loaded;
     };
