@@ -129,9 +129,10 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#refuseClosed();
     if (this.#isFull || this.#producers.size > 0) {
       if (this.#policy !== 'wait') return this.#overflow(item);
-      this.#alert.overflowed(this.#fill);
       const wait = this.#producers.wait(terms);
       this.#offers.set(this.#producers.tail as Waiter<true>, item);
+      // Last: a listener may close the queue, or offer.
+      this.#alert.overflowed(this.#fill);
       return wait;
     }
     if (this.#policy === 'sample' && options.critical !== true && !this.#isSampled) {
@@ -201,8 +202,10 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     }
     // With everything in flight there is nothing older to drop.
     if (this.#policy !== 'drop-oldest' || this.#items.size === 0) return this.#drop(item);
-    this.#drop(this.#items.shift() as T);
+    const oldest = this.#items.shift() as T;
     this.#put(item);
+    // Last: a listener may close the queue, or offer.
+    this.#drop(oldest);
     return true;
   }
 

@@ -120,6 +120,33 @@ describe('bounded queue: when it is full', () => {
   });
 });
 
+describe('bounded queue: listeners that call back', () => {
+  test('wait: a listener that closes the queue refuses the producer who made it overflow', async () => {
+    const queue: BoundedQueue<string> = new BoundedQueue({ capacity: 1, onOverflow: () => queue.close() });
+    await queue.offer('a');
+    const overflowing = watch(queue.offer('b'));
+    await drained();
+    expect(overflowing).toMatchObject({ state: 'rejected', reason: { code: 'ERR_CLOSED' } });
+    expect(queue.waiting).toBe(0);
+  });
+
+  test('Q1: drop-oldest: a listener that offers again takes no room that is promised', async () => {
+    let again = ['again'];
+    const queue: BoundedQueue<string> = new BoundedQueue({
+      capacity: 2,
+      policy: 'drop-oldest',
+      onDrop: () => {
+        const [item, ...rest] = again;
+        again = rest;
+        if (item !== undefined) void queue.offer(item);
+      },
+    });
+    for (const item of ['a', 'b', 'c']) await queue.offer(item);
+    expect(queue.size).toBe(2);
+    expect((await queue.take(3)).items).toEqual(['c', 'again']);
+  });
+});
+
 describe('bounded queue: taking', () => {
   test('Q1: what is taken counts until it is done, and only once', async () => {
     const { queue } = await filled('drop-newest');
