@@ -2,29 +2,16 @@
  * Every TypeScript block in the README and in docs/*.md is a program: it is run as it stands, and what it prints is
  * what the comments `// → …` say.
  */
-import { execFile } from 'node:child_process';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { printed } from './support/program.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pages = ['README.md', ...(await readdir(path.join(root, 'docs'))).map((name) => `docs/${name}`)].filter(
   (name) => name.endsWith('.md'),
-);
-
-const { exports: entries } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
-/** `latchkey` and each of its sub-paths, from the sources. */
-const sources = Object.fromEntries(
-  Object.keys(entries)
-    .filter((entry) => !entry.endsWith('.json'))
-    .map((entry) => [
-      path.join('latchkey', entry),
-      path.join(root, 'src', entry === '.' ? 'index.ts' : `${entry}.ts`),
-    ]),
 );
 
 let scratch = '';
@@ -32,22 +19,6 @@ beforeAll(async () => {
   scratch = await mkdtemp(path.join(tmpdir(), 'latchkey-docs-'));
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
-
-async function run(code: string, name: string): Promise<string> {
-  const outfile = path.join(scratch, `${name}.mjs`);
-  const { outputFiles } = await build({
-    stdin: { contents: code, loader: 'ts', resolveDir: root },
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    alias: sources,
-  });
-  await writeFile(outfile, outputFiles[0]?.text ?? '');
-  const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });
-  return stdout;
-}
 
 const migrating = (await readdir(path.join(root, 'docs/migrating'))).map((name) => `docs/migrating/${name}`);
 
@@ -99,8 +70,8 @@ for (const page of pages) {
       blocks.map((code, i) => ({ code, line: text.slice(0, text.indexOf(code)).split('\n').length, i })),
     )('the program at line $line runs, and prints what it says', async ({ code, i }) => {
       const told = [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, line]) => line);
-      const printed = await run(code, `${path.basename(page)}-${i}`);
-      expect(printed.trimEnd()).toBe(told.join('\n'));
+      const output = await printed(code, path.join(scratch, `${path.basename(page)}-${i}.mjs`));
+      expect(output.trimEnd()).toBe(told.join('\n'));
     });
   });
 }

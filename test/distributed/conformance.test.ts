@@ -7,6 +7,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
+import { pause } from './support/real-time.js';
 import { ioredisClients, type RedisClients } from './support/redis-clients.js';
 
 interface Lock {
@@ -19,7 +20,6 @@ let redis: RedisServer;
 let pool: pg.Pool;
 let clients: RedisClients;
 let names = 0;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(async () => {
   [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);

@@ -5,13 +5,13 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPgbouncer } from '../support/engines/pgbouncer.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { lossOf, pause, until } from './support/real-time.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
 let server: PostgresServer;
 let pool: pg.Pool;
 let keys = 0;
 const newKey = () => `key ${++keys}`;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(async () => {
   server = await startPostgres();
@@ -34,25 +34,12 @@ function mutexes(mode: 'session' | 'leaseTable', ttlMs = 3_000) {
   return [1, 2].map(() => new PostgresMutex(pool, { mode, ttlMs })) as [PostgresMutex, PostgresMutex];
 }
 
-async function lossOf(signal: AbortSignal, limitMs: number): Promise<number> {
-  const startedMs = performance.now();
-  while (!signal.aborted && performance.now() - startedMs < limitMs) await pause(5);
-  return performance.now() - startedMs;
-}
-
 const advisoryLocks = async () => {
   const rows = await server.admin<{ n: number }>(
     "select count(*)::int as n from pg_locks where locktype = 'advisory'",
   );
   return rows[0]?.n;
 };
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await condition()); tries++) {
-    expect(tries, 'it never came true').toBeLessThan(300);
-    await pause(20);
-  }
-}
 
 describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mode) => {
   test('one at a time over all objects; tokens grow with every grant', async () => {

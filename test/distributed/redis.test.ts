@@ -4,13 +4,13 @@ import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cached } from '../../docs/recipes/cache-refresh.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
+import { lossOf, pause } from './support/real-time.js';
 import { ioredisClients, nodeRedisClients, type RedisClients } from './support/redis-clients.js';
 
 let server: RedisServer;
 const clients = new Map<string, RedisClients>();
 let keys = 0;
 const newKey = () => `key ${++keys}`;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(async () => {
   server = await startRedis();
@@ -30,12 +30,6 @@ function mutexes(client: string, options: { ttlMs?: number; wakeUps?: boolean } 
     RedisMutex,
     RedisMutex,
   ];
-}
-
-async function lossOf(signal: AbortSignal, limitMs: number): Promise<number> {
-  const startedMs = performance.now();
-  while (!signal.aborted && performance.now() - startedMs < limitMs) await pause(5);
-  return performance.now() - startedMs;
 }
 
 describe.each(['ioredis', 'redis'])('redis mutex over %s', (client) => {

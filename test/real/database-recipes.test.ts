@@ -11,11 +11,11 @@ import { migrate } from '../../docs/recipes/migration-guard.js';
 import { customerLoader } from '../../docs/recipes/n-plus-one.js';
 import { singleton } from '../../docs/recipes/singleton-worker.js';
 import { doctors, goHome } from '../../docs/recipes/write-skew.js';
+import { pause } from '../distributed/support/real-time.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 
 let server: PostgresServer;
 let replicas: [pg.Pool, pg.Pool];
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(async () => {
   server = await startPostgres();

@@ -1,4 +1,5 @@
 /** What the limit is to protect: the two shapes that saturation has, and the ways in which a backend says no. */
+import { Heap } from './heap.js';
 import { Line } from './line.js';
 import type { Planned, Timeline } from './timeline.js';
 
@@ -82,8 +83,10 @@ export interface SharedProcessorOptions {
 export class SharedProcessor implements Backend {
   readonly #timeline: Timeline;
   readonly #options: SharedProcessorOptions;
-  /** A heap by the work that must be done, in total per call, until this call ends. */
-  readonly #calls: { endsAt: number; done: (succeeded: boolean) => void }[] = [];
+  /** By the work that must be done, in total per call, until a call ends. */
+  readonly #calls = new Heap<{ endsAt: number; done: (succeeded: boolean) => void }>(
+    (one, other) => one.endsAt < other.endsAt,
+  );
   #workDone = 0;
   #lastMs = 0;
   #nextEnd: Planned | undefined;
@@ -95,65 +98,33 @@ export class SharedProcessor implements Backend {
 
   submit(done: (succeeded: boolean) => void): void {
     this.#advance();
-    this.#push({ endsAt: this.#workDone + this.#options.workMs(), done });
+    this.#calls.push({ endsAt: this.#workDone + this.#options.workMs(), done });
     this.#planNextEnd();
   }
 
   get #speed(): number {
-    const n = this.#calls.length;
+    const n = this.#calls.size;
     const { contention, coherency } = this.#options;
     return 1 / (1 + contention * (n - 1) + coherency * n * (n - 1));
   }
 
   #advance(): void {
-    if (this.#calls.length > 0) this.#workDone += this.#speed * (this.#timeline.nowMs - this.#lastMs);
+    if (this.#calls.size > 0) this.#workDone += this.#speed * (this.#timeline.nowMs - this.#lastMs);
     this.#lastMs = this.#timeline.nowMs;
   }
 
   #planNextEnd(): void {
     if (this.#nextEnd !== undefined) this.#nextEnd.cancelled = true;
-    const first = this.#calls[0];
+    const { first } = this.#calls;
     if (first === undefined) return;
     const delayMs = Math.max(0, (first.endsAt - this.#workDone) / this.#speed);
     this.#nextEnd = this.#timeline.after(delayMs, () => {
       this.#advance();
-      const { done } = this.#dropFirst();
+      this.#calls.dropFirst();
       this.#nextEnd = undefined;
       this.#planNextEnd();
-      done(true);
+      first.done(true);
     });
-  }
-
-  #push(call: { endsAt: number; done: (succeeded: boolean) => void }): void {
-    const heap = this.#calls;
-    let hole = heap.length;
-    heap.push(call);
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (heap[parent]!.endsAt <= call.endsAt) break;
-      heap[hole] = heap[parent]!;
-      hole = parent;
-    }
-    heap[hole] = call;
-  }
-
-  #dropFirst() {
-    const heap = this.#calls;
-    const first = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length > 0) {
-      let hole = 0;
-      for (;;) {
-        let child = 2 * hole + 1;
-        if (child >= heap.length) break;
-        if (child + 1 < heap.length && heap[child + 1]!.endsAt < heap[child]!.endsAt) child++;
-        if (last.endsAt <= heap[child]!.endsAt) break;
-        heap[hole] = heap[child]!;
-        hole = child;
-      }
-      heap[hole] = last;
-    }
-    return first;
   }
 }
 

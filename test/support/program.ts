@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { exports: entries } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+
+/** `latchkey` and each of its sub-paths, from the sources. */
+const sources = Object.fromEntries(
+  Object.keys(entries)
+    .filter((entry) => !entry.endsWith('.json'))
+    .map((entry) => [
+      path.join('latchkey', entry),
+      path.join(root, 'src', entry === '.' ? 'index.ts' : `${entry}.ts`),
+    ]),
+);
+
+/** Runs a TypeScript program against the sources, in a process of its own; resolves with what it printed. */
+export async function printed(code: string, outfile: string, external: string[] = []): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, loader: 'ts', resolveDir: root },
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    external,
+    alias: sources,
+  });
+  await writeFile(outfile, outputFiles[0]?.text ?? '');
+  const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });
+  return stdout;
+}
