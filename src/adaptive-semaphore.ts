@@ -15,6 +15,7 @@
  * Lineage: Netflix concurrency-limits, which keeps the number (Limit) apart from its enforcement (Limiter).
  */
 import { checkFunction, checkObject } from './arguments.js';
+import { channel } from './channels.js';
 import { now, wallClock } from './clock.js';
 import { Context } from './context.js';
 import { printable } from './errors.js';
@@ -81,6 +82,15 @@ export function classifyOutcome(result: PromiseSettledResult<unknown>): Outcome 
   return 'success';
 }
 
+/** On the channel `latchkey:limit`: an adaptive semaphore has changed its limit. */
+export interface LimitMessage {
+  readonly source: AdaptiveSemaphore;
+  readonly from: number;
+  readonly to: number;
+}
+
+const limitChanges = channel<LimitMessage>('latchkey:limit');
+
 export class AdaptiveSemaphore implements Limiter {
   readonly #algorithm: LimitAlgorithm;
   readonly #semaphore: Semaphore;
@@ -97,7 +107,7 @@ export class AdaptiveSemaphore implements Limiter {
     checkFunction('classify', classify);
     if (onLimitChange !== undefined) checkFunction('onLimitChange', onLimitChange);
     this.#algorithm = algorithm;
-    this.#semaphore = new Semaphore(algorithm.limit, { maxWaiting });
+    this.#semaphore = new Semaphore(algorithm.limit, { maxWaiting }, this);
     this.#classify = classify;
     this.#onLimitChange = onLimitChange;
   }
@@ -197,7 +207,9 @@ export class AdaptiveSemaphore implements Limiter {
       this.#algorithm.onSample(sample);
       if (this.#algorithm.limit === from) return;
       this.#semaphore.limit = this.#algorithm.limit;
-      this.#context.run(() => this.#onLimitChange?.({ from, to: this.limit }));
+      const to = this.limit;
+      if (limitChanges.hasSubscribers) limitChanges.publish({ source: this, from, to });
+      this.#context.run(() => this.#onLimitChange?.({ from, to }));
     } catch {
       // Neither the task's result nor its permit may depend on a hook's trouble.
     }

@@ -15,26 +15,20 @@ export function checkNumber(name: string, value: unknown): void {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${printable(value)}`);
 }
 
-/** A count of things that must be able to go on: 1, 2, 3, … or `Infinity`. */
-export function checkLimit(name: string, value: unknown): void {
+/** A count that may be nothing, unless `least` says otherwise: 0, 1, 2, … or `Infinity`. */
+export function checkCount(name: string, value: unknown, least = 0): void {
   checkNumber(name, value);
-  if (!((Number.isSafeInteger(value) && (value as number) >= 1) || value === Infinity)) {
+  const isWhole = Number.isSafeInteger(value) && !Object.is(value, -0);
+  if (!((isWhole && (value as number) >= least) || value === Infinity)) {
     throw new RangeError(
-      `${name} must be a whole number of at least 1, or Infinity, got ${printable(value)}`,
+      `${name} must be a whole number of at least ${least}, or Infinity, got ${printable(value)}`,
     );
   }
 }
 
-/** A count that may be nothing: 0, 1, 2, … or `Infinity`. */
-export function checkCount(name: string, value: unknown): void {
-  checkNumber(name, value);
-  if (
-    !((Number.isSafeInteger(value) && !Object.is(value, -0) && (value as number) >= 0) || value === Infinity)
-  ) {
-    throw new RangeError(
-      `${name} must be a whole number of at least 0, or Infinity, got ${printable(value)}`,
-    );
-  }
+/** A count of things that must be able to go on. */
+export function checkLimit(name: string, value: unknown): void {
+  checkCount(name, value, 1);
 }
 
 /** Milliseconds: 0 or more; fractions and `Infinity` are fine. */
@@ -54,13 +48,8 @@ export function checkFinite(name: string, value: unknown): void {
 }
 
 export function checkSignal(name: string, value: unknown): void {
-  const signal = value as Partial<AbortSignal> | null;
-  if (
-    typeof signal !== 'object' ||
-    signal === null ||
-    typeof signal.aborted !== 'boolean' ||
-    typeof signal.addEventListener !== 'function'
-  ) {
+  const signal = value as Partial<AbortSignal> | null | undefined;
+  if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
     throw new TypeError(`${name} must be an AbortSignal, got ${printable(value)}`);
   }
 }

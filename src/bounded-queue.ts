@@ -97,9 +97,10 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#policy = policy;
     this.#onDrop = onDrop;
     this.#random = random;
-    this.#alert = new OverflowAlert(onOverflow, overflowIntervalMs);
+    this.#alert = new OverflowAlert(this, onOverflow, overflowIntervalMs);
     const describe = (waitedMs: number): WaitDetails => this.#describe(waitedMs);
-    this.#producers = new WaitQueue({ describe, onLeave: () => {} } satisfies QueueOwner);
+    this.#producers = new WaitQueue({ source: this, describe, onLeave: () => {} } satisfies QueueOwner);
+    // A consumer who waits is idle, not held up: not worth a message.
     this.#consumers = new WaitQueue({ describe, onLeave: () => {} } satisfies QueueOwner);
   }
 

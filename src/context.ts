@@ -2,17 +2,16 @@
  * Async context (`AsyncLocalStorage`): code that is called on behalf of an object rather than of a request runs
  * in the context in which the object was made. Where the runtime has no such thing it is a plain call.
  */
+import { builtin } from './builtin.js';
 
 interface Scope {
   runInAsyncScope<A extends unknown[], R>(fn: (...args: A) => R, self: undefined, ...args: A): R;
 }
-interface Runtime {
-  process?: {
-    getBuiltinModule?(id: 'node:async_hooks'): { AsyncResource: new (type: string) => Scope } | undefined;
-  };
+interface AsyncHooks {
+  AsyncResource: new (type: string) => Scope;
 }
 
-const AsyncResource = (globalThis as Runtime).process?.getBuiltinModule?.('node:async_hooks')?.AsyncResource;
+const AsyncResource = builtin<AsyncHooks>('node:async_hooks')?.AsyncResource;
 
 export class Context {
   readonly #scope = AsyncResource && new AsyncResource('latchkey');

@@ -25,6 +25,11 @@ function describe(details: WaitDetails): string {
   return `${forKey} (${held} of ${limit} held, ${waiting} waiting)${hint === undefined ? '' : `; ${hint}`}`;
 }
 
+/** What an error keeps of the details. */
+function standing({ key, waitedMs, held, waiting, limit }: WaitDetails): WaitDetails {
+  return { key, waitedMs, held, waiting, limit };
+}
+
 /** A value as it can stand in a message: short, and safe whatever the value is. */
 export function printable(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 79)}…` : value);
@@ -43,19 +48,15 @@ export class WaitTimeoutError extends Error {
     return 'WaitTimeoutError';
   }
   readonly code = 'ERR_WAIT_TIMEOUT';
-  readonly key: unknown;
-  readonly waitedMs: number;
-  readonly held: number;
-  readonly waiting: number;
-  readonly limit: number;
+  declare readonly key: unknown;
+  declare readonly waitedMs: number;
+  declare readonly held: number;
+  declare readonly waiting: number;
+  declare readonly limit: number;
 
   constructor(details: WaitDetails, options?: ErrorOptions) {
     super(`gave up after waiting ${Math.round(details.waitedMs)} ms${describe(details)}`, options);
-    this.key = details.key;
-    this.waitedMs = details.waitedMs;
-    this.held = details.held;
-    this.waiting = details.waiting;
-    this.limit = details.limit;
+    Object.assign(this, standing(details));
   }
 }
 
@@ -65,19 +66,15 @@ export class QueueFullError extends Error {
     return 'QueueFullError';
   }
   readonly code = 'ERR_QUEUE_FULL';
-  readonly key: unknown;
-  readonly waitedMs: number;
-  readonly held: number;
-  readonly waiting: number;
-  readonly limit: number;
+  declare readonly key: unknown;
+  declare readonly waitedMs: number;
+  declare readonly held: number;
+  declare readonly waiting: number;
+  declare readonly limit: number;
 
   constructor(details: WaitDetails) {
     super(`too many callers waiting${describe(details)}`);
-    this.key = details.key;
-    this.waitedMs = details.waitedMs;
-    this.held = details.held;
-    this.waiting = details.waiting;
-    this.limit = details.limit;
+    Object.assign(this, standing(details));
   }
 }
 

@@ -15,6 +15,7 @@
  */
 import { type AbortSubscription, onAbort } from './abort-listeners.js';
 import { checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
+import { channel } from './channels.js';
 import { now } from './clock.js';
 import { AsyncSource, type ItemSource, itemSource } from './item-source.js';
 import type { Awaitable, Limiter } from './vocabulary.js';
@@ -100,6 +101,13 @@ function checkGatherOptions(options: GatherOptions): void {
   checkSignal('signal', signal);
   if (signal.aborted) throw signal.reason;
 }
+
+/** On the channel `latchkey:gather`: a run has ended, without an error of its source and without an abort. */
+export type GatherMessage = Readonly<
+  Pick<Gathered<never, never>, 'total' | 'succeeded' | 'failed' | 'skipped' | 'durationMs'>
+>;
+
+const gatherings = channel<GatherMessage>('latchkey:gather');
 
 class Gathering<T, R> {
   readonly #source: ItemSource<T>;
@@ -258,8 +266,16 @@ class Gathering<T, R> {
     } catch (error) {
       this.#broken ??= { error };
     }
-    if (this.#broken === undefined) this.#settle?.resolve(this.#summary());
-    else this.#settle?.reject(this.#broken.error);
+    if (this.#broken !== undefined) {
+      this.#settle?.reject(this.#broken.error);
+      return;
+    }
+    const summary = this.#summary();
+    if (gatherings.hasSubscribers) {
+      const { total, succeeded, failed, skipped, durationMs } = summary;
+      gatherings.publish({ total, succeeded, failed, skipped, durationMs });
+    }
+    this.#settle?.resolve(summary);
   }
 
   /** What a stopped run has not pulled is listed where the source is known to end. */

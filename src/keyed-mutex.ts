@@ -22,7 +22,7 @@ import type { Awaitable, KeyedLock, KeyLease, Permit, WaitOptions } from './voca
 import { type QueueOwner, type Waiter, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
 
 export class KeyedMutex<K = unknown> implements KeyedLock<K> {
-  readonly #table = new LockTable<K>();
+  readonly #table = new LockTable<K>(this);
 
   /** How many keys are held now. */
   get size(): number {
@@ -98,8 +98,13 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
 
 /** The held keys and their leases, apart from their public face so that a lease can reach them and a user cannot. */
 class LockTable<K> {
+  readonly source: KeyedMutex<K>;
   readonly #leases = new Map<K, Lease<K>>();
   #grants = 0;
+
+  constructor(source: KeyedMutex<K>) {
+    this.source = source;
+  }
 
   get size(): number {
     return this.#leases.size;
@@ -139,10 +144,12 @@ class LockTable<K> {
 
 /** Those who wait for a key; there are none of a key that nobody has ever waited for while it was held. */
 class Contenders<K> implements QueueOwner {
+  readonly source: KeyedMutex<K>;
   readonly queue = new WaitQueue<Lease<K>>(this);
   readonly #key: K;
 
-  constructor(key: K) {
+  constructor(source: KeyedMutex<K>, key: K) {
+    this.source = source;
     this.#key = key;
   }
 
@@ -169,7 +176,7 @@ class Lease<K> implements KeyLease<K>, Permit {
   }
 
   get contenders(): Contenders<K> {
-    this.#contenders ??= new Contenders(this.key);
+    this.#contenders ??= new Contenders(this.#table.source, this.key);
     return this.#contenders;
   }
 
@@ -214,6 +221,7 @@ function distinct<K>(keys: Iterable<K>): ReadonlySet<K> {
 
 /** A caller of several keys: stands in the queue of each (K4), and waits as a whole in a queue of his own. */
 class KeyGroup<K> implements QueueOwner {
+  readonly source: KeyedMutex<K>;
   readonly permit: Promise<Permit>;
   readonly #keys: ReadonlySet<K>;
   readonly #leases: Lease<K>[] = [];
@@ -221,6 +229,7 @@ class KeyGroup<K> implements QueueOwner {
   readonly #whole = new WaitQueue<Permit>(this);
 
   constructor(table: LockTable<K>, keys: ReadonlySet<K>, terms: WaitTerms) {
+    this.source = table.source;
     this.#keys = keys;
     for (const key of this.#keys) {
       const lease = table.tryGrant(key);

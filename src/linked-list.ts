@@ -1,6 +1,5 @@
 /**
- * A doubly linked list whose links live in the items themselves: push, shift and remove are O(1) and allocate
- * nothing. An item stands in at most one list at a time; `list` tells which.
+ * A doubly linked list whose links live in the items themselves: push and remove are O(1) and allocate nothing. An item stands in at most one list at a time; `list` tells which.
  */
 
 export interface Linked<T extends Linked<T>> {
@@ -23,12 +22,6 @@ export class LinkedList<T extends Linked<T>> {
     this.size++;
   }
 
-  shift(): T | undefined {
-    const item = this.head;
-    if (item !== undefined) this.remove(item);
-    return item;
-  }
-
   /** Takes the item out; says whether it was in this list. */
   remove(item: T): boolean {
     if (item.list !== this) return false;
@@ -43,9 +36,5 @@ export class LinkedList<T extends Linked<T>> {
     item.list = undefined;
     this.size--;
     return true;
-  }
-
-  *[Symbol.iterator](): Generator<T, void, undefined> {
-    for (let item = this.head; item !== undefined; item = item.next) yield item;
   }
 }

@@ -19,7 +19,7 @@ import type { Awaitable, Limiter, Permit, WaitOptions } from './vocabulary.js';
 import { type QueueOwner, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
 
 export class Mutex implements Limiter {
-  readonly #state = new MutexState();
+  readonly #state = new MutexState(this);
 
   /** Whether somebody holds it now. */
   get locked(): boolean {
@@ -72,9 +72,14 @@ export class Mutex implements Limiter {
 
 /** The lock itself, apart from its public face so that a permit can reach it and a user cannot. */
 class MutexState implements QueueOwner {
+  readonly source: Mutex;
   locked = false;
   #queue: WaitQueue<Permit> | undefined;
   #hold: Hold | undefined;
+
+  constructor(source: Mutex) {
+    this.source = source;
+  }
 
   get waiting(): number {
     return this.#queue?.size ?? 0;

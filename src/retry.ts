@@ -16,6 +16,7 @@
 import { type AbortSubscription, onAbort } from './abort-listeners.js';
 import { checkDuration, checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
 import { type Backoff, exponential } from './backoff.js';
+import { channel } from './channels.js';
 import { now, setTimer } from './clock.js';
 import { type Deadline, onDeadline } from './deadlines.js';
 import { DeferredError, made, tracedHere } from './deferred-error.js';
@@ -48,8 +49,17 @@ export interface RetryOptions {
   budget?: RetryBudget | undefined;
   signal?: AbortSignal | undefined;
   /** Told before each pause. */
-  onRetry?: ((event: { error: unknown; attempt: number; delayMs: number }) => void) | undefined;
+  onRetry?: ((event: RetryMessage) => void) | undefined;
 }
+
+/** On the channel `latchkey:retry`: an attempt has failed, and there will be another one. */
+export interface RetryMessage {
+  readonly error: unknown;
+  readonly attempt: number;
+  readonly delayMs: number;
+}
+
+const retries = channel<RetryMessage>('latchkey:retry');
 
 type Task<T> = (context: AttemptContext) => Awaitable<T>;
 
@@ -157,6 +167,7 @@ class Retry<T> {
     if (!this.#hasTimeAfter(delayMs)) throw error;
     if (budget?.tryWithdraw() === false) throw error;
     onRetry?.({ error, attempt, delayMs });
+    if (retries.hasSubscribers) retries.publish({ error, attempt, delayMs });
     return delayMs;
   }
 

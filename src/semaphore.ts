@@ -41,12 +41,15 @@ export class Semaphore implements Limiter {
   readonly #state: SemaphoreState;
 
   /** @throws TypeError or RangeError when `limit` or `maxWaiting` is not a whole number or Infinity. */
-  constructor(limit: number, options: SemaphoreOptions = {}) {
+  constructor(limit: number, options?: SemaphoreOptions);
+  /** @internal `source` is what a user knows of, where that is not the semaphore itself. */
+  constructor(limit: number, options: SemaphoreOptions, source: object);
+  constructor(limit: number, options: SemaphoreOptions = {}, source?: object) {
     checkLimit('limit', limit);
     checkObject('options', options);
     const { maxWaiting = Infinity } = options;
     checkCount('maxWaiting', maxWaiting);
-    this.#state = new SemaphoreState(limit, maxWaiting);
+    this.#state = new SemaphoreState(source ?? this, limit, maxWaiting);
   }
 
   /** How many units may be held. May be set at any time; lowering it never interrupts a holder. */
@@ -132,15 +135,14 @@ export class Semaphore implements Limiter {
   }
 }
 
-function checkedWeight(weight: number | undefined): number {
-  if (weight === undefined) return 1;
+function checkedWeight(weight = 1): number {
   checkLimit('weight', weight);
-  if (weight === Infinity) throw new RangeError('weight must be finite, got Infinity');
   return weight;
 }
 
 /** The units themselves, apart from their public face so that a permit can reach them and a user cannot. */
 class SemaphoreState implements QueueOwner {
+  readonly source: object;
   limit: number;
   held = 0;
   closed = false;
@@ -149,20 +151,25 @@ class SemaphoreState implements QueueOwner {
   readonly #holdOfOne = new Hold({ release: () => this.give(1) });
   #idleCallbacks: (() => void)[] = [];
 
-  constructor(limit: number, maxWaiting: number) {
+  constructor(source: object, limit: number, maxWaiting: number) {
+    this.source = source;
     this.limit = limit;
     this.#maxWaiting = maxWaiting;
   }
 
+  /** Sums beyond the safe integers would not come back to 0. */
+  get #mostHeld(): number {
+    return Math.min(this.limit, Number.MAX_SAFE_INTEGER);
+  }
+
   #fits(weight: number): boolean {
-    // Sums beyond the safe integers would not come back to 0.
-    return this.held + weight <= Math.min(this.limit, Number.MAX_SAFE_INTEGER);
+    return this.held + weight <= this.#mostHeld;
   }
 
   tryTake(weight: number): boolean {
     if (this.closed) throw new ClosedError('the semaphore');
-    if (weight > this.limit) {
-      throw new RangeError(`weight must be at most the limit of ${this.limit}, got ${weight}`);
+    if (weight > this.#mostHeld) {
+      throw new RangeError(`weight must be at most the limit of ${this.#mostHeld}, got ${weight}`);
     }
     if (this.queue.size > 0 || !this.#fits(weight)) return false;
     this.held += weight;

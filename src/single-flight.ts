@@ -48,7 +48,7 @@ export class SingleFlight<K, V> {
     }
     const underWay = this.#flights.get(key);
     if (underWay !== undefined) return underWay.join(terms);
-    const flight = new Flight<K, V>(key, (own) => {
+    const flight = new Flight<K, V>(this, key, (own) => {
       if (this.#flights.get(key) === own) this.#flights.delete(key);
     });
     this.#flights.set(key, flight);
@@ -59,12 +59,14 @@ export class SingleFlight<K, V> {
 }
 
 class Flight<K, V> implements QueueOwner {
+  readonly source: SingleFlight<K, V>;
   readonly #key: K;
   readonly #remove: (flight: Flight<K, V>) => void;
   readonly #queue = new WaitQueue<V>(this);
   readonly #controller = new AbortController();
 
-  constructor(key: K, remove: (flight: Flight<K, V>) => void) {
+  constructor(source: SingleFlight<K, V>, key: K, remove: (flight: Flight<K, V>) => void) {
+    this.source = source;
     this.#key = key;
     this.#remove = remove;
   }

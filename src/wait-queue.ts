@@ -18,6 +18,7 @@
  */
 import { type Abortable, type AbortSubscription, onAbort } from './abort-listeners.js';
 import { checkDuration, checkObject, checkSignal } from './arguments.js';
+import { exposed, tracingChannel } from './channels.js';
 import { type Deadline, type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError, throwMade } from './deferred-error.js';
 import { type WaitDetails, WaitTimeoutError } from './errors.js';
@@ -50,6 +51,8 @@ export function waitTerms(options: WaitOptions | undefined, defaults: WaitTerms 
 
 /** What is waited for. */
 export interface QueueOwner {
+  /** What a user would say is waited for: stands in messages. Waits of an owner without one are not told of. */
+  readonly source?: object;
   /** How things stand, for the error of a wait that timed out. */
   describe(waitedMs: number): WaitDetails;
   /** A waiter left without a grant. */
@@ -57,6 +60,15 @@ export interface QueueOwner {
   /** What is known to be in the way, for the error's `cause`. */
   cause?(): unknown;
 }
+
+/** On the tracing channel `latchkey:wait`: how things stood when a caller began to wait, and what came of it. */
+export interface WaitMessage extends WaitDetails {
+  readonly source: object;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+const waits = tracingChannel<WaitMessage>('latchkey:wait');
 
 export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
   previous: Waiter<T> | undefined = undefined;
@@ -144,6 +156,15 @@ export class WaitQueue<T> {
 
   /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
   wait(terms: WaitTerms, weight = 1): Promise<T> {
+    const { source } = this.owner;
+    if (source === undefined || !waits.start.hasSubscribers) return this.#wait(terms, weight);
+    return waits.tracePromise(
+      () => this.#wait(terms, weight),
+      exposed({ source, ...this.owner.describe(0) }),
+    );
+  }
+
+  #wait(terms: WaitTerms, weight: number): Promise<T> {
     const wait = new Promise<T>((resolve, reject) => {
       const waiter = new Waiter(this, weight, resolve, reject);
       this.#waiters.push(waiter);

@@ -7,12 +7,14 @@ import { describe, expect, test } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 const ranks: string[][] = [
+  ['builtin'],
   [
     'vocabulary',
     'errors',
     'clock',
     'linked-list',
     'context',
+    'channels',
     'deferred-error',
     'limit/elastic/',
     'queue/ring',
@@ -22,7 +24,7 @@ const ranks: string[][] = [
   ['mutex', 'keyed-mutex', 'semaphore', 'single-flight', 'bounded-queue'],
   ['adaptive-semaphore', 'retry', 'gather-settled', 'pool/'],
   ['distributed/'],
-  ['index', 'event-loop', 'postgres', 'redis'],
+  ['index', 'diagnostics', 'event-loop', 'postgres', 'redis'],
 ];
 
 const files = (await readdir(src, { recursive: true })).filter((name) => name.endsWith('.ts')).sort();

@@ -10,7 +10,8 @@ class Item implements Linked<Item> {
 
 /** Both directions must tell the same, and the ends must end. */
 function contents(list: LinkedList<Item>): Item[] {
-  const forwards = [...list];
+  const forwards: Item[] = [];
+  for (let item = list.head; item !== undefined; item = item.next) forwards.push(item);
   const backwards: Item[] = [];
   for (let item = list.tail; item !== undefined; item = item.previous) backwards.unshift(item);
   expect(backwards).toEqual(forwards);
@@ -19,10 +20,9 @@ function contents(list: LinkedList<Item>): Item[] {
 }
 
 describe('linked list', () => {
-  test('does what an array does, whatever is pushed, shifted and removed', () => {
+  test('does what an array does, whatever is pushed and removed', () => {
     const step = fc.oneof(
       fc.constant({ do: 'push' as const, nth: 0 }),
-      fc.constant({ do: 'shift' as const, nth: 0 }),
       fc.nat(9).map((nth) => ({ do: 'remove' as const, nth })),
     );
     fc.assert(
@@ -34,8 +34,7 @@ describe('linked list', () => {
             const item = new Item();
             list.push(item);
             model.push(item);
-          } else if (what === 'shift') expect(list.shift()).toBe(model.shift());
-          else {
+          } else {
             const [item] = model.splice(nth, 1);
             if (item !== undefined) expect(list.remove(item)).toBe(true);
           }
@@ -65,6 +64,6 @@ describe('linked list', () => {
     expect([list.remove(theirs), list.remove(new Item())]).toEqual([false, false]);
     list.remove(mine);
     expect(list.remove(mine)).toBe(false);
-    expect([list.size, other.size, list.shift()]).toEqual([0, 1, undefined]);
+    expect([list.size, other.size]).toEqual([0, 1]);
   });
 });

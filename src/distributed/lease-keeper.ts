@@ -37,6 +37,7 @@ export interface LeaseTerms {
 const askAgain = exponential({ initialMs: 25, maxMs: 250, jitter: 'equal' });
 
 export class LeaseKeeper<K> implements KeyedLock<K> {
+  readonly #source: object;
   readonly #engine: LeaseEngine;
   readonly #limit: number;
   readonly #ttlMs: number;
@@ -50,13 +51,14 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   #requests = 0;
 
   /** `limit`: how many leases of one key may be out in this process; the engine decides about all of them together. */
-  constructor(engine: LeaseEngine, nameOf: (key: K) => string, terms: LeaseTerms, limit = 1) {
+  constructor(source: object, engine: LeaseEngine, nameOf: (key: K) => string, terms: LeaseTerms, limit = 1) {
     const { ttlMs = 10_000, maxHoldMs = 10 * ttlMs } = terms;
     checkDuration('ttlMs', ttlMs);
     if (ttlMs < 100 || ttlMs === Infinity) {
       throw new RangeError(`ttlMs must be between 100 and what is finite, got ${ttlMs}`);
     }
     checkDuration('maxHoldMs', maxHoldMs);
+    this.#source = source;
     this.#engine = engine;
     this.#nameOf = nameOf;
     this.#ttlMs = ttlMs;
@@ -79,7 +81,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       const name = this.#nameOf(key);
       let line = this.#lines.get(name);
       if (line === undefined) {
-        line = new Line<K>(name, key, this.#limit);
+        line = new Line<K>(this.#source, name, key, this.#limit);
         this.#lines.set(name, line);
       }
       const wait = line.wait(terms);
@@ -138,6 +140,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   async #ask(line: Line<K>, owner: string): Promise<'granted' | { readonly freeInMs: number }> {
     const { name } = line;
     let lease: RemoteLease<K> | undefined;
+    let isLost = false;
     let proved = new Moment();
     const answer = await answerWithin(
       this.#ttlMs,
@@ -146,7 +149,10 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
         owner,
         ttlMs: this.#ttlMs,
         signal: line.begin(),
-        lost: (cause) => lease?.lose('its session has ended', cause),
+        lost: (cause) => {
+          isLost = true;
+          lease?.lose('its session has ended', cause);
+        },
       }),
     );
     if (!('token' in answer)) return answer;
@@ -156,7 +162,8 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       const isOurs = await answerWithin(this.#ttlMs, this.#engine.renew(name, owner, this.#ttlMs));
       if (!isOurs) return { freeInMs: 0 };
     }
-    if (line.isAbandoned) return { freeInMs: 0 };
+    // A session may end before there is a lease to tell.
+    if (isLost || line.isAbandoned) return { freeInMs: 0 };
     lease = this.#grant(line, owner, answer.token, proved);
     return 'granted';
   }
@@ -170,6 +177,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   #grant(line: Line<K>, owner: string, token: bigint, proved: Moment): RemoteLease<K> {
     const lease: RemoteLease<K> = new RemoteLease(line.key, line.name, token, {
+      source: this.#source,
       engine: this.#engine,
       owner,
       ttlMs: this.#ttlMs,
@@ -196,6 +204,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
 /** Those of this process who wait for a key or hold it. */
 class Line<K> implements QueueOwner {
+  readonly source: object;
   readonly name: string;
   readonly key: K;
   isPursued = false;
@@ -206,7 +215,8 @@ class Line<K> implements QueueOwner {
   readonly #queue = new WaitQueue<RemoteLease<K>>(this);
   #controller = new AbortController();
 
-  constructor(name: string, key: K, limit: number) {
+  constructor(source: object, name: string, key: K, limit: number) {
+    this.source = source;
     this.name = name;
     this.key = key;
     this.#limit = limit;

@@ -51,7 +51,7 @@ export class PostgresMutex<K extends string | number | bigint = string> implemen
     }
     const engine =
       mode === 'session' ? new SessionEngine(pool, namespace) : new LeaseTableEngine(pool, namespace, table);
-    this.#keeper = new LeaseKeeper<K>(engine, nameOf, options);
+    this.#keeper = new LeaseKeeper<K>(this, engine, nameOf, options);
   }
 
   /**

@@ -37,7 +37,7 @@ export class PostgresSemaphore implements Limiter {
     if (typeof name !== 'string') throw new TypeError(`name must be a string, got ${printable(name)}`);
     this.#name = name;
     const engine = new LeaseTableEngine(pool, namespace, table, limit);
-    this.#keeper = new LeaseKeeper(engine, String, options, limit);
+    this.#keeper = new LeaseKeeper(this, engine, String, options, limit);
   }
 
   /** Runs `task` in one of the places; settles as the task does. Rejects as `PostgresMutex.run` does. */

@@ -74,7 +74,7 @@ export class RedisMutex<K extends string | number | bigint = string> implements 
     checkObject('options', options);
     const { namespace = 'latchkey', subscribe } = options;
     if (subscribe !== undefined) checkFunction('subscribe', subscribe);
-    this.#keeper = new LeaseKeeper<K>(mutexEngine(send, namespace, subscribe), nameOf, options);
+    this.#keeper = new LeaseKeeper<K>(this, mutexEngine(send, namespace, subscribe), nameOf, options);
   }
 
   /**

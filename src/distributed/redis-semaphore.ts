@@ -56,13 +56,14 @@ export class RedisSemaphore implements Limiter {
   constructor(send: RedisSend, limit: number, options: RedisSemaphoreOptions) {
     checkFunction('send', send);
     checkLimit('limit', limit);
+    if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
     checkObject('options', options);
     const { name, namespace = 'latchkey', subscribe } = options;
     if (typeof name !== 'string') throw new TypeError(`name must be a string, got ${printable(name)}`);
     if (subscribe !== undefined) checkFunction('subscribe', subscribe);
     this.#name = name;
     const engine = semaphoreEngine(send, limit, namespace, subscribe);
-    this.#keeper = new LeaseKeeper(engine, String, options, limit);
+    this.#keeper = new LeaseKeeper(this, engine, String, options, limit);
   }
 
   /** Runs `task` in one of the places; settles as the task does. Rejects as `RedisMutex.run` does. */

@@ -14,6 +14,7 @@
  * before any timer has fired.
  * Cost: one timer, one renewal each third of the time to live.
  */
+import { channel, exposed } from '../channels.js';
 import { now, setTimer, type Timer, wallClock } from '../clock.js';
 import { LeaseLostError } from '../errors.js';
 import type { KeyLease } from '../vocabulary.js';
@@ -37,7 +38,18 @@ export class Moment {
   }
 }
 
+/** On the channel `latchkey:lease:lost`: somebody holds a lock across processes no longer, although he works on. */
+export interface LeaseLostMessage {
+  readonly source: object;
+  readonly key?: unknown;
+  readonly error: LeaseLostError;
+}
+
+const losses = channel<LeaseLostMessage>('latchkey:lease:lost');
+
 export interface RemoteLeaseTerms {
+  /** What a user knows of. */
+  readonly source: object;
   readonly engine: LeaseEngine;
   readonly owner: string;
   readonly ttlMs: number;
@@ -82,7 +94,9 @@ export class RemoteLease<K> implements KeyLease<K> {
     this.#state = 'lost';
     this.#stop();
     const message = `the lease of ${JSON.stringify(this.#name)} is lost: ${why}`;
-    this.#controller.abort(new LeaseLostError(message, cause === undefined ? undefined : { cause }));
+    const error = new LeaseLostError(message, cause === undefined ? undefined : { cause });
+    this.#controller.abort(error);
+    if (losses.hasSubscribers) losses.publish(exposed({ source: this.#terms.source, key: this.key, error }));
     // It may be ours in the database all the same, and would stand in the way of others.
     this.#end();
   }

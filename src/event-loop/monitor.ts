@@ -20,6 +20,7 @@
  *   where it was. eventLoopUtilization says busy, not blocked.
  */
 import { checkFinite, checkFunction, checkObject } from '../arguments.js';
+import { channel } from '../channels.js';
 import { now, setTimer, type Timer } from '../clock.js';
 import { type BlockCause, CollectorPauses, causeOf, processorMs } from './culprit.js';
 import { type EventLoopStats, Lateness } from './lateness.js';
@@ -94,6 +95,13 @@ interface Untold {
   readonly untilMs: number;
   readonly cpuMs: number | undefined;
 }
+
+/** On the channel `latchkey:event-loop:block`: what `onBlock` is told. */
+export interface EventLoopBlockMessage extends EventLoopBlock {
+  readonly source: EventLoopMonitor;
+}
+
+const blocks = channel<EventLoopBlockMessage>('latchkey:event-loop:block');
 
 class Monitor implements EventLoopMonitor {
   readonly #settings: Settings;
@@ -174,7 +182,9 @@ class Monitor implements EventLoopMonitor {
   #tell({ fromMs, untilMs, cpuMs }: Untold): void {
     const blockedMs = untilMs - fromMs;
     const gcMs = this.#pauses.within(fromMs, untilMs);
-    this.#call(this.#settings.onBlock, { blockedMs, cause: causeOf(blockedMs, gcMs, cpuMs), gcMs, cpuMs });
+    const block = { blockedMs, cause: causeOf(blockedMs, gcMs, cpuMs), gcMs, cpuMs };
+    if (blocks.hasSubscribers) blocks.publish({ source: this, ...block });
+    this.#call(this.#settings.onBlock, block);
   }
 
   #call<T>(hook: ((event: T) => void) | undefined, event: T): void {

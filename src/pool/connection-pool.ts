@@ -18,6 +18,7 @@
  * Lineage: Go's net/http transport (late binding), jackc/puddle (detached dials), HikariCP (demand, jitter, leaks).
  */
 import { checkDuration, checkFunction, checkObject } from '../arguments.js';
+import { exposed, tracingChannel } from '../channels.js';
 import type { Awaitable, WaitOptions } from '../vocabulary.js';
 import { type WaitTerms, waitTerms } from '../wait-queue.js';
 import type { ConnectionPoolOptions, ConnectionPoolStats, Connector, Lease } from './connector.js';
@@ -33,6 +34,16 @@ type KeyThen<K, Rest extends unknown[]> = [K] extends [void] ? Rest | [key: K, .
 
 type UseTask<C, K, T> = (connection: C, lease: Lease<C, K>) => Awaitable<T>;
 
+/** On the tracing channel `latchkey:pool:acquire`: every acquire, also one that need not wait. */
+export interface PoolAcquireMessage {
+  readonly source: object;
+  readonly key?: unknown;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+const acquires = tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
+
 const defaultGraceMs = 10_000;
 
 export class ConnectionPool<C, K = void> implements AsyncDisposable {
@@ -46,7 +57,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   constructor(connector: Connector<C, K>, options: ConnectionPoolOptions = {}) {
     checkConnector(connector);
     this.#settings = poolSettings(options);
-    this.#hooks = new Hooks(connector, this.#settings.onEvent, this.#sections.context);
+    this.#hooks = new Hooks(this, connector, this.#settings.onEvent, this.#sections.context);
     this.#core = new PoolCore(this.#settings, this.#hooks, this.#sections);
     this.#defaults = { signal: undefined, waitTimeoutMs: this.#settings.waitTimeoutMs };
   }
@@ -121,6 +132,11 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   }
 
   #acquire(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
+    if (!acquires.start.hasSubscribers) return this.#lease(key, options);
+    return acquires.tracePromise(async () => this.#lease(key, options), exposed({ source: this, key }));
+  }
+
+  #lease(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     const acquiring = this.#core.acquire(key, waitTerms(options, this.#defaults));
     const warnAfterMs = this.#settings.leakWarnAfterMs;
     if (warnAfterMs === Infinity) return acquiring;

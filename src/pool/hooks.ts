@@ -2,26 +2,48 @@
  * Every call of user code goes through here: in the async context in which the pool was made, inside a try, and
  * with what goes wrong turned into an event. A hook may throw, reject, never settle or call the pool back.
  */
+import { channel, type Exposed, exposed } from '../channels.js';
 import type { Context } from '../context.js';
 import type { CloseReason, ConnectContext, ConnectionPoolEvent, Connector, HookName } from './connector.js';
+import type { PoolLease } from './lease.js';
+
+/** On the channel `latchkey:pool:event`: what `onEvent` is told. */
+export type PoolEventMessage = Exposed<ConnectionPoolEvent> & { readonly source: object };
+
+/** On the channel `latchkey:pool:release`: a connection was given back. */
+export interface PoolReleaseMessage {
+  readonly source: object;
+  readonly key?: unknown;
+  readonly heldMs: number;
+}
+
+const events = channel<PoolEventMessage>('latchkey:pool:event');
+const releases = channel<PoolReleaseMessage>('latchkey:pool:release');
 
 export class Hooks<C, K> {
+  readonly #source: object;
   readonly #connector: Connector<C, K>;
   readonly #onEvent: ((event: ConnectionPoolEvent) => void) | undefined;
   readonly #context: Context;
 
   constructor(
+    source: object,
     connector: Connector<C, K>,
     onEvent: ((event: ConnectionPoolEvent) => void) | undefined,
     context: Context,
   ) {
+    this.#source = source;
     this.#connector = connector;
     this.#onEvent = onEvent;
     this.#context = context;
   }
 
   get listens(): boolean {
-    return this.#onEvent !== undefined;
+    return this.#onEvent !== undefined || events.hasSubscribers;
+  }
+
+  get watchesReleases(): boolean {
+    return releases.hasSubscribers;
   }
 
   get canReset(): boolean {
@@ -77,7 +99,14 @@ export class Hooks<C, K> {
     this.#attempt('unref', key, () => this.#connector.unref?.(connection));
   }
 
+  released(lease: PoolLease<C, K>): void {
+    releases.publish(exposed({ source: this.#source, key: lease.key, heldMs: lease.heldMs }));
+  }
+
   emit(event: ConnectionPoolEvent): void {
+    if (events.hasSubscribers) {
+      this.#context.run(() => events.publish(exposed({ source: this.#source, ...event })));
+    }
     if (this.#onEvent === undefined) return;
     try {
       this.#context.run(this.#onEvent, event);

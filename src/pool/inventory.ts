@@ -220,7 +220,10 @@ export class Inventory<C, K> {
   }
 
   #tellHolders(slot: Slot<C, K>, message: string, cause: unknown): void {
-    for (const lease of slot.leases) this.#sections.afterwards(() => lease.lose(message, cause));
+    for (let lease = slot.leases.head; lease !== undefined; lease = lease.next) {
+      const holder = lease;
+      this.#sections.afterwards(() => holder.lose(message, cause));
+    }
   }
 
   #hangUp(slot: Slot<C, K>, reason: CloseReason): void {

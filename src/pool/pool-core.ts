@@ -144,6 +144,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
       end.how === 'well' ||
       (end.how === 'failed' && this.#hooks.isReusable(slot.connection as C, lease.key, end.error));
     slot.leases.remove(lease);
+    if (this.#hooks.watchesReleases) this.#sections.afterwards(() => this.#hooks.released(lease));
     if (slot.state === 'leased') {
       if (!reusable) this.#inventory.retire(slot, 'error');
       else if (slot.retireReason !== undefined) this.#inventory.retire(slot, slot.retireReason);

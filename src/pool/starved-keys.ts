@@ -26,7 +26,9 @@ export class StarvedKeys<C, K> {
 
   /** Takes the key whose turn it is out of the line; what it still wants it must say again. */
   next(): KeyState<C, K> | undefined {
-    return this.#line.shift()?.item;
+    const { head } = this.#line;
+    head?.leave();
+    return head?.item;
   }
 
   /** Whether the time slice of a busy connection is over: another key has starved long enough, and it has lived so long. */

@@ -2,6 +2,7 @@
  * Tells of overflows without adding to them: the first at once, then one report per interval, with how many there were in
  * it. The last interval is reported when it ends, so that no burst is lost.
  */
+import { channel } from '../channels.js';
 import { setTimer, type Timer } from '../clock.js';
 import { Context } from '../context.js';
 
@@ -12,7 +13,15 @@ export interface OverflowReport {
   readonly fill: number;
 }
 
+/** On the channel `latchkey:queue:overflow`: what `onOverflow` is told, when it is told. */
+export interface OverflowMessage extends OverflowReport {
+  readonly source: object;
+}
+
+const overflows = channel<OverflowMessage>('latchkey:queue:overflow');
+
 export class OverflowAlert {
+  readonly #source: object;
   readonly #report: ((report: OverflowReport) => void) | undefined;
   readonly #intervalMs: number;
   readonly #context = new Context();
@@ -20,13 +29,14 @@ export class OverflowAlert {
   #fill = 0;
   #interval: Timer | undefined;
 
-  constructor(report: ((report: OverflowReport) => void) | undefined, intervalMs: number) {
+  constructor(source: object, report: ((report: OverflowReport) => void) | undefined, intervalMs: number) {
+    this.#source = source;
     this.#report = report;
     this.#intervalMs = intervalMs;
   }
 
   overflowed(fill: number): void {
-    if (this.#report === undefined) return;
+    if (this.#report === undefined && !overflows.hasSubscribers) return;
     this.#count++;
     this.#fill = fill;
     if (this.#interval === undefined) this.#tell();
@@ -54,6 +64,7 @@ export class OverflowAlert {
   #say(): void {
     const report = { count: this.#count, fill: this.#fill };
     this.#count = 0;
+    if (overflows.hasSubscribers) overflows.publish({ source: this.#source, ...report });
     try {
       this.#context.run(() => this.#report?.(report));
     } catch {

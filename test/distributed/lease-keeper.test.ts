@@ -16,7 +16,7 @@ afterEach(() => {
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 function keeper(engine = new MemoryEngine(), terms: LeaseTerms = { ttlMs: 1_000 }) {
-  return { engine, keeper: new LeaseKeeper<string>(engine, String, terms) };
+  return { engine, keeper: new LeaseKeeper<string>({}, engine, String, terms) };
 }
 
 describe('lease keeper: the line', () => {

@@ -199,6 +199,7 @@ describe('redis mutex: faults', () => {
     expect(() => new RedisMutex(send, { ttlMs: 1 })).toThrow('ttlMs');
     expect(() => new RedisMutex(send, { subscribe: true as never })).toThrow('subscribe');
     expect(() => new RedisSemaphore(send, 0, { name: 'a' })).toThrow('limit');
+    expect(() => new RedisSemaphore(send, Infinity, { name: 'a' })).toThrow('limit must be finite');
     expect(() => new RedisSemaphore(send, 1, {} as never)).toThrow('name');
     await expect(new RedisMutex(send).acquire({} as never)).rejects.toThrow('key');
   });
