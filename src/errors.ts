@@ -37,9 +37,14 @@ export function printable(value: unknown): string {
   if (Object.is(value, -0)) return '-0';
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
-  if (!Array.isArray(value)) return 'an object';
-  const items = value.slice(0, 5).map((item) => (Array.isArray(item) ? 'an array' : printable(item)));
-  return `[${items.join(', ')}${value.length > 5 ? ', …' : ''}]`;
+  try {
+    if (!Array.isArray(value)) return 'an object';
+    const items = value.slice(0, 5).map((item) => (Array.isArray(item) ? 'an array' : printable(item)));
+    return `[${items.join(', ')}${value.length > 5 ? ', …' : ''}]`;
+  } catch {
+    // A getter or a proxy that throws must not take the place of the error that is being made.
+    return 'an object';
+  }
 }
 
 /** The wait took longer than `waitTimeoutMs`. Its stack is the caller's. */

@@ -115,7 +115,9 @@ class Gathering<T, R> {
   readonly #options: GatherOptions;
   readonly #maxLanes: number;
   readonly #controller = new AbortController();
+  /** Each item's stands there when no lane has it any more. */
   readonly #results: GatherResult<T, R>[] = [];
+  #pulled = 0;
   readonly #progress: GatherProgress = { started: 0, succeeded: 0, failed: 0 };
   readonly #startedMs = now();
   /** Whether each item has a lane of its own, opened by the item before it (G3), instead of lanes that pull again. */
@@ -178,10 +180,12 @@ class Gathering<T, R> {
           break;
         }
         const item = next.value;
-        const index = this.#results.length;
-        this.#results.push({ status: 'skipped', index, item });
+        const index = this.#pulled++;
         if (this.#laneEach && limiter === undefined) this.#openNextLane();
-        if (this.#stopped) break;
+        if (this.#stopped) {
+          this.#skip(index, item);
+          break;
+        }
         try {
           const context = { index, signal: this.#controller.signal };
           const value = await (limiter === undefined
@@ -190,7 +194,10 @@ class Gathering<T, R> {
           this.#results[index] = { status: 'fulfilled', index, item, value };
           this.#progress.succeeded++;
         } catch (reason) {
-          if (reason === neverStarted) break;
+          if (reason === neverStarted) {
+            this.#skip(index, item);
+            break;
+          }
           this.#results[index] = { status: 'rejected', index, item, reason };
           this.#progress.failed++;
         }
@@ -278,11 +285,15 @@ class Gathering<T, R> {
     this.#settle?.resolve(summary);
   }
 
+  #skip(index: number, item: T): void {
+    this.#results[index] = { status: 'skipped', index, item };
+  }
+
   /** What a stopped run has not pulled is listed where the source is known to end. */
   #skipRest(): void {
     if (this.#source.total === undefined) return;
     for (let step = this.#source.next(); !(step instanceof Promise) && step.done !== true; ) {
-      this.#results.push({ status: 'skipped', index: this.#results.length, item: step.value });
+      this.#skip(this.#pulled++, step.value);
       step = this.#source.next();
     }
   }
