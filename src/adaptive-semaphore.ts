@@ -67,6 +67,7 @@ const overloadSigns = new Set<unknown>([
  * a full pool. Ignored: an `AbortError`, which is the caller's own change of mind. All else did the backend's work.
  */
 export function classifyOutcome(result: PromiseSettledResult<unknown>): Outcome {
+  checkObject('result', result);
   if (result.status === 'fulfilled') {
     const { status, statusCode } = Object(result.value) as Record<string, unknown>;
     return overloadSigns.has(status) || overloadSigns.has(statusCode) ? 'overload' : 'success';

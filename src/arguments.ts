@@ -11,6 +11,14 @@ export function checkObject(name: string, value: unknown): void {
   }
 }
 
+export function checkString(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${printable(value)}`);
+}
+
+export function checkBoolean(name: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean, got ${printable(value)}`);
+}
+
 export function checkNumber(name: string, value: unknown): void {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${printable(value)}`);
 }

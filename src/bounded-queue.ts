@@ -16,12 +16,12 @@
  *   the turn in which it comes to be. Cancel: rejects at once, and loses the place in line and nothing else.
  * Cost: O(1) to offer and to take one. Lineage: Go's channels; random early detection (Floyd and Jacobson 1993).
  */
-import { checkDuration, checkFunction, checkLimit, checkObject } from './arguments.js';
+import { checkBoolean, checkDuration, checkFunction, checkLimit, checkObject } from './arguments.js';
 import { ClosedError, printable, QueueFullError, type WaitDetails } from './errors.js';
 import { OverflowAlert, type OverflowReport } from './queue/overflow-alert.js';
 import { Ring } from './queue/ring.js';
 import type { WaitOptions } from './vocabulary.js';
-import { type QueueOwner, type Waiter, WaitQueue, waitTerms } from './wait-queue.js';
+import { type QueueOwner, WaitQueue, waitTerms } from './wait-queue.js';
 
 export type { OverflowReport } from './queue/overflow-alert.js';
 
@@ -72,9 +72,8 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #random: () => number;
   readonly #alert: OverflowAlert;
   readonly #items = new Ring<T>();
-  readonly #producers: WaitQueue<true>;
-  /** What each of the producers who wait has to offer. */
-  readonly #offers = new WeakMap<Waiter<true>, T>();
+  /** Each brings an item. */
+  readonly #producers: WaitQueue<true, T>;
   /** There are some only while nothing is in. */
   readonly #consumers: WaitQueue<Batch<T>>;
   #inFlight = 0;
@@ -127,16 +126,17 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    */
   async offer(item: T, options: OfferOptions = {}): Promise<boolean> {
     const terms = waitTerms(options);
+    const { critical = false } = options;
+    checkBoolean('critical', critical);
     this.#refuseClosed();
     if (this.#isFull || this.#producers.size > 0) {
       if (this.#policy !== 'wait') return this.#overflow(item);
-      const wait = this.#producers.wait(terms);
-      this.#offers.set(this.#producers.tail as Waiter<true>, item);
+      const wait = this.#producers.wait(terms, item);
       // Last: a listener may close the queue, or offer.
       this.#alert.overflowed(this.#fill);
       return wait;
     }
-    if (this.#policy === 'sample' && options.critical !== true && !this.#isSampled) {
+    if (this.#policy === 'sample' && !critical && !this.#isSampled) {
       return this.#drop(item);
     }
     this.#put(item);
@@ -235,7 +235,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   /** Lets in what producers have to offer for whom there is room now. */
   #admit(): void {
     for (let { head } = this.#producers; head !== undefined && !this.#isFull; head = this.#producers.head) {
-      this.#put(this.#offers.get(head) as T);
+      this.#put(head.demand);
       this.#producers.grant(true);
     }
   }

@@ -24,9 +24,8 @@ interface Diagnostics {
 }
 
 const diagnostics = builtin<Partial<Diagnostics>>('node:diagnostics_channel');
-/** Nobody publishes without asking first. */
-const unheard = { hasSubscribers: false, start: { hasSubscribers: false } } as Channel<object> &
-  TracingChannel<object>;
+/** Whoever asks it is told that nobody listens, and nobody publishes without having asked. */
+const unheard = { start: {} } as Channel<object> & TracingChannel<object>;
 
 export function channel<M extends object>(name: string): Channel<M> {
   return diagnostics?.channel?.(name) ?? unheard;
@@ -43,6 +42,7 @@ let keysAreExposed = false;
  * server. Errors are handed on as they are, and some name their key.
  */
 export function exposeKeys(exposed: boolean): void {
+  if (typeof exposed !== 'boolean') throw new TypeError('exposed must be a boolean');
   keysAreExposed = exposed;
 }
 

@@ -140,7 +140,7 @@ class LockTable<K> {
   }
 
   /** Joins the queue of a key that is held, with a callback for the grant. */
-  join(key: K, onGrant: (lease: Lease<K>) => void): Waiter<Lease<K>> {
+  join(key: K, onGrant: (lease: Lease<K>) => void): Waiter<Lease<K>, void> {
     return this.#leases.get(key)!.contenders.queue.join(onGrant);
   }
 
@@ -234,7 +234,7 @@ class KeyGroup<K> implements QueueOwner {
   readonly permit: Promise<Permit>;
   readonly #keys: ReadonlySet<K>;
   readonly #leases: Lease<K>[] = [];
-  readonly #places: Waiter<Lease<K>>[] = [];
+  readonly #places: Waiter<Lease<K>, void>[] = [];
   readonly #whole = new WaitQueue<Permit>(this);
 
   constructor(table: LockTable<K>, keys: ReadonlySet<K>, terms: WaitTerms) {

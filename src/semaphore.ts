@@ -146,7 +146,7 @@ class SemaphoreState implements QueueOwner {
   limit: number;
   held = 0;
   closed = false;
-  readonly queue = new WaitQueue<Permit>(this);
+  readonly queue = new WaitQueue<Permit, number>(this);
   readonly #maxWaiting: number;
   readonly #holdOfOne = new Hold({ release: () => this.give(1) });
   #idleCallbacks: (() => void)[] = [];
@@ -194,9 +194,9 @@ class SemaphoreState implements QueueOwner {
   /** Grants the oldest waiters as long as they fit (S2, S3). */
   serve(): void {
     for (let { head } = this.queue; head !== undefined; head = this.queue.head) {
-      if (!this.#fits(head.weight)) return;
-      this.held += head.weight;
-      this.queue.grant(new SemaphorePermit(this, head.weight));
+      if (!this.#fits(head.demand)) return;
+      this.held += head.demand;
+      this.queue.grant(new SemaphorePermit(this, head.demand));
     }
     if (this.held > 0) return;
     for (const callback of this.#idleCallbacks.splice(0)) callback();

@@ -57,8 +57,8 @@ export interface QueueOwner {
   describe(waitedMs: number): WaitDetails;
   /** A waiter left without a grant. */
   onLeave(why: 'aborted' | 'timedOut'): void;
-  /** What is known to be in the way, for the error's `cause`. */
-  cause?(): unknown;
+  /** What is known to be in the way, for the error of a wait that timed out. */
+  cause?(): ErrorOptions | undefined;
 }
 
 /** On the tracing channel `latchkey:wait`: how things stood when a caller began to wait, and what came of it. */
@@ -70,25 +70,26 @@ export interface WaitMessage extends WaitDetails {
 
 const waits = tracingChannel<WaitMessage>('latchkey:wait');
 
-export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
-  previous: Waiter<T> | undefined = undefined;
-  next: Waiter<T> | undefined = undefined;
-  list: LinkedList<Waiter<T>> | undefined = undefined;
-  readonly weight: number;
-  readonly #queue: WaitQueue<T>;
+export class Waiter<T, D> implements Linked<Waiter<T, D>>, Abortable, Expirable {
+  previous: Waiter<T, D> | undefined = undefined;
+  next: Waiter<T, D> | undefined = undefined;
+  list: LinkedList<Waiter<T, D>> | undefined = undefined;
+  /** What the caller has said of it: a weight, or what he brings. */
+  readonly demand: D;
+  readonly #queue: WaitQueue<T, D>;
   readonly #resolve: (value: T) => void;
   readonly #reject: ((reason: unknown) => void) | undefined;
   #abort: AbortSubscription | undefined = undefined;
   #deadline: Deadline | undefined = undefined;
 
   constructor(
-    queue: WaitQueue<T>,
-    weight: number,
+    queue: WaitQueue<T, D>,
+    demand: D,
     resolve: (value: T) => void,
     reject?: (reason: unknown) => void,
   ) {
     this.#queue = queue;
-    this.weight = weight;
+    this.demand = demand;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -127,14 +128,14 @@ export class Waiter<T> implements Linked<Waiter<T>>, Abortable, Expirable {
     const { owner } = this.#queue;
     const details = owner.describe(waitedMs);
     const cause = owner.cause?.();
-    this.refuse(() => new WaitTimeoutError(details, cause === undefined ? undefined : { cause }));
+    this.refuse(() => new WaitTimeoutError(details, cause));
     owner.onLeave('timedOut');
   }
 }
 
-export class WaitQueue<T> {
+export class WaitQueue<T, D = void> {
   readonly owner: QueueOwner;
-  readonly #waiters = new LinkedList<Waiter<T>>();
+  readonly #waiters = new LinkedList<Waiter<T, D>>();
 
   constructor(owner: QueueOwner) {
     this.owner = owner;
@@ -145,28 +146,23 @@ export class WaitQueue<T> {
   }
 
   /** The oldest waiter. */
-  get head(): Waiter<T> | undefined {
+  get head(): Waiter<T, D> | undefined {
     return this.#waiters.head;
   }
 
-  /** The one who came last. */
-  get tail(): Waiter<T> | undefined {
-    return this.#waiters.tail;
-  }
-
   /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
-  wait(terms: WaitTerms, weight = 1): Promise<T> {
+  wait(terms: WaitTerms, demand: D): Promise<T> {
     const { source } = this.owner;
-    if (source === undefined || !waits.start.hasSubscribers) return this.#wait(terms, weight);
+    if (source === undefined || !waits.start.hasSubscribers) return this.#wait(terms, demand);
     return waits.tracePromise(
-      () => this.#wait(terms, weight),
+      () => this.#wait(terms, demand),
       exposed({ source, ...this.owner.describe(0) }),
     );
   }
 
-  #wait(terms: WaitTerms, weight: number): Promise<T> {
+  #wait(terms: WaitTerms, demand: D): Promise<T> {
     const wait = new Promise<T>((resolve, reject) => {
-      const waiter = new Waiter(this, weight, resolve, reject);
+      const waiter = new Waiter(this, demand, resolve, reject);
       this.#waiters.push(waiter);
       waiter.watch(terms);
     });
@@ -174,8 +170,8 @@ export class WaitQueue<T> {
   }
 
   /** Joins the queue with a callback for the grant; the caller himself sees to leaving. */
-  join(onGrant: (value: T) => void): Waiter<T> {
-    const waiter = new Waiter(this, 1, onGrant);
+  join(onGrant: (value: T) => void, demand: D): Waiter<T, D> {
+    const waiter = new Waiter(this, demand, onGrant);
     this.#waiters.push(waiter);
     return waiter;
   }

@@ -306,14 +306,14 @@ const mutants: Mutant[] = [
   {
     name: 'takes a heavy waiter for a light one',
     file: semaphore,
-    from: 'this.held += head.weight;',
+    from: 'this.held += head.demand;',
     to: 'this.held += 1;',
   },
   {
     name: 'grants one waiter per release',
     file: semaphore,
-    from: 'this.queue.grant(new SemaphorePermit(this, head.weight));',
-    to: 'this.queue.grant(new SemaphorePermit(this, head.weight));\n      return;',
+    from: 'this.queue.grant(new SemaphorePermit(this, head.demand));',
+    to: 'this.queue.grant(new SemaphorePermit(this, head.demand));\n      return;',
   },
   {
     name: 'leaves waiters waiting when it is closed',

@@ -19,18 +19,16 @@ export interface GetOrCreate<T> {
  *
  * Rejects with what `find` or `create` threw, untouched; with the last conflict when it was neither found nor created.
  */
-export function getOrCreate<T>(
-  { find, create, isConflict }: GetOrCreate<T>,
+export async function getOrCreate<T>(
+  steps: GetOrCreate<T>,
   options: RetryOptions = {},
 ): Promise<{ value: T; created: boolean }> {
-  try {
-    checkFunction('find', find);
-    checkFunction('create', create);
-    checkFunction('isConflict', isConflict);
-    checkObject('options', options);
-  } catch (refused) {
-    return Promise.reject(refused);
-  }
+  checkObject('steps', steps);
+  const { find, create, isConflict } = steps;
+  checkFunction('find', find);
+  checkFunction('create', create);
+  checkFunction('isConflict', isConflict);
+  checkObject('options', options);
   const attempt = async () => {
     const found = await find();
     if (found !== undefined) return { value: found, created: false };

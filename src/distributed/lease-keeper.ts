@@ -15,7 +15,7 @@
  * Cost: in memory as a WaitQueue; on the wire one request per grant, one per release, one per renewal and per try.
  * Lineage: Redisson's watchdog and Kubernetes' leader election, with the deadline on the holder's side.
  */
-import { checkDuration, checkFunction } from '../arguments.js';
+import { checkDuration, checkFunction, checkLimit } from '../arguments.js';
 import { exponential } from '../backoff.js';
 import { Context } from '../context.js';
 import type { WaitDetails } from '../errors.js';
@@ -32,6 +32,12 @@ export interface LeaseTerms {
   ttlMs?: number | undefined;
   /** It is not prolonged beyond this: a task that hangs loses its lease then. Default ten times `ttlMs`. */
   maxHoldMs?: number | undefined;
+}
+
+/** How many may hold something at once: no database can count to infinity. */
+export function checkPlaces(limit: number): void {
+  checkLimit('limit', limit);
+  if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
 }
 
 const askAgain = exponential({ initialMs: 25, maxMs: 250, jitter: 'equal' });
@@ -52,11 +58,12 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   /** `limit`: how many leases of one key may be out in this process; the engine decides about all of them together. */
   constructor(source: object, engine: LeaseEngine, nameOf: (key: K) => string, terms: LeaseTerms, limit = 1) {
-    const { ttlMs = 10_000, maxHoldMs = 10 * ttlMs } = terms;
+    const { ttlMs = 10_000 } = terms;
     checkDuration('ttlMs', ttlMs);
     if (ttlMs < 100 || ttlMs === Infinity) {
       throw new RangeError(`ttlMs must be between 100 and what is finite, got ${ttlMs}`);
     }
+    const { maxHoldMs = 10 * ttlMs } = terms;
     checkDuration('maxHoldMs', maxHoldMs);
     this.#source = source;
     this.#engine = engine;

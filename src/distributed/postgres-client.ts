@@ -1,4 +1,5 @@
 /** What is asked of a PostgreSQL driver: `Pool` and `PoolClient` of pg have it. */
+import { checkFunction, checkObject } from '../arguments.js';
 
 export interface PostgresResult {
   // biome-ignore lint/suspicious/noExplicitAny: rows are what the statement says, and the driver says `any` as well.
@@ -18,4 +19,10 @@ export interface PostgresClient {
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
+}
+
+export function checkPool(pool: PostgresPool): void {
+  checkObject('pool', pool);
+  checkFunction('pool.connect', pool.connect);
+  checkFunction('pool.query', pool.query);
 }

@@ -16,13 +16,13 @@
  * What it is not: a guard of writes elsewhere. A holder may be paused, and write after he has lost the lock: fence with
  *   `lease.token`. After a failover to a replica that lags behind, a lock may be granted twice.
  */
-import { checkObject } from '../arguments.js';
+import { checkDuration, checkObject, checkString } from '../arguments.js';
 import { printable } from '../errors.js';
 import type { Awaitable, KeyedLock, KeyLease, WaitOptions } from '../vocabulary.js';
 import { nameOf } from './key-name.js';
 import { LeaseKeeper, type LeaseTerms } from './lease-keeper.js';
 import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
-import type { PostgresPool } from './postgres-client.js';
+import { checkPool, type PostgresPool } from './postgres-client.js';
 import { keepaliveMs, SessionEngine } from './session-engine.js';
 
 export interface PostgresMutexOptions extends LeaseTerms {
@@ -38,12 +38,14 @@ export class PostgresMutex<K extends string | number | bigint = string> implemen
 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(pool: PostgresPool, options: PostgresMutexOptions) {
-    checkObject('pool', pool);
+    checkPool(pool);
     checkObject('options', options);
     const { mode, namespace = 'latchkey', table = defaultTable, ttlMs = 10_000 } = options;
     if (mode !== 'session' && mode !== 'leaseTable') {
       throw new TypeError(`mode must be 'session' or 'leaseTable', got ${printable(mode)}`);
     }
+    checkString('namespace', namespace);
+    checkDuration('ttlMs', ttlMs);
     if (mode === 'session' && ttlMs >= keepaliveMs) {
       throw new RangeError(
         `ttlMs must be less than ${keepaliveMs} in mode 'session', got ${printable(ttlMs)}`,

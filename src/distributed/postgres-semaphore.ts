@@ -7,12 +7,11 @@
  * Hand-over: first come, first served within a process; between processes whoever asks first. Those who wait ask every 25 to
  * 250 ms. Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
  */
-import { checkLimit, checkObject } from '../arguments.js';
-import { printable } from '../errors.js';
+import { checkObject, checkString } from '../arguments.js';
 import type { Awaitable, KeyLease, Limiter, WaitOptions } from '../vocabulary.js';
-import { LeaseKeeper, type LeaseTerms } from './lease-keeper.js';
+import { checkPlaces, LeaseKeeper, type LeaseTerms } from './lease-keeper.js';
 import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
-import type { PostgresPool } from './postgres-client.js';
+import { checkPool, type PostgresPool } from './postgres-client.js';
 
 export interface PostgresSemaphoreOptions extends LeaseTerms {
   /** Semaphores of one name share their places. */
@@ -29,12 +28,12 @@ export class PostgresSemaphore implements Limiter {
 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(pool: PostgresPool, limit: number, options: PostgresSemaphoreOptions) {
-    checkObject('pool', pool);
-    checkLimit('limit', limit);
-    if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
+    checkPool(pool);
+    checkPlaces(limit);
     checkObject('options', options);
     const { name, namespace = 'latchkey', table = defaultTable } = options;
-    if (typeof name !== 'string') throw new TypeError(`name must be a string, got ${printable(name)}`);
+    checkString('name', name);
+    checkString('namespace', namespace);
     this.#name = name;
     const engine = new LeaseTableEngine(pool, namespace, table, limit);
     this.#keeper = new LeaseKeeper(this, engine, String, options, limit);

@@ -16,7 +16,7 @@
  *   cure none of these.
  * Lineage: Redisson's pub/sub wake-up; Kleppmann's fencing.
  */
-import { checkFunction, checkObject } from '../arguments.js';
+import { checkFunction, checkObject, checkString } from '../arguments.js';
 import type { Awaitable, KeyedLock, KeyLease, WaitOptions } from '../vocabulary.js';
 import { nameOf } from './key-name.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from './lease-engine.js';
@@ -73,6 +73,7 @@ export class RedisMutex<K extends string | number | bigint = string> implements 
     checkFunction('send', send);
     checkObject('options', options);
     const { namespace = 'latchkey', subscribe } = options;
+    checkString('namespace', namespace);
     if (subscribe !== undefined) checkFunction('subscribe', subscribe);
     this.#keeper = new LeaseKeeper<K>(this, mutexEngine(send, namespace, subscribe), nameOf, options);
   }

@@ -9,11 +9,10 @@
  * Cancel, Cost: as RedisMutex. What it is not: exact while Redis fails over. Lineage: the sorted-set semaphore of
  * Carlson's Redis in Action, with the server's clock in place of the clients'.
  */
-import { checkFunction, checkLimit, checkObject } from '../arguments.js';
-import { printable } from '../errors.js';
+import { checkFunction, checkObject, checkString } from '../arguments.js';
 import type { Awaitable, KeyLease, Limiter, WaitOptions } from '../vocabulary.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from './lease-engine.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { checkPlaces, LeaseKeeper } from './lease-keeper.js';
 import { numbers, RedisCommands, type RedisSend } from './redis-commands.js';
 import { type RedisMutexOptions, wakeUps } from './redis-mutex.js';
 
@@ -55,11 +54,12 @@ export class RedisSemaphore implements Limiter {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(send: RedisSend, limit: number, options: RedisSemaphoreOptions) {
     checkFunction('send', send);
-    checkLimit('limit', limit);
+    checkPlaces(limit);
     if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
     checkObject('options', options);
     const { name, namespace = 'latchkey', subscribe } = options;
-    if (typeof name !== 'string') throw new TypeError(`name must be a string, got ${printable(name)}`);
+    checkString('name', name);
+    checkString('namespace', namespace);
     if (subscribe !== undefined) checkFunction('subscribe', subscribe);
     this.#name = name;
     const engine = semaphoreEngine(send, limit, namespace, subscribe);

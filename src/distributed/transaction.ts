@@ -6,7 +6,7 @@
  * which is no error to the driver, is one here. When the connection breaks during COMMIT, nobody knows whether it was
  * committed: that is never tried again. An error of the ROLLBACK never hides why it was rolled back.
  */
-import { checkFunction, checkObject } from '../arguments.js';
+import { checkFunction, checkObject, checkString } from '../arguments.js';
 import { exponential } from '../backoff.js';
 import { now } from '../clock.js';
 import { printable, WaitTimeoutError } from '../errors.js';
@@ -15,7 +15,8 @@ import type { Awaitable } from '../vocabulary.js';
 import { waitTerms } from '../wait-queue.js';
 import { advisoryKey } from './advisory-key.js';
 import { OutcomeUnknownError, RolledBackError } from './distributed-errors.js';
-import type { PostgresClient, PostgresPool } from './postgres-client.js';
+import { nameOf } from './key-name.js';
+import { checkPool, type PostgresClient, type PostgresPool } from './postgres-client.js';
 import { isLockTimeout, isTransactionConflict, sqlStateOf } from './sql-state.js';
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
@@ -42,6 +43,7 @@ export function retryTransaction<T>(
   options: TransactionOptions = {},
 ): Promise<T> {
   try {
+    checkPool(pool);
     checkFunction('task', task);
     checkObject('options', options);
     const { isolation = 'serializable', ...retryOptions } = options;
@@ -80,11 +82,14 @@ export async function lockedTransaction<T>(
   task: (client: PostgresClient) => Awaitable<T>,
   options: LockedTransactionOptions = {},
 ): Promise<T> {
+  checkPool(pool);
+  const name = nameOf(key);
   checkFunction('task', task);
   const { waitTimeoutMs } = waitTerms(options);
   const { namespace = 'latchkey' } = options;
+  checkString('namespace', namespace);
   refuseIsolation(options);
-  const lock = await advisoryKey(namespace, key);
+  const lock = await advisoryKey(namespace, name);
   // A higher level would take its snapshot before the wait for the lock, and work on what was true then.
   return transaction(pool, 'begin isolation level read committed', async (client) => {
     await waitForLock(client, key, lock, waitTimeoutMs);

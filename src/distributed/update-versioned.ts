@@ -21,18 +21,16 @@ export interface VersionedUpdate<T> {
  * Rejects with `VersionConflictError` when somebody else was faster each time: ten times by default (`attempts`, and the
  * other options of `retry`); or with what the functions threw, untouched.
  */
-export function updateVersioned<T>(
-  { read, change, write }: VersionedUpdate<T>,
+export async function updateVersioned<T>(
+  steps: VersionedUpdate<T>,
   options: RetryOptions = {},
 ): Promise<T | undefined> {
-  try {
-    checkFunction('read', read);
-    checkFunction('change', change);
-    checkFunction('write', write);
-    checkObject('options', options);
-  } catch (refused) {
-    return Promise.reject(refused);
-  }
+  checkObject('steps', steps);
+  const { read, change, write } = steps;
+  checkFunction('read', read);
+  checkFunction('change', change);
+  checkFunction('write', write);
+  checkObject('options', options);
   const attempt = async () => {
     const found = await read();
     if (found === undefined) return undefined;

@@ -70,6 +70,7 @@ export function monitorEventLoop(options: EventLoopMonitorOptions = {}): EventLo
   const { thresholdMs = 20, budget = 0.02, windowMs = 10_000, onBlock, onOverBudget } = options;
   checkFinite('thresholdMs', thresholdMs);
   checkFinite('budget', budget);
+  if (budget > 1) throw new RangeError(`budget must be a share, 0 to 1, got ${budget}`);
   checkFinite('windowMs', windowMs);
   if (onBlock !== undefined) checkFunction('onBlock', onBlock);
   if (onOverBudget !== undefined) checkFunction('onOverBudget', onOverBudget);

@@ -60,6 +60,7 @@ function checkFiniteLimit(name: string, value: number): void {
 
 /** Refuses what would poison every later decision. @throws TypeError or RangeError that names the field. */
 export function checkSample(sample: LimitSample): void {
+  checkObject('sample', sample);
   checkNumber('nowMs', sample.nowMs);
   if (!Number.isFinite(sample.nowMs)) throw new RangeError(`nowMs must be finite, got ${sample.nowMs}`);
   checkDuration('durationMs', sample.durationMs);

@@ -113,7 +113,7 @@ export class KeyState<C, K> implements QueueOwner {
     return this.#owner.describe(this, waitedMs);
   }
 
-  cause(): unknown {
-    return this.lastError;
+  cause(): ErrorOptions | undefined {
+    return this.lastError === undefined ? undefined : { cause: this.lastError };
   }
 }
