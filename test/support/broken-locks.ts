@@ -44,14 +44,19 @@ class BrokenLock implements LockLike {
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#wrong.lastComeFirst) this.#queue.unshift(resolve);
-      else this.#queue.push(resolve);
-      signal?.addEventListener('abort', () => {
-        const place = this.#queue.indexOf(resolve);
+      const grant = () => {
+        signal?.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        const place = this.#queue.indexOf(grant);
         if (place === -1) return;
         if (!this.#wrong.ghosts) this.#queue.splice(place, 1);
-        reject(signal.reason);
-      });
+        reject(signal?.reason);
+      };
+      if (this.#wrong.lastComeFirst) this.#queue.unshift(grant);
+      else this.#queue.push(grant);
+      signal?.addEventListener('abort', giveUp, { once: true });
     });
   }
 

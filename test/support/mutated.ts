@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import type * as latchkey from 'latchkey';
+import { build, type Plugin } from 'esbuild';
+import type * as everything from './everything.js';
 
 /** A known way to be wrong: one replacement in one source file. */
 export interface Mutant {
@@ -13,30 +13,36 @@ export interface Mutant {
   readonly to: string;
 }
 
-const source = (file: string) => fileURLToPath(new URL(`../../src/${file}`, import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const source = (file: string) => `${root}src/${file}`;
 
 /** The package with the mutation in it. @throws when the mutant does not fit the source any more. */
-export async function mutated({ file, from, to }: Mutant): Promise<typeof latchkey> {
+export async function mutated({ file, from, to }: Mutant): Promise<typeof everything> {
   const text = await readFile(source(file), 'utf8');
   if (text.split(from).length !== 2)
     throw new Error(`${file} does not have exactly one ${JSON.stringify(from)}`);
+  const mutate = ({ path }: { path: string }) =>
+    path === source(file) ? { contents: text.replace(from, () => to), loader: 'ts' as const } : undefined;
+  return bundled([{ name: 'mutation', setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, mutate) }]);
+}
+
+/** The package as it is, made in the way in which mutants are made. */
+export const unmutated = () => bundled([]);
+
+async function bundled(plugins: Plugin[]): Promise<typeof everything> {
   const { outputFiles } = await build({
-    entryPoints: [source('index.ts')],
+    entryPoints: [`${root}test/support/everything.ts`],
     bundle: true,
     write: false,
     format: 'iife',
-    globalName: 'mutated',
+    globalName: 'bundled',
     target: 'node20',
-    plugins: [
-      {
-        name: 'mutation',
-        setup({ onLoad }) {
-          onLoad({ filter: /\.ts$/ }, ({ path }) =>
-            path === source(file) ? { contents: text.replace(from, () => to), loader: 'ts' } : undefined,
-          );
-        },
-      },
-    ],
+    alias: {
+      latchkey: source('index.ts'),
+      'latchkey/bounded-queue': source('bounded-queue.ts'),
+      'latchkey/single-flight': source('single-flight.ts'),
+    },
+    plugins,
   });
-  return new Function(`${outputFiles[0]?.text}; return mutated;`)() as typeof latchkey;
+  return new Function(`${outputFiles[0]?.text}; return bundled;`)() as typeof everything;
 }

@@ -80,6 +80,24 @@ export const fairness = [
     },
   ),
 
+  claim('a key that wants more than it has does not get back what it yields to another', async (open) => {
+    const world = open({ max: 2, connect: 1 });
+    const warm = await world.lease('warm');
+    const first = await world.lease('hot');
+    const second = world.acquire('hot');
+    await world.advance(200);
+    const cold = world.acquire('cold');
+    await world.advance(100);
+    first.release();
+    await world.advance(1);
+    expect([cold.state, second.state]).toEqual(['fulfilled', 'pending']);
+    cold.value?.release();
+    await world.advance(1);
+    expect(second.state).toBe('fulfilled');
+    second.value?.release();
+    warm.release();
+  }),
+
   claim('10,000 keys through 50 slots leave no key behind (T24)', async (open) => {
     const world = open({ max: 50, connect: 1, idleTimeoutMs: 1_000 });
     let served = 0;

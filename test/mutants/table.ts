@@ -1,0 +1,14 @@
+/** Every way to be wrong that is known, each with the suite that is known to find it out. */
+import type { KnownMutant } from './known-mutant.js';
+import { leaseMutants } from './leases.js';
+import { lockMutants } from './locks.js';
+import { poolMutants } from './pool.js';
+import { flightMutants, queueMutants } from './queue-and-flights.js';
+
+export const knownMutants: readonly KnownMutant[] = [
+  ...lockMutants,
+  ...poolMutants,
+  ...queueMutants,
+  ...flightMutants,
+  ...leaseMutants,
+];

@@ -1,0 +1,200 @@
+/** Locks, each beside a model of a few lines: a caller is granted when, and only when, the model says so. */
+import type { Permit, WaitOptions } from 'latchkey';
+import type * as everything from '../everything.js';
+import type { LockLike } from '../lock-likes.js';
+
+/** A weight, or keys. */
+export type Wants = readonly (string | number)[];
+
+export interface Waiting {
+  readonly id: number;
+  readonly wants: Wants;
+}
+
+/** What a lock must do. */
+export interface Model {
+  /** Why such a caller is refused at once, if he is. */
+  refuses?(waiting: Waiting): string | undefined;
+  /** Whether the waiter may go on, given who waits before him. */
+  fits(waiting: Waiting, before: readonly Waiting[]): boolean;
+  take(waiting: Waiting): void;
+  give(waiting: Waiting): void;
+  setLimit?(limit: number): void;
+  close?(): void;
+}
+
+export interface Lock {
+  acquire(wants: Wants, options: WaitOptions): Promise<Permit>;
+  isFree(): boolean;
+  setLimit?(limit: number): void;
+  close?(): void;
+}
+
+export interface LockSubject {
+  readonly name: string;
+  model(): Model;
+  lock(from: typeof everything): Lock;
+}
+
+/** A key goes to whoever asked for it first, even if he still waits for another one. */
+export function keysModel(): Model {
+  const taken = new Set<string | number>();
+  return {
+    fits: ({ wants }, before) =>
+      wants.every((key) => !taken.has(key) && !before.some((other) => other.wants.includes(key))),
+    take: ({ wants }) => {
+      for (const key of wants) taken.add(key);
+    },
+    give: ({ wants }) => {
+      for (const key of wants) taken.delete(key);
+    },
+  };
+}
+
+/** Only the oldest waiter may go on, and only if his weight fits. */
+export function unitsModel(limit: number): Model {
+  let held = 0;
+  let closed = false;
+  return {
+    refuses: ({ wants }) => (closed ? 'ERR_CLOSED' : Number(wants[0]) > limit ? 'RangeError' : undefined),
+    fits: ({ wants }, before) => before.length === 0 && held + Number(wants[0]) <= limit,
+    take: ({ wants }) => {
+      held += Number(wants[0]);
+    },
+    give: ({ wants }) => {
+      held -= Number(wants[0]);
+    },
+    setLimit: (value) => {
+      limit = value;
+    },
+    close: () => {
+      closed = true;
+    },
+  };
+}
+
+/** Every third permit teaches nothing, so the limit stays as it is. */
+const teaches = ({ id }: Waiting) => id % 3 !== 2;
+
+/** As units; the limit follows the algorithm when a permit comes back. */
+function adaptiveModel(limit: number): Model {
+  const units = unitsModel(limit);
+  return {
+    ...units,
+    give: (waiting) => {
+      if (teaches(waiting)) units.setLimit?.(limit);
+      units.give(waiting);
+    },
+    setLimit: (value) => {
+      limit = value;
+    },
+  };
+}
+
+export const mutex: LockSubject = {
+  name: 'Mutex',
+  model: keysModel,
+  lock({ Mutex }) {
+    const lock = new Mutex();
+    return {
+      acquire: (_wants, options) => lock.acquire(options),
+      isFree: () => !lock.locked && lock.waiting === 0,
+    };
+  },
+};
+
+export const keyedMutex: LockSubject = {
+  name: 'KeyedMutex',
+  model: keysModel,
+  lock({ KeyedMutex }) {
+    const lock = new KeyedMutex<string | number>();
+    return {
+      acquire: (keys, options) =>
+        keys.length === 1 ? lock.acquire(keys[0]!, options) : lock.acquireAll(keys, options),
+      isFree: () => lock.size === 0,
+    };
+  },
+};
+
+export const semaphore: LockSubject = {
+  name: 'Semaphore',
+  model: () => unitsModel(2),
+  lock({ Semaphore }) {
+    const lock = new Semaphore(2);
+    return {
+      acquire: ([weight], options) => lock.acquire({ weight: Number(weight), ...options }),
+      isFree: () => lock.held === 0 && lock.waiting === 0,
+      setLimit: (limit) => {
+        lock.limit = limit;
+      },
+      close: () => lock.close(),
+    };
+  },
+};
+
+export const adaptiveSemaphore = (limit: number): LockSubject => ({
+  name: 'AdaptiveSemaphore',
+  model: () => adaptiveModel(limit),
+  lock({ AdaptiveSemaphore }) {
+    const algorithm = { limit, onSample() {} };
+    const lock = new AdaptiveSemaphore({ algorithm });
+    let callers = 0;
+    return {
+      async acquire(_wants, options) {
+        const id = callers++;
+        const permit = await lock.acquire(options);
+        return { release: () => permit.release(teaches({ id, wants: [] }) ? 'success' : 'ignore') } as Permit;
+      },
+      isFree: () => lock.held === 0 && lock.waiting === 0,
+      setLimit: (to) => {
+        algorithm.limit = to;
+      },
+      close: () => lock.close(),
+    };
+  },
+});
+
+/** A pool whose dials and closes take no time is a semaphore, however its connections come back. */
+export const instantPool: LockSubject = {
+  name: 'ConnectionPool',
+  model: () => unitsModel(1),
+  lock({ ConnectionPool }) {
+    const pool = new ConnectionPool<object>(
+      { connect: () => ({}), close() {} },
+      { max: 1, waitTimeoutMs: Infinity, idleTimeoutMs: Infinity, maxLifetimeMs: Infinity },
+    );
+    let callers = 0;
+    return {
+      async acquire(_wants, options) {
+        const isDestroyed = callers++ % 2 === 1;
+        const lease = await pool.acquire(undefined, options);
+        return { release: () => (isDestroyed ? lease.destroy() : lease.release()) } as Permit;
+      },
+      isFree: () => pool.stats().leased === 0 && pool.stats().waiting === 0,
+      close: () => void pool.close({ graceMs: Infinity }),
+    };
+  },
+};
+
+/** A lock for one holder, of whatever make; it need not forgive a second release. */
+export function oneHolder(name: string, make: () => LockLike): LockSubject {
+  return {
+    name,
+    model: keysModel,
+    lock() {
+      const lock = make();
+      return {
+        async acquire(_wants, options) {
+          const permit = await lock.acquire(options);
+          let isReleased = false;
+          const release = () => {
+            if (!isReleased) permit.release();
+            isReleased = true;
+          };
+          return { release } as Permit;
+        },
+        isFree: () => lock.free(),
+      };
+    },
+  };
+}

@@ -1,0 +1,97 @@
+/** The other side of a pool: it counts its sockets, and each of its answers is a move. */
+import type { ConnectContext } from 'latchkey';
+import type { Move } from '../explore.js';
+import type { Budget } from './party.js';
+import { pose, type Question } from './question.js';
+
+/** How many dials may fail, validations say no or reject, connections be lost, and resets happen. */
+export type Mishap = 'failures' | 'refusals' | 'losses' | 'resets';
+
+export interface Connection {
+  readonly id: number;
+  readonly key: string;
+  readonly context: ConnectContext;
+  /** How often the pool had been reset when it was dialled. */
+  readonly generation: number;
+  isOpen: boolean;
+  isLost: boolean;
+  closes: number;
+}
+
+interface Of {
+  readonly name: string;
+  readonly connection: Connection;
+}
+
+export class PoolServer {
+  readonly connections: Connection[] = [];
+  readonly wrongs: string[] = [];
+  readonly #max: number;
+  readonly #closesSlowly: boolean;
+  readonly #dials = new Set<Question<Connection> & Of>();
+  readonly #checks = new Set<Question<boolean> & Of>();
+  readonly #closes = new Set<Question<void> & Of>();
+  #sockets = 0;
+  #dialled = 0;
+
+  constructor(max: number, closesSlowly: boolean) {
+    this.#max = max;
+    this.#closesSlowly = closesSlowly;
+  }
+
+  moves(budget: Budget<Mishap>): Move[] {
+    const moves: Move[] = [];
+    for (const { name, connection, answer, fail } of this.#dials) {
+      moves.push([`${name} succeeds`, () => answer(connection)]);
+      moves.push(...budget.moves('failures', [`${name} fails`, fail]));
+    }
+    for (const { name, answer, fail } of this.#checks) {
+      moves.push([`${name} says yes`, () => answer(true)]);
+      moves.push(...budget.moves('refusals', [`${name} says no`, () => answer(false)]));
+      moves.push(...budget.moves('refusals', [`${name} rejects`, fail]));
+    }
+    for (const { name, answer } of this.#closes) moves.push([`${name} ends`, () => answer()]);
+    for (const connection of this.connections) {
+      const lose = () => {
+        connection.isLost = true;
+        connection.context.lost(new Error('reset by peer'));
+      };
+      if (!connection.isOpen || connection.isLost) continue;
+      moves.push(...budget.moves('losses', [`connection ${connection.id} is lost`, lose]));
+    }
+    return moves;
+  }
+
+  dial(key: string, context: ConnectContext, generation: number): Promise<Connection> {
+    const id = ++this.#dialled;
+    const connection = { id, key, context, generation, isOpen: false, isLost: false, closes: 0 };
+    this.#count(1);
+    return pose(this.#dials, { name: `dial ${id}`, connection }).then(
+      (opened) => {
+        opened.isOpen = true;
+        this.connections.push(opened);
+        return opened;
+      },
+      (error) => {
+        this.#count(-1);
+        throw error;
+      },
+    );
+  }
+
+  validate(connection: Connection): Promise<boolean> {
+    return pose(this.#checks, { name: `validation ${connection.id}`, connection });
+  }
+
+  async close(connection: Connection): Promise<void> {
+    connection.closes++;
+    connection.isOpen = false;
+    if (this.#closesSlowly) await pose(this.#closes, { name: `close ${connection.id}`, connection });
+    this.#count(-1);
+  }
+
+  #count(step: number): void {
+    this.#sockets += step;
+    if (this.#sockets > this.#max) this.wrongs.push(`${this.#sockets} sockets of ${this.#max}`);
+  }
+}
