@@ -10,9 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { printed } from './support/program.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pages = ['README.md', ...(await readdir(path.join(root, 'docs'))).map((name) => `docs/${name}`)].filter(
-  (name) => name.endsWith('.md'),
-);
+/** The files of a folder whose names end so. */
+async function filesOf(folder: string, ending: string): Promise<string[]> {
+  const names = await readdir(path.join(root, folder));
+  return names.filter((name) => name.endsWith(ending)).map((name) => `${folder}/${name}`);
+}
+
+const recipes = await filesOf('docs/recipes', '.ts');
+const pages = ['README.md', ...(await filesOf('docs', '.md')), ...(await filesOf('docs/recipes', '.md'))];
 
 let scratch = '';
 beforeAll(async () => {
@@ -20,32 +25,33 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-const migrating = (await readdir(path.join(root, 'docs/migrating'))).map((name) => `docs/migrating/${name}`);
+test.each([...pages, ...(await filesOf('docs/migrating', '.md'))])(
+  '%s links to nothing that is not there',
+  async (page) => {
+    const text = await readFile(path.join(root, page), 'utf8');
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      await expect(access(path.resolve(root, path.dirname(page), target)), target).resolves.toBeUndefined();
+    }
+  },
+);
 
-test.each([...pages, ...migrating])('%s links to nothing that is not there', async (page) => {
-  const text = await readFile(path.join(root, page), 'utf8');
-  for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
-    await expect(access(path.resolve(root, path.dirname(page), target)), target).resolves.toBeUndefined();
-  }
+test('every recipe is run by a test, and shown in a page', async () => {
+  const folders = ['test/recipes', 'test/real', 'test/distributed', 'test'];
+  const tests = (await Promise.all(folders.map((folder) => filesOf(folder, '.test.ts')))).flat();
+  const read = (names: string[]) =>
+    Promise.all(names.map((name) => readFile(path.join(root, name), 'utf8'))).then((texts) =>
+      texts.join('\n'),
+    );
+  const [tested, shown] = [await read(tests), await read(pages)];
+  const names = recipes.map((recipe) => path.basename(recipe, '.ts'));
+  expect(names.filter((name) => !tested.includes(`docs/recipes/${name}`))).toEqual([]);
+  expect(names.filter((name) => !shown.includes(`\`\`\`ts recipes/${name}.ts`))).toEqual([]);
 });
 
 /**
  * A block that begins with the name of a recipe shows that recipe; `UPDATE_RECIPES=1` copies it there. Recipes need
- * servers, and run in their own tests.
+ * servers, and run in their own tests; the naive versions run in `npm run bench -- recipes`.
  */
-test('every recipe is run by a test', async () => {
-  const folders = ['test/recipes', 'test/real', 'test/distributed', 'test'];
-  const names = await Promise.all(
-    folders.map(async (folder) =>
-      (await readdir(path.join(root, folder))).map((name) => path.join(root, folder, name)),
-    ),
-  );
-  const tests = names.flat().filter((name) => name.endsWith('.test.ts'));
-  const all = (await Promise.all(tests.map((name) => readFile(name, 'utf8')))).join('\n');
-  for (const recipe of await readdir(path.join(root, 'docs/recipes'))) {
-    expect(all).toContain(`docs/recipes/${path.basename(recipe, '.ts')}`);
-  }
-});
 
 describe.each(pages)('%s', (page) => {
   test('shows the recipes as they are', async () => {

@@ -1,4 +1,6 @@
 /**
+ * "With each restart of the server a hundred requests fail: their session said GOAWAY."
+ *
  * HTTP/2 with `node:http2`: a hundred requests share one session per origin, and a server that says GOAWAY loses
  * none of them. HTTP/1.1 needs no pool of ours: `fetch`, undici and `http.Agent` keep connections alive by
  * themselves; bound their requests with a `Semaphore`.

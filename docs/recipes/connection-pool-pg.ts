@@ -1,4 +1,6 @@
 /**
+ * "The database was restarted, and our process crashed through a connection that nobody used."
+ *
  * PostgreSQL with `pg`: a connection that breaks leaves the pool at once, a query that fails does not cost one.
  */
 import { Socket } from 'node:net';

@@ -1,4 +1,6 @@
 /**
+ * "Forty commands on one host, and sshd drops every third login."
+ *
  * SSH with `ssh2`: one login per host serves many commands, and never more logins at once than the server takes.
  */
 import { once } from 'node:events';

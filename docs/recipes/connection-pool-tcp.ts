@@ -1,11 +1,15 @@
 /**
- * A line protocol over TCP: the server greets, then answers each line with a line. There is no driver, so all that
- * a connector has to think of stands here.
+ * "One of a hundred devices is switched off, and no state comes from any of them."
+ *
+ * A line protocol over TCP: the server greets, then answers each line with a line. There is no driver, so all that a connector
+ * has to think of stands here.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { ConnectionPool, type ConnectionPoolOptions } from 'latchkey';
+
+export type Address = Readonly<{ host: string; port: number }>;
 
 export class LineClient {
   readonly socket: Socket;
@@ -33,10 +37,11 @@ export class LineClient {
   }
 }
 
-export function linePool(address: { host: string; port: number }, options?: ConnectionPoolOptions) {
-  return new ConnectionPool<LineClient>(
+/** Any number of hosts: `max` bounds the connections to all of them, `maxPerKey` those to one. */
+export function linePool(options?: ConnectionPoolOptions): ConnectionPool<LineClient, Address> {
+  return new ConnectionPool<LineClient, Address>(
     {
-      async connect(_key, { signal, lost }) {
+      async connect(address, { signal, lost }) {
         const socket = connect({ ...address, signal });
         socket.on('error', lost).on('close', () => lost());
         const client = new LineClient(socket);
@@ -51,6 +56,7 @@ export function linePool(address: { host: string; port: number }, options?: Conn
       },
       ref: ({ socket }) => socket.ref(),
       unref: ({ socket }) => socket.unref(),
+      keyId: ({ host, port }) => `${host}:${port}`,
     },
     options,
   );

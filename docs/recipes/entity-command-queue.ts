@@ -1,9 +1,8 @@
 /**
  * "Two commands for one account were processed at once by two replicas, in the wrong order."
  *
- * Naive: `select … limit 1`, work, `delete`: both replicas select the same command. `for update skip locked` gives each its
- * own, but then the second overtakes the first. Here the commands of one entity are taken in order, by one at a time; other
- * entities go on beside it.
+ * The commands of one entity are taken in order, by one replica at a time; other entities go on beside it. `for update skip
+ * locked` alone gives each replica a command of its own, but then the second overtakes the first.
  */
 import { lockedTransaction, type PostgresClient, type PostgresPool } from 'latchkey/postgres';
 

@@ -1,8 +1,8 @@
 /**
  * "Now and then every request takes a second, health checks fail, and the CPU is at 30 %."
  *
- * Naive: a gauge of the mean delay, or its p99 per beat: one block of a second is one beat among a hundred, and stays out
- * of both.
+ * A block of a second is one late beat among hundreds, and stays out of a mean and of a p99 of beats. So each block is told as
+ * it happens, with what it is put down to, and the share of time in blocks has a budget.
  */
 import { type EventLoopMonitor, monitorEventLoop } from 'latchkey/event-loop';
 
@@ -13,8 +13,8 @@ export function watchEventLoop(log: (line: string) => void): EventLoopMonitor {
     onBlock: ({ blockedMs, cause }) => log(`event loop blocked for ${Math.round(blockedMs)} ms: ${cause}`),
     onOverBudget: ({ blockedShare, blocks, longestBlockMs }) =>
       log(
-        `event loop blocked ${Math.round(100 * blockedShare)} % of the time: ` +
-          `${blocks} blocks, the longest ${Math.round(longestBlockMs)} ms`,
+        `event loop blocked ${Math.round(100 * blockedShare)} % of the time, ` +
+          `blocks: ${blocks}, the longest: ${Math.round(longestBlockMs)} ms`,
       ),
   });
 }

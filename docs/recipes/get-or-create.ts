@@ -1,8 +1,8 @@
 /**
  * "A customer who double-clicked has two accounts." Or, with a unique constraint: "… sees an error 500."
  *
- * Naive: `find() ?? create()`: both find nothing. The constraint makes the second `create` fail; what is missing is to look
- * again. `on conflict do nothing returning` gives no row for the one that is there, and burns a number of the sequence.
+ * The constraint makes the second `create` fail; what is missing is to look again. `on conflict do nothing returning` gives no
+ * row for the one that is there, and burns a number of the sequence.
  */
 import { getOrCreate, isUniqueViolation, type PostgresPool } from 'latchkey/postgres';
 

@@ -1,10 +1,11 @@
 /**
  * "At every deploy a few requests end with ECONNRESET, and one in a hundred writes only half of what it should."
  *
- * Naive: `process.on('SIGTERM', () => process.exit())`. In the right order: take nothing new in, let what runs end, and only then
- * close what it uses; and never wait for ever.
+ * In the right order: serve on until the load balancer has noticed, take nothing new in, let what runs end, and only then close
+ * what it uses; and never wait for ever.
  */
 import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Service {
   readonly server: Server;
@@ -14,8 +15,15 @@ export interface Service {
   readonly pools: readonly { close(options: { graceMs: number }): Promise<void> }[];
 }
 
-/** Resolves when everything has ended, or after `graceMs` with what is left closed by force. */
-export async function shutDown({ server, limits, pools }: Service, graceMs = 10_000): Promise<void> {
+/**
+ * `noticeMs`: how long the load balancer goes on sending. Resolves when everything has ended, or `graceMs` after that, with
+ * what is left closed by force.
+ */
+export async function shutDown(service: Service, { noticeMs = 5_000, graceMs = 10_000 } = {}): Promise<void> {
+  const { server, limits, pools } = service;
+  // Who keeps his connection alive would send his next request into its end.
+  server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
+  await sleep(noticeMs);
   const untilMs = Date.now() + graceMs;
   const leftMs = () => Math.max(0, untilMs - Date.now());
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));

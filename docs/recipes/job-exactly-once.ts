@@ -1,9 +1,8 @@
 /**
  * "The nightly report went out twice: both replicas woke at two o'clock."
  *
- * Naive: `if (!(await alreadyRan(day))) await run()`: both ask before either has run. A lock with a time to live is not enough
- * either: who holds it and is paused runs on when it has ended. Here the note that it ran and what it wrote are one
- * transaction under one lock: they happen together, once, or not at all.
+ * The note that it ran and what it wrote are one transaction under one lock: they happen together, once, or not at all. A lock
+ * with a time to live would not be enough: who holds it and is paused runs on when it has ended.
  */
 import { lockedTransaction, type PostgresClient, type PostgresPool } from 'latchkey/postgres';
 

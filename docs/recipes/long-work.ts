@@ -1,7 +1,7 @@
 /**
  * "While the monthly report is computed, nobody can log in."
  *
- * Naive: `await undefined` in the loop. That lets promises run, but no timer, no socket and no abort.
+ * After every ten milliseconds of it the event loop has a turn: timers, sockets, and the abort that ends it.
  */
 import { yieldEvery } from 'latchkey/event-loop';
 

@@ -1,8 +1,8 @@
 /**
  * "Two people bought the last ticket, and the counter says that one is left."
  *
- * Naive: read, reckon, write: of two who read at once, one overwrites the other. Three answers, from the cheapest to the most
- * general. Where SQL can do the sum (`set sold = sold + 1 where sold < seats`), that is better than all of them.
+ * Of two who read at once, one overwrites the other. Three answers, from the cheapest to the most general. Where SQL can do
+ * the sum (`set sold = sold + 1 where sold < seats`), that is better than all of them.
  */
 import { lockedTransaction, type PostgresPool, retryTransaction, updateVersioned } from 'latchkey/postgres';
 

@@ -1,8 +1,8 @@
 /**
  * "Every replica migrates the database when it starts. With three of them, two crashed: the column was there already."
  *
- * Naive: a row `locked = true`, which nobody clears after a crash: the next deploy waits for ever. Here the lock is gone
- * with its transaction, whatever happens; those who come later find that there is nothing left to do.
+ * One replica migrates, the others wait and find that there is nothing left to do. The lock is gone with its transaction,
+ * whatever happens; a row `locked = true` would stay after a crash, and the next deploy would wait for ever.
  */
 import { lockedTransaction, type PostgresPool } from 'latchkey/postgres';
 

@@ -1,26 +1,53 @@
 /**
  * "Two transfers between the same accounts, in opposite directions, hung for ever. After the fix, money was gone."
  *
- * Naive: lock the one account, then the other: two who go opposite ways wait for each other. Without locks, both read the same
- * balance. `runAll` takes both keys in one step: nobody can hold one and wait for the other. In one process, that is; where
- * several write the same accounts, see lost-update.ts.
+ * `runAll` joins the lines of both accounts in one step: of two who meet, one is first in both. Both balances are written by
+ * one statement. That is right where one process writes the accounts; for several there is `transferShared`.
  */
 import { KeyedMutex } from 'latchkey';
+import { type PostgresClient, type PostgresPool, retryTransaction } from 'latchkey/postgres';
 
-export interface Accounts {
-  read(id: string): Promise<number>;
-  write(id: string, balance: number): Promise<void>;
-}
+export const accounts = 'create table accounts (id text primary key, cents integer not null)';
 
 const locks = new KeyedMutex<string>();
 
 /** Resolves with whether there was enough. */
-export function transfer(accounts: Accounts, from: string, to: string, amount: number): Promise<boolean> {
-  return locks.runAll([from, to], async () => {
-    const balance = await accounts.read(from);
-    if (balance < amount) return false;
-    await accounts.write(from, balance - amount);
-    await accounts.write(to, (await accounts.read(to)) + amount);
-    return true;
-  });
+export function transfer(pool: PostgresPool, from: string, to: string, cents: number): Promise<boolean> {
+  return locks.runAll([from, to], () => move(pool, from, to, cents));
+}
+
+/** The database locks both rows as well, always in the same order, until the transaction ends. */
+export function transferShared(
+  pool: PostgresPool,
+  from: string,
+  to: string,
+  cents: number,
+): Promise<boolean> {
+  const task = (client: PostgresClient) => move(client, from, to, cents, 'for update');
+  return locks.runAll([from, to], () => retryTransaction(pool, task, { isolation: 'read committed' }));
+}
+
+async function move(
+  database: Pick<PostgresPool, 'query'>,
+  from: string,
+  to: string,
+  cents: number,
+  rowLock = '',
+): Promise<boolean> {
+  if (!(cents > 0)) throw new RangeError(`cents must be more than 0, got ${cents}`);
+  const read = `select id, cents from accounts where id = any ($1) order by id ${rowLock}`;
+  const { rows } = await database.query(read, [[from, to]]);
+  const balances = new Map(rows.map((row) => [row.id as string, row.cents as number]));
+  const balanceOf = (id: string) => {
+    const balance = balances.get(id);
+    if (balance === undefined) throw new Error(`there is no account ${id}`);
+    return balance;
+  };
+  if (balanceOf(from) < cents) return false;
+  balances.set(from, balanceOf(from) - cents);
+  balances.set(to, balanceOf(to) + cents);
+  const write = `update accounts set cents = changed.cents
+    from unnest($1::text[], $2::int[]) as changed (id, cents) where accounts.id = changed.id`;
+  await database.query(write, [[...balances.keys()], [...balances.values()]]);
+  return true;
 }

@@ -1,8 +1,8 @@
 /**
  * "The page with a hundred orders asks the database a hundred times for the customer."
  *
- * Naive: `await db.customer(order.customerId)` in a loop. dataloader collects the keys of one turn and asks once. Two traps:
- * the answers must come in the order of the keys, and the loader is a cache, so make one per request.
+ * dataloader collects the keys of one turn and asks once. Two traps: the answers must come in the order of the keys, and the
+ * loader is a cache, so make one per request.
  */
 import DataLoader from 'dataloader';
 import type { PostgresPool } from 'latchkey/postgres';

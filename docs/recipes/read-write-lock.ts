@@ -1,9 +1,8 @@
 /**
  * "Reloading the rules must wait for all requests that use them, and no request may see half of them."
  *
- * Naive: a flag `reloading` that requests check: one that began before goes on with what is being replaced. A semaphore with
- * weights is a read/write lock: a reader weighs one, a writer all. First come, first served, so that readers who keep coming
- * do not starve the writer.
+ * A semaphore with weights is a read/write lock: a reader weighs one, a writer all. First come, first served, so that readers who
+ * keep coming do not starve the writer.
  */
 import { type Awaitable, Semaphore, type WaitOptions } from 'latchkey';
 

@@ -1,8 +1,8 @@
 /**
  * "We went from five cache servers to six, and for an hour every request missed."
  *
- * Naive: `hash(key) % servers.length`: with one server more, five keys of six move. Rendezvous hashing moves one of six: each
- * key goes to the server with the highest score for it, and scores do not depend on who else is there.
+ * Rendezvous hashing: each key goes to the server with the highest score for it, and scores do not depend on who else is there.
+ * A sixth server takes one key of six, and no other key moves.
  */
 
 /** FNV-1a, with a finaliser: without one, one server would get two and a half times its share. */

@@ -1,9 +1,8 @@
 /**
  * "Exactly one replica must poll the partner's API. When it dies, another has to take over."
  *
- * Naive: an environment variable on one replica, which nobody moves when that one dies. Here all replicas wait for one lock;
- * the holder works until he is told to stop or has lost it, and the next one begins when he has died. A piece of work that is
- * under way when the lock is lost still ends: fence what it writes.
+ * All replicas wait for one lock; the holder works until he is told to stop or has lost it, and the next one begins when he
+ * has died. A piece of work that is under way when the lock is lost still ends: fence what it writes.
  */
 import type { KeyedLock } from 'latchkey';
 

@@ -1,8 +1,8 @@
 /**
  * "When the entry of the front page ran out, four hundred requests rebuilt it at once, and the database went down."
  *
- * Naive: `cache.get(key) ?? (await load(key))`: everybody who comes while the first one loads, loads as well. Here they share
- * one load; the one who hangs up does not take it from the others, and a load that fails is not kept.
+ * Whoever comes while the first one loads shares his load. The one who hangs up does not take it from the others, and a load
+ * that fails is not kept.
  */
 import { SingleFlight } from 'latchkey/single-flight';
 import { LRUCache } from 'lru-cache';

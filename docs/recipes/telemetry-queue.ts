@@ -1,8 +1,8 @@
 /**
  * "During the outage there were no traces. The exporter's buffer was full, and dropped them without a word."
  *
- * Naive: an array without a bound (the process is killed), or with one (silence). Here spans are thinned out evenly when the
- * exporter falls behind, errors pass as long as there is room, and the first drop is told at once, the rest once a minute.
+ * When the exporter falls behind, spans are thinned out evenly, and errors pass as long as there is room. The first drop is told
+ * at once, the rest once a minute.
  */
 import { BoundedQueue } from 'latchkey/bounded-queue';
 
@@ -27,7 +27,8 @@ export function exporter(send: (spans: readonly Span[]) => Promise<void>, warn: 
   };
   const ended = run();
   return {
-    record: (span: Span) => void queue.offer(span, { critical: span.failed }),
+    /** A span that comes after `close` is dropped. */
+    record: (span: Span) => void queue.offer(span, { critical: span.failed }).catch(() => {}),
     /** Sends what is left. */
     close() {
       queue.close();

@@ -2,7 +2,6 @@
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { cached } from '../../docs/recipes/cache-refresh.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { lossOf, pause } from './support/real-time.js';
 import { ioredisClients, nodeRedisClients, type RedisClients } from './support/redis-clients.js';
@@ -173,24 +172,6 @@ describe('redis mutex: faults', () => {
     expect(unfenced.value).toBe('old');
     expect(fenced.value).toBe('new');
     await next.release();
-  });
-
-  test('recipe cache-refresh: of ten callers in two processes one rebuilds', async () => {
-    const locks = mutexes('ioredis');
-    const store = new Map<string, string>();
-    const cache = {
-      get: async (key: string) => store.get(key) ?? null,
-      set: async (key: string, value: string) => void store.set(key, value),
-    };
-    const key = newKey();
-    let rebuilt = 0;
-    const rebuild = async () => {
-      await pause(20);
-      return `list ${++rebuilt}`;
-    };
-    const got = Array.from({ length: 10 }, (_, i) => cached(cache, locks[i % 2]!, key, rebuild));
-    expect(new Set(await Promise.all(got))).toEqual(new Set(['list 1']));
-    expect(rebuilt).toBe(1);
   });
 
   test('bad arguments are refused by name', async () => {

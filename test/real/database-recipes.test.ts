@@ -1,179 +1,238 @@
-/** The recipes for PostgreSQL, each with two replicas that do the same at once. */
-import { leaseTableSchema, PostgresMutex } from 'latchkey/postgres';
-import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { commandTable, drain } from '../../docs/recipes/entity-command-queue.js';
-import { reports, writeFenced } from '../../docs/recipes/fencing.js';
-import { type Customer, customerOf, customers } from '../../docs/recipes/get-or-create.js';
-import { jobRuns, runOncePerDay } from '../../docs/recipes/job-exactly-once.js';
+/** Recipes for data that two replicas change at once, and what the naive code makes of the worst moment. */
+import type { PostgresPool } from 'latchkey/postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { customerOf, customers } from '../../docs/recipes/get-or-create.js';
 import { sellLocked, sellSerializable, sellVersioned } from '../../docs/recipes/lost-update.js';
-import { migrate } from '../../docs/recipes/migration-guard.js';
+import { accounts, transfer, transferShared } from '../../docs/recipes/money-transfer.js';
 import { customerLoader } from '../../docs/recipes/n-plus-one.js';
-import { singleton } from '../../docs/recipes/singleton-worker.js';
+import { customerOf as naiveCustomerOf } from '../../docs/recipes/naive/get-or-create.js';
+import { sell as naiveSell } from '../../docs/recipes/naive/lost-update.js';
+import { transfer as naiveTransfer, transferNested } from '../../docs/recipes/naive/money-transfer.js';
+import { customersOf } from '../../docs/recipes/naive/n-plus-one.js';
+import { goHome as naiveGoHome } from '../../docs/recipes/naive/write-skew.js';
 import { doctors, goHome } from '../../docs/recipes/write-skew.js';
 import { pause } from '../distributed/support/real-time.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { type Replicas, replicasOf } from '../support/engines/replicas.js';
+import { readTogether } from '../support/read-together.js';
 
 let server: PostgresServer;
-let replicas: [pg.Pool, pg.Pool];
+let replicas: Replicas;
+let pool: PostgresPool;
 
 beforeAll(async () => {
   server = await startPostgres();
-  replicas = [1, 2].map(() => new pg.Pool({ ...server.connectionOptions, max: 10 })) as [pg.Pool, pg.Pool];
-  for (const pool of replicas) pool.on('error', () => {});
+  replicas = replicasOf(server);
+  pool = replicas.pools[0];
 });
 afterAll(async () => {
-  for (const pool of replicas) await pool.end();
+  await replicas[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
 });
+beforeEach(() => pool.query('drop table if exists customers, shows, doctors, accounts'));
 
-const each = <T>(task: (pool: pg.Pool) => Promise<T>) => Promise.all(replicas.map(task));
+/** The same task in both replicas, at the worst moment. */
+const together = <T>(task: (pool: PostgresPool, index: number) => Promise<T>) =>
+  Promise.all(readTogether(...replicas.pools).map(task));
+const fulfilled = (results: PromiseSettledResult<unknown>[]) =>
+  results.filter(({ status }) => status === 'fulfilled').length;
 
-test('job-exactly-once: of two replicas one runs it; a run that fails is no run', async () => {
-  await replicas[0].query(jobRuns);
-  let runs = 0;
-  const run = async () => {
-    runs++;
-    await pause(20);
-  };
-  const failing = runOncePerDay(replicas[0], 'report', '2026-11-21', () =>
-    Promise.reject(new Error('disk full')),
-  );
-  await expect(failing).rejects.toThrow('disk full');
-  const won = await each((pool) => runOncePerDay(pool, 'report', '2026-11-21', run));
-  expect(won.sort()).toEqual([false, true]);
-  expect(runs).toBe(1);
+describe('get-or-create', () => {
+  const email = 'ann@example.com';
+
+  test('a double click makes one customer, and both clicks are answered with him', async () => {
+    await pool.query(customers);
+    const got = await together((replica) => customerOf(replica, email));
+    expect(got[0]!.value).toEqual(got[1]!.value);
+    expect(got.map(({ created }) => created).sort()).toEqual([false, true]);
+  });
+
+  test('the naive way makes two, or with the constraint an error', async () => {
+    await pool.query('create table customers (id serial primary key, email text not null)');
+    await together((replica) => naiveCustomerOf(replica, email));
+    expect((await pool.query('select from customers')).rowCount).toBe(2);
+    await pool.query(`drop table customers; ${customers}`);
+    await expect(together((replica) => naiveCustomerOf(replica, email))).rejects.toMatchObject({
+      code: '23505',
+    });
+  });
+
+  test('who is there already costs no number of the sequence; with `on conflict do nothing` he does', async () => {
+    await pool.query(customers);
+    await customerOf(pool, email);
+    for (let n = 0; n < 5; n++) await customerOf(pool, email);
+    expect((await customerOf(pool, 'bob@example.com')).value.id).toBe(2);
+    const insert = 'insert into customers (email) values ($1) on conflict do nothing returning *';
+    for (let n = 0; n < 5; n++) expect((await pool.query(insert, [email])).rows).toEqual([]);
+    expect((await customerOf(pool, 'cid@example.com')).value.id).toBe(8);
+  });
 });
 
-test('singleton-worker: one works at a time, and the other takes over when its connection is gone', async () => {
-  const stop = new AbortController();
-  let inside = 0;
-  let most = 0;
-  const worked = [0, 0];
-  const workers = replicas.map((pool, i) =>
-    singleton(
-      new PostgresMutex(pool, { mode: 'session', ttlMs: 2_000 }),
-      'poller',
-      async () => {
-        most = Math.max(most, ++inside);
-        worked[i]!++;
-        await pause(5);
-        inside--;
-      },
-      stop.signal,
+describe('lost-update', () => {
+  const sold = async () => (await pool.query('select sold from shows')).rows[0].sold;
+  beforeEach(async () => {
+    await pool.query('create table shows (id int primary key, sold int, seats int, version int default 0)');
+    await pool.query('insert into shows values (1, 0, 10)');
+  });
+
+  test('the naive way sells two tickets, and counts one', async () => {
+    await together((replica) => naiveSell(replica, 1));
+    expect(await sold()).toBe(1);
+  });
+
+  test.each(Object.entries({ sellLocked, sellVersioned, sellSerializable }))(
+    '%s counts both of two who have read at once',
+    async (_name, sell) => {
+      await together((replica) => sell(replica, 1));
+      expect(await sold()).toBe(2);
+    },
+  );
+
+  test('sellLocked sells ten seats to the first ten of twenty buyers', async () => {
+    const buyers = Array.from({ length: 20 }, (_, n) => sellLocked(replicas.pools[n % 2]!, 1));
+    expect(fulfilled(await Promise.allSettled(buyers))).toBe(10);
+    expect(await sold()).toBe(10);
+  });
+
+  test.each(Object.entries({ sellVersioned, sellSerializable }))(
+    '%s sells nobody a seat that is not there, however many come',
+    async (_name, sell) => {
+      const buyers = Array.from({ length: 20 }, (_, n) => sell(replicas.pools[n % 2]!, 1));
+      const tickets = fulfilled(await Promise.allSettled(buyers));
+      // A buyer may give up before it is his turn.
+      expect(tickets).toBeGreaterThan(0);
+      expect(tickets).toBeLessThanOrEqual(10);
+      expect(await sold()).toBe(tickets);
+    },
+  );
+});
+
+describe('write-skew', () => {
+  beforeEach(() => pool.query(`${doctors}; insert into doctors values ('ann', true), ('bob', true)`));
+  const names = ['ann', 'bob'] as const;
+
+  test('of two doctors one stays', async () => {
+    const gone = await together((replica, n) => goHome(replica, names[n]!));
+    expect(gone.sort()).toEqual([false, true]);
+  });
+
+  test('the naive way lets both go, at REPEATABLE READ', async () => {
+    expect(await together((replica, n) => naiveGoHome(replica, names[n]!))).toEqual([true, true]);
+  });
+});
+
+describe('n-plus-one', () => {
+  beforeEach(() =>
+    pool.query(
+      "create table customers (id int, name text); insert into customers values (1, 'ann'), (2, 'bob')",
     ),
   );
-  const until = async (condition: () => boolean) => {
-    for (let tries = 0; !condition(); tries++) {
-      expect(tries).toBeLessThan(500);
-      await pause(10);
+  const orders = Array.from({ length: 100 }, (_, n) => ({ customerId: (n % 3) + 1 }));
+  function counting() {
+    const counter: PostgresPool & { queries: number } = {
+      queries: 0,
+      connect: () => pool.connect(),
+      query(text, values) {
+        counter.queries++;
+        return pool.query(text, values);
+      },
+    };
+    return counter;
+  }
+
+  test('a hundred orders ask once for their customers, and each gets his own', async () => {
+    const counter = counting();
+    const loader = customerLoader(counter);
+    const found = await Promise.all(orders.map(({ customerId }) => loader.load(customerId)));
+    expect(found.slice(0, 3).map((customer) => customer?.name)).toEqual(['ann', 'bob', undefined]);
+    expect(counter.queries).toBe(1);
+  });
+
+  test('the naive way asks a hundred times for the same', async () => {
+    const counter = counting();
+    const found = await customersOf(counter, orders);
+    expect(found.slice(0, 3).map((customer) => customer?.name)).toEqual(['ann', 'bob', undefined]);
+    expect(counter.queries).toBe(100);
+  });
+});
+
+describe('money-transfer', () => {
+  beforeEach(async () => {
+    await pool.query(accounts);
+    await pool.query("insert into accounts values ('ann', 100), ('bob', 100), ('cid', 100)");
+  });
+  const balances = async () =>
+    (await pool.query('select cents from accounts order by id')).rows.map(({ cents }) => cents as number);
+  const total = async () => (await balances()).reduce((a, b) => a + b);
+  const ways = [
+    ['ann', 'bob'],
+    ['bob', 'ann'],
+    ['bob', 'cid'],
+    ['cid', 'ann'],
+  ] as const;
+
+  test('in one process, in all directions at once: nothing hangs, nothing is lost, nobody is overdrawn', async () => {
+    await Promise.all(
+      ways.flatMap(([from, to]) => [60, 60, 7].map((cents) => transfer(pool, from, to, cents))),
+    );
+    expect(await total()).toBe(300);
+    expect(Math.min(...(await balances()))).toBeGreaterThanOrEqual(0);
+  });
+
+  test('who has too little keeps it; to himself anybody may send; an account that is not there is an error', async () => {
+    expect(await transfer(pool, 'ann', 'bob', 101)).toBe(false);
+    expect(await transfer(pool, 'ann', 'ann', 100)).toBe(true);
+    await expect(transfer(pool, 'ann', 'eve', 1)).rejects.toThrow('there is no account eve');
+    await expect(transfer(pool, 'ann', 'bob', -1)).rejects.toThrow('cents');
+    expect(await balances()).toEqual([100, 100, 100]);
+  });
+
+  /** The recipe as another process has it: with locks of its own. */
+  function inAnotherProcess() {
+    vi.resetModules();
+    return import('../../docs/recipes/money-transfer.js');
+  }
+
+  test('of two processes that have read at once, `transfer` loses what one has written', async () => {
+    const other = await inAnotherProcess();
+    await together((replica, n) =>
+      n === 0 ? transfer(replica, 'ann', 'bob', 60) : other.transfer(replica, 'cid', 'bob', 60),
+    );
+    expect(await total()).toBe(240);
+  });
+
+  test('`transferShared` loses nothing there', async () => {
+    const other = await inAnotherProcess();
+    await together((replica, n) =>
+      n === 0 ? transferShared(replica, 'ann', 'bob', 60) : other.transferShared(replica, 'cid', 'bob', 60),
+    );
+    expect(await balances()).toEqual([40, 220, 40]);
+  });
+
+  test('`transferShared` in two processes, in all directions at once: nothing hangs, nobody is overdrawn', async () => {
+    const other = await inAnotherProcess();
+    await replicas.each((replica, n) => {
+      const send = n === 0 ? transferShared : other.transferShared;
+      return Promise.all(
+        ways.flatMap(([from, to]) => [60, 60, 7].map((cents) => send(replica, from, to, cents))),
+      );
+    });
+    expect(await total()).toBe(300);
+    expect(Math.min(...(await balances()))).toBeGreaterThanOrEqual(0);
+  });
+
+  test('the naive way with locks hangs, and has taken from both by then', async () => {
+    let settled = 0;
+    for (const [from, to] of ways.slice(0, 2)) {
+      void transferNested(pool, from, to, 60).finally(() => settled++);
     }
-  };
-  await until(() => worked.some((count) => count > 3));
-  // When its connection is killed, the lock is free before the piece of work under way has ended.
-  expect(most).toBe(1);
-  const first = worked[0]! > 0 ? 0 : 1;
-  const before = worked[first]!;
-  await server.admin(
-    "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
-  );
-  await until(() => worked[1 - first]! > 0 || worked[first]! > before + 3);
-  stop.abort();
-  await Promise.all(workers);
-});
+    while ((await total()) !== 180) await pause(5);
+    await pause(50);
+    expect([settled, await balances()]).toEqual([0, [40, 40, 100]]);
+  });
 
-test('entity-command-queue: each command once, those of an entity in order', async () => {
-  await replicas[0].query(commandTable);
-  for (let n = 0; n < 20; n++) {
-    await replicas[0].query('insert into commands (entity, body) values ($1, $2)', [
-      `entity ${n % 2}`,
-      String(n),
-    ]);
-  }
-  const handled: number[] = [];
-  const handle = async (body: unknown) => {
-    handled.push(body as number);
-    await pause(1);
-  };
-  const counts = await each(
-    async (pool) => (await drain(pool, 'entity 0', handle)) + (await drain(pool, 'entity 1', handle)),
-  );
-  expect(counts[0]! + counts[1]!).toBe(20);
-  for (const parity of [0, 1]) {
-    const own = handled.filter((n) => n % 2 === parity);
-    expect(own).toEqual([...own].sort((a, b) => a - b));
-  }
-});
-
-test('migration-guard: two replicas that start at once apply each migration once', async () => {
-  const migrations = [
-    { name: '1', sql: 'create table tickets (id int primary key)' },
-    { name: '2', sql: 'alter table tickets add column seat text' },
-  ];
-  const applied = await each((pool) => migrate(pool, migrations));
-  expect(applied.flat().sort()).toEqual(['1', '2']);
-  expect(await migrate(replicas[0], [...migrations, { name: '3', sql: 'drop table tickets' }])).toEqual([
-    '3',
-  ]);
-});
-
-test('fencing: whoever was paused while his lease ended writes nothing', async () => {
-  await replicas[0].query(`${reports}; ${leaseTableSchema()}`);
-  const [slow, quick] = replicas.map((pool) => new PostgresMutex(pool, { mode: 'leaseTable', ttlMs: 300 }));
-  const paused = await slow!.acquire('report');
-  const untilMs = performance.now() + 500;
-  while (performance.now() < untilMs);
-  const next = await quick!.acquire('report');
-  expect(await writeFenced(replicas[1], next, 'new')).toBe(true);
-  expect(await writeFenced(replicas[0], paused, 'old')).toBe(false);
-  expect((await replicas[0].query('select text from reports')).rows).toEqual([{ text: 'new' }]);
-  await next.release();
-});
-
-test('lost-update: ten seats are sold to ten of twenty buyers, whichever way', async () => {
-  await replicas[0].query(
-    'create table shows (id int primary key, sold int, seats int, version int default 0)',
-  );
-  for (const [id, sell] of [sellLocked, sellVersioned, sellSerializable].entries()) {
-    await replicas[0].query('insert into shows values ($1, 0, 10)', [id]);
-    const buyers = Array.from({ length: 20 }, (_, i) => sell(replicas[i % 2]!, id));
-    const sold = (await Promise.allSettled(buyers)).filter(({ status }) => status === 'fulfilled').length;
-    const { rows } = await replicas[0].query('select sold from shows where id = $1', [id]);
-    // With so many at once, a buyer may give up before it is his turn; nobody is sold a seat that is not there.
-    expect(rows[0].sold).toBe(sold);
-    expect(sold).toBeGreaterThan(0);
-    expect(sold).toBeLessThanOrEqual(10);
-  }
-});
-
-test('write-skew: of two doctors one stays', async () => {
-  await replicas[0].query(`${doctors}; insert into doctors values ('ann', true), ('bob', true)`);
-  const gone = await Promise.all([goHome(replicas[0], 'ann'), goHome(replicas[1], 'bob')]);
-  expect(gone.filter(Boolean)).toHaveLength(1);
-});
-
-test('n-plus-one: a hundred orders ask once for their customers, and each gets his own', async () => {
-  await replicas[0].query(
-    "create table people (id int primary key, name text); insert into people values (1, 'ann'), (2, 'bob')",
-  );
-  let queries = 0;
-  const counting = {
-    connect: () => replicas[0].connect(),
-    query(sql: string, values?: unknown[]) {
-      queries++;
-      return replicas[0].query(sql.replace('customers', 'people'), values);
-    },
-  };
-  const loader = customerLoader(counting);
-  const found = await Promise.all(Array.from({ length: 100 }, (_, i) => loader.load((i % 3) + 1)));
-  expect(queries).toBe(1);
-  expect(found.slice(0, 3).map((customer) => customer?.name)).toEqual(['ann', 'bob', undefined]);
-});
-
-test('get-or-create: a double click makes one customer', async () => {
-  await replicas[0].query(customers);
-  const got = await each((pool) => customerOf(pool, 'ann@example.com'));
-  const ids = got.map(({ value }: { value: Customer }) => value.id);
-  expect(ids[0]).toBe(ids[1]);
-  expect(got.filter(({ created }) => created)).toHaveLength(1);
+  test('the naive way without locks spends the same money twice', async () => {
+    await together((replica, n) => naiveTransfer(replica, 'ann', n === 0 ? 'bob' : 'cid', 60));
+    expect(await balances()).toEqual([40, 160, 160]);
+  });
 });

@@ -54,9 +54,11 @@ describe('recipe ssh', () => {
 
 it('recipe tcp: 100 callers over 5 connections each get the answer to their own question', async () => {
   await using server = await startTcpServer(echoesAfter(1));
-  await using pool = linePool(server.connectionOptions, { max: 5 });
+  await using pool = linePool({ max: 5 });
   const questions = Array.from({ length: 100 }, (_, id) => `question ${id}`);
-  const answers = questions.map((question) => pool.use((client) => client.ask(question)));
+  const answers = questions.map((question) =>
+    pool.use(server.connectionOptions, (client) => client.ask(question)),
+  );
   expect(await Promise.all(answers)).toEqual(questions);
   expect(server.accepted).toBe(5);
 });

@@ -41,8 +41,8 @@ describe('a pool on TCP', () => {
     await using server = await startTcpServer(echoesAfter(0));
     const events: ConnectionPoolEvent[] = [];
     const onEvent = (event: ConnectionPoolEvent) => events.push(event);
-    await using pool = linePool(server.connectionOptions, { max: 3, onEvent });
-    const leases = await Promise.all([1, 2, 3].map(() => pool.acquire()));
+    await using pool = linePool({ max: 3, onEvent });
+    const leases = await Promise.all([1, 2, 3].map(() => pool.acquire(server.connectionOptions)));
     for (const lease of leases) lease.release();
     expect(pool.stats().idle).toBe(3);
 
@@ -52,19 +52,19 @@ describe('a pool on TCP', () => {
     const closed = events.filter((event) => event.type === 'close');
     expect(closed.map(({ reason }) => reason)).toEqual(['lost', 'lost', 'lost']);
     expect(events.filter((event) => event.type === 'hookError')).toEqual([]);
-    expect(await pool.use((client) => client.ask('again'))).toBe('again');
+    expect(await pool.use(server.connectionOptions, (client) => client.ask('again'))).toBe('again');
   });
 
   it('tells the user of a connection that the peer resets, and only him', async () => {
     await using server = await startTcpServer(echoesAfter(60_000));
-    await using pool = linePool(server.connectionOptions, { max: 1 });
-    const user = pool.use((client, lease) => {
+    await using pool = linePool({ max: 1 });
+    const user = pool.use(server.connectionOptions, (client, lease) => {
       const lost = new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
       const answer = client.ask('never answered');
       server.reset();
       return Promise.allSettled([answer, lost.then(() => lease.signal.reason)]);
     });
-    const waiter = pool.acquire();
+    const waiter = pool.acquire(server.connectionOptions);
     const [answer, lost] = await user;
     expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'ECONNRESET' } });
     expect(lost).toMatchObject({ value: { code: 'ERR_LEASE_LOST', cause: { code: 'ECONNRESET' } } });
@@ -73,9 +73,9 @@ describe('a pool on TCP', () => {
 
   it('never has more than max sockets at the server, whatever its users do', async () => {
     await using server = await startTcpServer(echoesAfter(1));
-    await using pool = linePool(server.connectionOptions, { max: 5 });
+    await using pool = linePool({ max: 5 });
     const users = Array.from({ length: 200 }, async (_, id) => {
-      using lease = await pool.acquire();
+      using lease = await pool.acquire(server.connectionOptions);
       const echo = await lease.connection.ask(String(id));
       if (id % 7 === 0) lease.destroy();
       return echo;

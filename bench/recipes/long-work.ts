@@ -1,0 +1,36 @@
+import { monitorEventLoop } from 'latchkey/event-loop';
+import { total } from '../../docs/recipes/long-work.js';
+import { total as totalNaively } from '../../docs/recipes/naive/long-work.js';
+import { elapsedMs, type RecipeCost } from './recipe.js';
+
+const size = 5_000_000;
+
+function* orders() {
+  for (let i = 0; i < size; i++) yield { price: i % 100, quantity: i % 7 };
+}
+
+export const longWork: RecipeCost = {
+  name: 'long-work',
+  async measure() {
+    const naive = await computed(totalNaively);
+    const recipe = await computed(total);
+    const rows = size.toLocaleString('en-US');
+    return [
+      {
+        what: 'ms for which nobody else is served, the longest',
+        naive: naive.blockMs,
+        recipe: recipe.blockMs,
+      },
+      { what: `ms for ${rows} rows`, naive: naive.tookMs, recipe: recipe.tookMs },
+    ];
+  },
+};
+
+async function computed(way: (rows: ReturnType<typeof orders>) => Promise<number>) {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  using loop = monitorEventLoop({ thresholdMs: 5 });
+  await pause();
+  const tookMs = await elapsedMs(() => way(orders()));
+  await pause();
+  return { tookMs, blockMs: loop.stats().longestBlockMs };
+}

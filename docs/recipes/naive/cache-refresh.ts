@@ -1,0 +1,10 @@
+import type { Store } from '../cache-refresh.js';
+
+/** The four lines of every introduction to caches. */
+export async function cached(store: Store, key: string, rebuild: () => Promise<string>): Promise<string> {
+  const value = await store.get(key);
+  if (value !== null) return value;
+  const rebuilt = await rebuild();
+  await store.set(key, rebuilt);
+  return rebuilt;
+}

@@ -1,0 +1,20 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A flag that readers look at: one thread, so what could happen in between? */
+export class ReadWriteFlag {
+  #isWriting = false;
+
+  async read<T>(task: () => Promise<T>): Promise<T> {
+    while (this.#isWriting) await sleep(1);
+    return task();
+  }
+
+  async write<T>(task: () => Promise<T>): Promise<T> {
+    this.#isWriting = true;
+    try {
+      return await task();
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+}

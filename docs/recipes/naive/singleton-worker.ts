@@ -1,0 +1,5 @@
+/** One replica has `POLLER=1` in its environment: no lock, no dependency, done in a minute. */
+export async function poll(work: (signal: AbortSignal) => Promise<void>, stop: AbortSignal): Promise<void> {
+  if (process.env['POLLER'] !== '1') return;
+  while (!stop.aborted) await work(stop);
+}

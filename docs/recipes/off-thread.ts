@@ -1,0 +1,41 @@
+/**
+ * "One customer imports a file of 20 MB, and for two seconds nobody else can log in."
+ *
+ * A thread does the work, and the event loop is free. piscina keeps the threads, for one per import would be the next mistake: a
+ * hundred imports, a hundred threads. A semaphore bounds how many may wait, and lets each of them give up.
+ *
+ * Only for work of well over a millisecond: getting to a thread and back costs 30 us, and what it is given and gives is copied.
+ */
+import { availableParallelism } from 'node:os';
+import { Semaphore, type WaitOptions } from 'latchkey';
+import { Piscina } from 'piscina';
+
+export interface OffThreadOptions {
+  /** Default: one less than there are cores, for the event loop needs one. */
+  threads?: number;
+  maxWaiting?: number;
+}
+
+export class OffThread<Input, Output> implements AsyncDisposable {
+  readonly #threads: Piscina<Input, Output>;
+  readonly #limit: Semaphore;
+
+  /** `worker`: a module whose default export does the work. */
+  constructor(worker: URL, options: OffThreadOptions = {}) {
+    const { threads = Math.max(1, availableParallelism() - 1), maxWaiting = 100 } = options;
+    this.#threads = new Piscina({ filename: worker.href, maxThreads: threads });
+    this.#limit = new Semaphore(threads, { maxWaiting });
+  }
+
+  /** Rejects as `Semaphore.run` does; an abort during the work ends its thread, for nothing else can stop it. */
+  run(input: Input, options: WaitOptions = {}): Promise<Output> {
+    const { signal } = options;
+    return this.#limit.run(() => this.#threads.run(input, signal && { signal }), options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#limit.close();
+    await this.#limit.idle();
+    await this.#threads.destroy();
+  }
+}

@@ -1,0 +1,21 @@
+import pg from 'pg';
+import type { PostgresServer } from './postgres.js';
+
+/** What two replicas of a service are to PostgreSQL: a pool each. */
+export interface Replicas extends AsyncDisposable {
+  readonly pools: readonly [pg.Pool, pg.Pool];
+  /** Runs the task in both at once. */
+  each<T>(task: (pool: pg.Pool, index: number) => Promise<T>): Promise<T[]>;
+}
+
+export function replicasOf({ connectionOptions }: PostgresServer, { max = 10 } = {}): Replicas {
+  const pools = [0, 1].map(() => new pg.Pool({ ...connectionOptions, max })) as [pg.Pool, pg.Pool];
+  for (const pool of pools) pool.on('error', () => {});
+  return {
+    pools,
+    each: (task) => Promise.all(pools.map(task)),
+    async [Symbol.asyncDispose]() {
+      for (const pool of pools) await pool.end();
+    },
+  };
+}
