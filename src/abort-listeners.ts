@@ -46,9 +46,12 @@ class SignalListeners {
   }
 
   remove(subscription: AbortSubscription): void {
-    if (this.#subscriptions.remove(subscription) && this.#subscriptions.size === 0) {
+    if (!this.#subscriptions.remove(subscription) || this.#subscriptions.size > 0) return;
+    listenersBySignal.delete(this.#signal);
+    try {
       this.#signal.removeEventListener('abort', this);
-      listenersBySignal.delete(this.#signal);
+    } catch {
+      // Whoever frees a permit must not suffer for the signal of the one who gets it.
     }
   }
 

@@ -159,10 +159,14 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   /** One item at a time; each is done when the loop asks for the next, or ends. */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
-      using batch = await this.take();
-      const { items } = batch;
-      if (items.length === 0) return;
-      yield items[0] as T;
+      const { items, done } = await this.take();
+      // Not with `using`: the helper that the compiler puts in its place makes bundlers complain.
+      try {
+        if (items.length === 0) return;
+        yield items[0] as T;
+      } finally {
+        done();
+      }
     }
   }
 

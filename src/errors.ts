@@ -22,7 +22,7 @@ export interface WaitDetails {
 function describe(details: WaitDetails): string {
   const forKey = 'key' in details ? ` for ${printable(details.key)}` : '';
   const { held, limit, waiting, hint } = details;
-  return `${forKey} (${held} of ${limit} held, ${waiting} waiting)${hint === undefined ? '' : `; ${hint}`}`;
+  return `${forKey} (${held} of ${limit} held, ${waiting} waiting)${hint ? `; ${hint}` : ''}`;
 }
 
 /** What an error keeps of the details. */

@@ -80,14 +80,14 @@ export function gatherSettled<T, R>(
 ): Promise<Gathered<T, R>> {
   try {
     checkFunction('worker', worker);
-    checkGatherOptions(options);
-    return new Gathering(items, worker, options).run();
+    return new Gathering(items, worker, gatherSettings(options)).run();
   } catch (refused) {
     return Promise.reject(refused);
   }
 }
 
-function checkGatherOptions(options: GatherOptions): void {
+/** The options as they are now: whoever changes them while it runs changes nothing. */
+function gatherSettings(options: GatherOptions): GatherOptions {
   checkObject('options', options);
   const { concurrency, limiter, signal, stopWhen, onProgress } = options;
   if (concurrency !== undefined) checkLimit('concurrency', concurrency);
@@ -97,9 +97,11 @@ function checkGatherOptions(options: GatherOptions): void {
   }
   if (stopWhen !== undefined) checkFunction('stopWhen', stopWhen);
   if (onProgress !== undefined) checkFunction('onProgress', onProgress);
-  if (signal === undefined) return;
-  checkSignal('signal', signal);
-  if (signal.aborted) throw signal.reason;
+  if (signal !== undefined) {
+    checkSignal('signal', signal);
+    if (signal.aborted) throw signal.reason;
+  }
+  return { concurrency, limiter, signal, stopWhen, onProgress };
 }
 
 /** On the channel `latchkey:gather`: a run has ended, without an error of its source and without an abort. */

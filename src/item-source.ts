@@ -28,6 +28,14 @@ export function itemSource<T>(items: Iterable<T> | AsyncIterable<T>): ItemSource
   throw new TypeError(`items must be an iterable or an async iterable, got ${printable(items)}`);
 }
 
+const finished = { done: true, value: undefined } as const;
+
+/** As `for…of` has it: steps are objects, and `done` need only be truthy. Otherwise a source would never end. */
+function isLast(step: IteratorResult<unknown, unknown>): boolean {
+  if (typeof step === 'object' && step !== null) return Boolean(step.done);
+  throw new TypeError(`items must be iterable: next() must give an object, got ${printable(step)}`);
+}
+
 class SyncSource<T> implements ItemSource<T> {
   readonly total: number | undefined;
   readonly #iterator: Iterator<T, unknown>;
@@ -42,10 +50,10 @@ class SyncSource<T> implements ItemSource<T> {
     // One that throws has ended too; it is asked nothing more.
     const ended = this.#ended;
     this.#ended = true;
-    if (ended) return { done: true, value: undefined };
+    if (ended) return finished;
     const step = this.#iterator.next();
-    this.#ended = step.done === true;
-    return step;
+    this.#ended = isLast(step);
+    return this.#ended ? finished : step;
   }
 
   stop(): void {}
@@ -68,7 +76,7 @@ export class AsyncSource<T> implements ItemSource<T> {
 
   next(): Promise<IteratorResult<T, unknown>> {
     return new Promise((resolve, reject) => {
-      this.#giveUpPull = () => resolve({ done: true, value: undefined });
+      this.#giveUpPull = () => resolve(finished);
       this.#pull().then(resolve, reject);
     });
   }
@@ -77,8 +85,8 @@ export class AsyncSource<T> implements ItemSource<T> {
     this.#owesItem = true;
     try {
       const step = await this.#iterator.next();
-      this.#ended = step.done === true;
-      return step;
+      this.#ended = isLast(step);
+      return this.#ended ? finished : step;
     } catch (error) {
       this.#ended = true;
       throw error;

@@ -169,7 +169,7 @@ class SemaphoreState implements QueueOwner {
   tryTake(weight: number): boolean {
     if (this.closed) throw new ClosedError('the semaphore');
     if (weight > this.#mostHeld) {
-      throw new RangeError(`weight must be at most the limit of ${this.#mostHeld}, got ${weight}`);
+      throw new RangeError(`weight must be at most ${this.#mostHeld}, got ${weight}`);
     }
     if (this.queue.size > 0 || !this.#fits(weight)) return false;
     this.held += weight;

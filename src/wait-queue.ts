@@ -101,7 +101,7 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>>, Abortable, Expirable 
 
   /** Takes the waiter out of everything it stands in; false when it had left before. */
   leave(): boolean {
-    if (this.list?.remove(this) !== true) return false;
+    if (!this.list?.remove(this)) return false;
     this.#abort?.cancel();
     this.#deadline?.cancel();
     return true;
@@ -114,7 +114,7 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>>, Abortable, Expirable 
   /** Ends the wait with an error of the package's own. */
   refuse(makeError: () => Error): void {
     // Only a wait that may time out has a last reaction that makes the error where its caller is known.
-    this.#reject?.(this.#deadline === undefined ? makeError() : new DeferredError(makeError));
+    this.#reject?.(this.#deadline ? new DeferredError(makeError) : makeError());
   }
 
   onAbort(reason: unknown): void {
@@ -164,7 +164,12 @@ export class WaitQueue<T, D = void> {
     const wait = new Promise<T>((resolve, reject) => {
       const waiter = new Waiter(this, demand, resolve, reject);
       this.#waiters.push(waiter);
-      waiter.watch(terms);
+      try {
+        waiter.watch(terms);
+      } catch (error) {
+        // A signal that cannot be listened to: this caller leaves, or nobody after him would have his turn.
+        waiter.onAbort(error);
+      }
     });
     return terms.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwMade);
   }

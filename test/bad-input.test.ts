@@ -1,22 +1,8 @@
 /**
- * Bad arguments of everything but the pool (test/pool/bad-input.test.ts): refused at once, by name and with the value,
- * and nothing is held afterwards. What returns a promise rejects, everything else throws.
+ * Bad arguments, by example: what the message tells of the value, and what becomes of the lock. Every argument of every public
+ * function is in bad-input.property.test.ts, those that misbehave are in bad-input.misbehaving.test.ts, the pool's in test/pool.
  */
-import {
-  AdaptiveSemaphore,
-  AimdLimit,
-  constant,
-  decorrelated,
-  exponential,
-  gatherSettled,
-  KeyedMutex,
-  type LimitAlgorithm,
-  littlesLaw,
-  Mutex,
-  RetryBudget,
-  retry,
-  Semaphore,
-} from 'latchkey';
+import { KeyedMutex, Mutex, Semaphore } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { drained, lockLikes, watch } from './support/lock-likes.js';
 
@@ -98,71 +84,6 @@ async function rejectionOf(call: () => Promise<unknown>): Promise<unknown> {
 }
 
 describe('what does not return a promise throws', () => {
-  const algorithm: LimitAlgorithm = { limit: 1, onSample() {} };
-  const law = { items: 10, durationMs: 10, withinMs: 10 };
-  const rows: [what: string, name: string, values: Bad[], call: (value: never) => unknown][] = [
-    ['Semaphore', 'limit', [[undefined, TypeError, 'undefined'], ...noLimits], (v) => new Semaphore(v)],
-    ['Semaphore', 'options', noObjects, (v) => new Semaphore(1, v)],
-    ['Semaphore', 'maxWaiting', noCounts, (maxWaiting) => new Semaphore(1, { maxWaiting })],
-    ['AdaptiveSemaphore', 'options', noObjects, (v) => new AdaptiveSemaphore(v)],
-    ['AdaptiveSemaphore', 'maxWaiting', noCounts, (v) => new AdaptiveSemaphore({ maxWaiting: v })],
-    ['AdaptiveSemaphore', 'algorithm', noObjects, (v) => new AdaptiveSemaphore({ algorithm: v })],
-    [
-      'AdaptiveSemaphore',
-      'algorithm.onSample',
-      noFunctions,
-      (onSample) => new AdaptiveSemaphore({ algorithm: { limit: 1, onSample } }),
-    ],
-    [
-      'AdaptiveSemaphore',
-      'limit',
-      [...noLimits],
-      (limit) => new AdaptiveSemaphore({ algorithm: { ...algorithm, limit } }),
-    ],
-    ['AdaptiveSemaphore', 'classify', noFunctions, (classify) => new AdaptiveSemaphore({ classify })],
-    [
-      'AdaptiveSemaphore',
-      'onLimitChange',
-      noFunctions,
-      (onLimitChange) => new AdaptiveSemaphore({ onLimitChange }),
-    ],
-    ['AimdLimit', 'options', noObjects, (v) => new AimdLimit(v)],
-    ['AimdLimit', 'initial', [...noLimits, infinite], (initial) => new AimdLimit({ initial })],
-    ['AimdLimit', 'min', [...noLimits, infinite], (min) => new AimdLimit({ min })],
-    ['AimdLimit', 'max', [...noLimits, infinite], (max) => new AimdLimit({ max })],
-    ['littlesLaw', 'options', [[undefined, TypeError, 'undefined'], ...noObjects], (v) => littlesLaw(v)],
-    ['littlesLaw', 'items', [...noDurations, infinite], (items) => littlesLaw({ ...law, items })],
-    ['littlesLaw', 'durationMs', [...noDurations, infinite], (v) => littlesLaw({ ...law, durationMs: v })],
-    [
-      'littlesLaw',
-      'withinMs',
-      [...noDurations, [0, RangeError, '0']],
-      (withinMs) => littlesLaw({ ...law, withinMs }),
-    ],
-    ['littlesLaw', 'min', noLimits, (min) => littlesLaw({ ...law, min })],
-    ['littlesLaw', 'max', noLimits, (max) => littlesLaw({ ...law, max })],
-    ['exponential', 'options', noObjects, (v) => exponential(v)],
-    ['exponential', 'initialMs', [...noDurations, infinite], (initialMs) => exponential({ initialMs })],
-    ['exponential', 'maxMs', [...noDurations, infinite], (maxMs) => exponential({ maxMs })],
-    ['exponential', 'factor', [...noDurations, infinite], (factor) => exponential({ factor })],
-    ['exponential', 'jitter', [['some', TypeError, '"some"']], (jitter) => exponential({ jitter })],
-    ['constant', 'delayMs', [...noDurations, infinite], (v) => constant(v)],
-    ['decorrelated', 'options', noObjects, (v) => decorrelated(v)],
-    ['decorrelated', 'initialMs', [...noDurations, infinite], (initialMs) => decorrelated({ initialMs })],
-    ['decorrelated', 'maxMs', [...noDurations, infinite], (maxMs) => decorrelated({ maxMs })],
-    ['RetryBudget', 'options', noObjects, (v) => new RetryBudget(v)],
-    ['RetryBudget', 'ratio', [...noDurations, infinite], (ratio) => new RetryBudget({ ratio })],
-    ['RetryBudget', 'minPerSecond', [...noDurations, infinite], (v) => new RetryBudget({ minPerSecond: v })],
-  ];
-  test.each(rows)('%s: %s', (_what, name, values, call) => {
-    for (const bad of values)
-      refused(
-        thrownBy(() => call(bad[0] as never)),
-        name,
-        bad,
-      );
-  });
-
   test('a limit that is refused leaves the one in force', () => {
     const semaphore = new Semaphore(2);
     for (const bad of noLimits) {
@@ -189,33 +110,6 @@ describe('what does not return a promise throws', () => {
 
 describe('what returns a promise rejects', () => {
   const work = () => 'value';
-  const gather = (options: object) => gatherSettled([1], work, options);
-  const attempt = (options: object) => retry(work, options);
-  const rows: [what: string, name: string, values: Bad[], call: (value: never) => Promise<unknown>][] = [
-    ['gatherSettled', 'items', noIterables, (items) => gatherSettled(items, work)],
-    ['gatherSettled', 'worker', noFunctions, (worker) => gatherSettled([1], worker)],
-    ['gatherSettled', 'options', noObjects, (options) => gather(options)],
-    ['gatherSettled', 'concurrency', noLimits, (concurrency) => gather({ concurrency })],
-    ['gatherSettled', 'limiter', noObjects, (limiter) => gather({ limiter })],
-    ['gatherSettled', 'limiter.run', noFunctions, (run) => gather({ limiter: { run } })],
-    ['gatherSettled', 'signal', noSignals, (signal) => gather({ signal })],
-    ['gatherSettled', 'stopWhen', noFunctions, (stopWhen) => gather({ stopWhen })],
-    ['gatherSettled', 'onProgress', noFunctions, (onProgress) => gather({ onProgress })],
-    ['retry', 'task', noFunctions, (task) => retry(task)],
-    ['retry', 'options', noObjects, (options) => attempt(options)],
-    ['retry', 'attempts', noLimits, (attempts) => attempt({ attempts })],
-    ['retry', 'backoff', noFunctions, (backoff) => attempt({ backoff })],
-    ['retry', 'attemptTimeoutMs', noDurations, (attemptTimeoutMs) => attempt({ attemptTimeoutMs })],
-    ['retry', 'totalTimeoutMs', noDurations, (totalTimeoutMs) => attempt({ totalTimeoutMs })],
-    ['retry', 'shouldRetry', noFunctions, (shouldRetry) => attempt({ shouldRetry })],
-    ['retry', 'retryAfterMs', noFunctions, (retryAfterMs) => attempt({ retryAfterMs })],
-    ['retry', 'onRetry', noFunctions, (onRetry) => attempt({ onRetry })],
-    ['retry', 'budget', noObjects, (budget) => attempt({ budget })],
-    ['retry', 'signal', noSignals, (signal) => attempt({ signal })],
-  ];
-  test.each(rows)('%s: %s', async (_what, name, values, call) => {
-    for (const bad of values) refused(await rejectionOf(() => call(bad[0] as never)), name, bad);
-  });
 
   test('Semaphore: weight', async () => {
     const semaphore = new Semaphore(1);

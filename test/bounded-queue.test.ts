@@ -110,6 +110,20 @@ describe('bounded queue: when it is full', () => {
     expect(await queue.offer(0, { critical: true })).toBe(false);
   });
 
+  test('sample: what is drawn must be less than the share that is let in', async () => {
+    const queue = new BoundedQueue<number>({ capacity: 40, policy: 'sample', random: () => 0.05 });
+    for (let i = 0; i < 39; i++) await queue.offer(i, { critical: true });
+    expect(await queue.offer(39)).toBe(false);
+  });
+
+  test('only sample thins out: the others take whatever has room', async () => {
+    for (const policy of ['wait', 'reject', 'drop-oldest', 'drop-newest'] as const) {
+      const queue = new BoundedQueue<number>({ capacity: 40, policy, random: () => 0.99 });
+      const taken = await Promise.all(Array.from({ length: 40 }, (_, i) => queue.offer(i)));
+      expect([policy, taken.every(Boolean), queue.size]).toEqual([policy, true, 40]);
+    }
+  });
+
   test('what a listener throws is not the producer’s concern', async () => {
     const boom = () => {
       throw new Error('boom');
@@ -194,6 +208,34 @@ describe('bounded queue: taking', () => {
     expect(waiting.reason).toBeInstanceOf(ClosedError);
     expect(await left(queue)).toEqual([1, 2, 3]);
     expect(await left(queue)).toEqual([]);
+  });
+});
+
+describe('bounded queue: what is told', () => {
+  test('a consumer who waits too long is told how things stood', async () => {
+    const queue = new BoundedQueue<number>({ capacity: 3 });
+    await queue.offer(1);
+    const batch = await queue.take();
+    const late = queue.take(1, { waitTimeoutMs: 0 });
+    await expect(late).rejects.toMatchObject({ code: 'ERR_WAIT_TIMEOUT', held: 1, waiting: 0, limit: 3 });
+    batch.done();
+  });
+
+  test('a closed queue says so, to producers who wait and to those who come', async () => {
+    const queue = new BoundedQueue<number>({ capacity: 1 });
+    await queue.offer(1);
+    const waiting = queue.offer(2);
+    queue.close();
+    queue.close();
+    for (const offer of [waiting, queue.offer(3)]) {
+      await expect(offer).rejects.toMatchObject({ code: 'ERR_CLOSED', message: 'the queue is closed' });
+    }
+  });
+
+  test('a wrong policy is told which there are', () => {
+    expect(() => new BoundedQueue({ capacity: 1, policy: 'drop' as never })).toThrow(
+      'policy must be one of wait, reject, drop-oldest, drop-newest, sample, got "drop"',
+    );
   });
 });
 

@@ -79,7 +79,7 @@ describe('semaphore', () => {
   test('a weight above the limit is refused at once; above a limit lowered later it waits', async () => {
     const semaphore = new Semaphore(2);
     await expect(semaphore.acquire({ weight: 3 })).rejects.toThrow(
-      new RangeError('weight must be at most the limit of 2, got 3'),
+      new RangeError('weight must be at most 2, got 3'),
     );
     const holder = await semaphore.acquire();
     const heavy = watch(semaphore.acquire({ weight: 2 }));
@@ -137,6 +137,30 @@ describe('semaphore', () => {
     expect(idle.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled']);
   });
 
+  test('idle() is not over while something is held, nor while somebody waits for more than there is', async () => {
+    const semaphore = new Semaphore(3);
+    const holder = await semaphore.acquire();
+    const whileHeld = watch(semaphore.idle());
+    const heavy = watch(semaphore.acquire({ weight: 3 }));
+    semaphore.limit = 2;
+    holder.release();
+    const whileWanted = watch(semaphore.idle());
+    await drained();
+    expect([semaphore.held, semaphore.waiting]).toEqual([0, 1]);
+    expect([whileHeld.state, whileWanted.state, heavy.state]).toEqual(['pending', 'pending', 'pending']);
+    semaphore.limit = 3;
+    await drained();
+    heavy.value?.release();
+    await drained();
+    expect([whileHeld.state, whileWanted.state]).toEqual(['fulfilled', 'fulfilled']);
+
+    const lone = await semaphore.acquire();
+    const idle = watch(semaphore.idle());
+    await drained();
+    expect(idle.state).toBe('pending');
+    lone.release();
+  });
+
   test('idle() resolves after close() when the holders have finished', async () => {
     const semaphore = new Semaphore(1);
     const holder = await semaphore.acquire();
@@ -145,6 +169,7 @@ describe('semaphore', () => {
     semaphore.close();
     semaphore.close();
     await drained();
+    expect(waiter.reason).toMatchObject({ code: 'ERR_CLOSED', message: 'the semaphore is closed' });
     expect([waiter.state, idle.state]).toEqual(['rejected', 'pending']);
     holder.release();
     await drained();
@@ -154,6 +179,10 @@ describe('semaphore', () => {
 
   test('a permit works with using', async () => {
     const semaphore = new Semaphore(1);
+    const kept = await semaphore.acquire();
+    expect(kept.released).toBe(false);
+    kept.release();
+    expect(kept.released).toBe(true);
     {
       using permit = await semaphore.acquire();
       expect([semaphore.held, permit.released]).toEqual([1, false]);

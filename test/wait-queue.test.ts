@@ -88,6 +88,46 @@ describe('wait queue', () => {
     expect(new Set(waits.map(({ reason }) => reason)).size).toBe(3);
   });
 
+  test('one who joined with a callback is not told when all are refused', () => {
+    const owner = new Owner();
+    const onGrant = vi.fn();
+    owner.queue.join(onGrant);
+    owner.queue.refuseAll(() => new Error('closed'));
+    expect([owner.queue.size, owner.left]).toEqual([0, []]);
+    expect(onGrant).not.toHaveBeenCalled();
+  });
+
+  test('a grant reaches one who waits for ever in one microtask, one who may time out in two', async () => {
+    const { queue } = new Owner();
+    const forEver = watch(queue.wait(waitTerms(undefined)));
+    const atMost = watch(queue.wait(waitTerms({ waitTimeoutMs: 10 })));
+    queue.grant('a');
+    queue.grant('b');
+    await undefined;
+    expect([forEver.state, atMost.state]).toEqual(['fulfilled', 'pending']);
+    await undefined;
+    expect(atMost.state).toBe('fulfilled');
+  });
+
+  test('the error of a timeout has a cause only where the owner knows one', async () => {
+    const owner = new Owner();
+    const plain = watch(owner.queue.wait(waitTerms({ waitTimeoutMs: 10 })));
+    vi.advanceTimersByTime(10);
+    await drained();
+    expect(Object.hasOwn(plain.reason as Error, 'cause')).toBe(false);
+    const cause = new Error('the backend is down');
+    const explained = watch(
+      new WaitQueue({
+        describe: (waitedMs) => owner.describe(waitedMs),
+        onLeave() {},
+        cause: () => ({ cause }),
+      }).wait(waitTerms({ waitTimeoutMs: 10 })),
+    );
+    vi.advanceTimersByTime(10);
+    await drained();
+    expect((explained.reason as Error).cause).toBe(cause);
+  });
+
   test('one who joined with a callback leaves by himself, and is not told', () => {
     const owner = new Owner();
     const onGrant = vi.fn();

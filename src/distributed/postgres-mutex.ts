@@ -40,7 +40,7 @@ export class PostgresMutex<K extends string | number | bigint = string> implemen
   constructor(pool: PostgresPool, options: PostgresMutexOptions) {
     checkPool(pool);
     checkObject('options', options);
-    const { mode, namespace = 'latchkey', table = defaultTable, ttlMs = 10_000 } = options;
+    const { mode, namespace = 'latchkey', table = defaultTable, ttlMs = 10_000, maxHoldMs } = options;
     if (mode !== 'session' && mode !== 'leaseTable') {
       throw new TypeError(`mode must be 'session' or 'leaseTable', got ${printable(mode)}`);
     }
@@ -53,7 +53,7 @@ export class PostgresMutex<K extends string | number | bigint = string> implemen
     }
     const engine =
       mode === 'session' ? new SessionEngine(pool, namespace) : new LeaseTableEngine(pool, namespace, table);
-    this.#keeper = new LeaseKeeper<K>(this, engine, nameOf, options);
+    this.#keeper = new LeaseKeeper<K>(this, engine, nameOf, { ttlMs, maxHoldMs });
   }
 
   /**

@@ -1,0 +1,60 @@
+import * as core from 'latchkey';
+import { aFunction, duration, limit, may, object } from '../support/wrong-values.js';
+import { add, addKeyedLock, addOptions, idleStage, onNothing } from './row.js';
+
+const connector = { connect: () => ({}), close() {} };
+const pool = () => {
+  const subject = new core.ConnectionPool<object, string>(connector, { max: 1 });
+  const stage = idleStage(subject, () => {
+    const { leased, waiting, connecting } = subject.stats();
+    return leased + waiting + connecting === 0;
+  });
+  return stage;
+};
+const poolAsLock = () => {
+  const { subject, ...rest } = pool();
+  const lock = {
+    run: (key: never, task: never, options?: core.WaitOptions) => subject.use(key, task, options),
+    acquire: (key: never, options?: core.WaitOptions) => subject.acquire(key, options),
+  };
+  return { subject: lock as unknown as core.KeyedLock<never>, ...rest };
+};
+addKeyedLock('ConnectionPool', 'a' as never, poolAsLock, 'use');
+add('rejects', 'ConnectionPool.close', pool, {
+  options: [may(object), (subject, options) => subject.close(options)],
+  graceMs: [may(duration), (subject, graceMs) => subject.close({ graceMs })],
+});
+const bounds = ['max', 'maxPerKey', 'leasesPerConnection', 'maxConnecting', 'maxWaiting'];
+const durations = [
+  ...['waitTimeoutMs', 'connectTimeoutMs', 'closeTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs'],
+  ...['validateAfterIdleMs', 'validateTimeoutMs', 'leakWarnAfterMs'],
+];
+addOptions(
+  'throws',
+  'ConnectionPool',
+  {
+    ...Object.fromEntries(bounds.map((name) => [name, may(limit)])),
+    ...Object.fromEntries(durations.map((name) => [name, may(duration)])),
+    onEvent: may(aFunction),
+  },
+  (value) => new core.ConnectionPool(connector, value),
+);
+add('throws', 'ConnectionPool', onNothing, {
+  connector: [object, (_, value) => new core.ConnectionPool(value)],
+});
+for (const hook of [
+  'connect',
+  'close',
+  'isAlive',
+  'validate',
+  'reset',
+  'isReusable',
+  'ref',
+  'unref',
+  'keyId',
+]) {
+  const allows = hook in connector ? aFunction : may(aFunction);
+  add('throws', 'ConnectionPool', onNothing, {
+    [`connector.${hook}`]: [allows, (_, value) => new core.ConnectionPool({ ...connector, [hook]: value })],
+  });
+}
