@@ -1,0 +1,314 @@
+/** Uses every export once, as a user would: compiled against the package by each TypeScript, never run. */
+import {
+  type AdaptivePermit,
+  AdaptiveSemaphore,
+  type AdaptiveSemaphoreOptions,
+  AimdLimit,
+  type AttemptContext,
+  AttemptTimeoutError,
+  type Awaitable,
+  type Backoff,
+  ClosedError,
+  type CloseReason,
+  type ConnectContext,
+  ConnectError,
+  ConnectionPool,
+  type ConnectionPoolEvent,
+  type ConnectionPoolOptions,
+  type ConnectionPoolStats,
+  type Connector,
+  classifyOutcome,
+  constant,
+  type DecorrelatedOptions,
+  decorrelated,
+  ElasticLimit,
+  type ExponentialOptions,
+  exponential,
+  type Gathered,
+  type GatherOptions,
+  type GatherProgress,
+  type GatherResult,
+  gatherSettled,
+  type Jitter,
+  type KeyedLock,
+  KeyedMutex,
+  type KeyLease,
+  type Lease,
+  LeaseLostError,
+  type LimitAlgorithm,
+  type LimitBounds,
+  type Limiter,
+  type LimitSample,
+  type LittlesLawOptions,
+  littlesLaw,
+  Mutex,
+  type Outcome,
+  type Permit,
+  QueueFullError,
+  RetryBudget,
+  type RetryBudgetOptions,
+  type RetryOptions,
+  retry,
+  Semaphore,
+  type SemaphoreOptions,
+  type SemaphoreStats,
+  VegasLimit,
+  type WaitOptions,
+  WaitTimeoutError,
+  type WeightedWaitOptions,
+} from 'latchkey';
+import {
+  type Batch,
+  BoundedQueue,
+  type BoundedQueueOptions,
+  type OfferOptions,
+  type OverflowPolicy,
+  type OverflowReport,
+} from 'latchkey/bounded-queue';
+import {
+  channelNames,
+  type EventLoopBlockMessage,
+  exposeKeys,
+  type GatherMessage,
+  type LeaseLostMessage,
+  type LimitMessage,
+  type OverflowMessage,
+  type PoolAcquireMessage,
+  type PoolEventMessage,
+  type PoolReleaseMessage,
+  type RetryMessage,
+  type WaitMessage,
+} from 'latchkey/diagnostics';
+import {
+  type BlockCause,
+  type EventLoopBlock,
+  type EventLoopMonitor,
+  type EventLoopMonitorOptions,
+  type EventLoopStats,
+  monitorEventLoop,
+  yieldEvery,
+} from 'latchkey/event-loop';
+import {
+  type GetOrCreate,
+  getOrCreate,
+  type Isolation,
+  isLockTimeout,
+  isTransactionConflict,
+  isUniqueViolation,
+  type LockedTransactionOptions,
+  leaseTableSchema,
+  lockedTransaction,
+  OutcomeUnknownError,
+  PoolerError,
+  type PostgresClient,
+  PostgresMutex,
+  type PostgresMutexOptions,
+  type PostgresPool,
+  type PostgresResult,
+  PostgresSemaphore,
+  type PostgresSemaphoreOptions,
+  RolledBackError,
+  retryTransaction,
+  sqlStateOf,
+  type TransactionOptions,
+  updateVersioned,
+  VersionConflictError,
+  type VersionedUpdate,
+} from 'latchkey/postgres';
+import {
+  RedisMutex,
+  type RedisMutexOptions,
+  RedisSemaphore,
+  type RedisSemaphoreOptions,
+  type RedisSend,
+} from 'latchkey/redis';
+import { SingleFlight } from 'latchkey/single-flight';
+
+// A variable that may be undefined is what most callers have: it must be welcome with exactOptionalPropertyTypes too.
+export async function locks(signal: AbortSignal | undefined): Promise<string> {
+  const wait: WaitOptions = { signal, waitTimeoutMs: 100 };
+  const mutex = new Mutex();
+  const permit: Permit = mutex.tryAcquire() ?? (await mutex.acquire(wait));
+  permit.release();
+  const keyed: KeyedLock<string> & { readonly size: number } = new KeyedMutex<string>();
+  const lease: KeyLease<string> = await keyed.acquire('a', wait);
+  await lease.release();
+  const token: bigint = await keyed.run('a', ({ token }) => token, wait);
+  const both: number = await new KeyedMutex<string>().runAll(['a', 'b'], () => Promise.resolve(1), wait);
+  return `${token} ${both} ${keyed.size}`;
+}
+
+export async function semaphores(maxWaiting: number | undefined): Promise<SemaphoreStats> {
+  const options: SemaphoreOptions = { maxWaiting };
+  const heavy: WeightedWaitOptions = { weight: 2 };
+  const semaphore = new Semaphore(3, options);
+  const text: string = await semaphore.run(async () => 'text', heavy);
+  semaphore.limit = text.length;
+  const limiters: Limiter[] = [semaphore, new Mutex(), adaptive()];
+  await Promise.all(limiters.map((limiter) => limiter.run(() => undefined)));
+  return semaphore.stats();
+}
+
+function adaptive(): AdaptiveSemaphore {
+  const bounds: LimitBounds = { initial: 4, min: 1, max: 10 };
+  const work: LittlesLawOptions = { items: 10, durationMs: 5, withinMs: 50 };
+  const own: LimitAlgorithm = {
+    limit: littlesLaw(work),
+    onSample: (sample: LimitSample) => void sample.held,
+  };
+  const laws: LimitAlgorithm[] = [own, new ElasticLimit(bounds), new AimdLimit(bounds), new VegasLimit()];
+  const classify = (result: PromiseSettledResult<unknown>): Outcome => classifyOutcome(result);
+  const options: AdaptiveSemaphoreOptions = {
+    algorithm: laws[0],
+    classify,
+    onLimitChange: ({ from, to }) => from - to,
+  };
+  return new AdaptiveSemaphore(options);
+}
+
+export async function adaptivePermit(): Promise<void> {
+  const permit: AdaptivePermit = await adaptive().acquire();
+  permit.release('overload');
+}
+
+interface Socket {
+  end(): void;
+}
+
+export async function pools(
+  open: (host: string, signal: AbortSignal) => Promise<Socket>,
+): Promise<ConnectionPoolStats> {
+  const closed: CloseReason[] = [];
+  const events: ConnectionPoolEvent[] = [];
+  const connector: Connector<Socket, string> = {
+    connect: (host: string, { signal }: ConnectContext) => open(host, signal),
+    close(socket, reason) {
+      closed.push(reason);
+      socket.end();
+    },
+  };
+  const options: ConnectionPoolOptions = { max: 10, onEvent: (event) => events.push(event) };
+  const pool = new ConnectionPool(connector, options);
+  const ended: string = await pool.use('host', (socket, lease) => {
+    socket.end();
+    return lease.key;
+  });
+  const lease: Lease<Socket, string> = await pool.acquire(ended, { waitTimeoutMs: 10 });
+  lease.release(new Error('broken'));
+  const single = new ConnectionPool({ connect: () => ({ n: 1 }), close: () => {} });
+  const n: number = await single.use((connection) => connection.n);
+  await single.close({ graceMs: n });
+  return pool.stats();
+}
+
+export async function gathering(signal: AbortSignal | undefined): Promise<string[]> {
+  const stopWhen = ({ failed }: GatherProgress): boolean => failed > 0;
+  const options: GatherOptions = { concurrency: 4, signal, stopWhen };
+  const gathered: Gathered<number, string> = await gatherSettled([1, 2], (n) => n.toFixed(), options);
+  const last: GatherResult<number, string> | undefined = gathered.results.at(-1);
+  return last?.status === 'fulfilled' ? [last.value] : gathered.valuesOrThrow();
+}
+
+export async function retrying(): Promise<number> {
+  const jitter: Jitter = 'equal';
+  const spread: ExponentialOptions = { initialMs: 10, jitter };
+  const wide: DecorrelatedOptions = { initialMs: 10, maxMs: 100 };
+  const backoffs: Backoff[] = [exponential(spread), decorrelated(wide), constant(5)];
+  const rates: RetryBudgetOptions = { ratio: 0.2 };
+  const options: RetryOptions = { attempts: 2, backoff: backoffs[0], budget: new RetryBudget(rates) };
+  const task = ({ attempt, signal }: AttemptContext): Awaitable<number> => (signal.aborted ? 0 : attempt);
+  return retry(task, options);
+}
+
+export function codes(error: unknown): string {
+  if (error instanceof WaitTimeoutError || error instanceof QueueFullError)
+    return `${error.code} ${error.waiting}`;
+  if (error instanceof AttemptTimeoutError) return `${error.code} ${error.attempt}`;
+  if (error instanceof ConnectError) return `${error.code} ${String(error.cause)}`;
+  if (error instanceof ClosedError || error instanceof LeaseLostError) return error.code;
+  if (error instanceof RolledBackError || error instanceof OutcomeUnknownError) return error.code;
+  if (error instanceof VersionConflictError || error instanceof PoolerError) return error.code;
+  return String(error);
+}
+
+export async function queues(): Promise<readonly string[]> {
+  const policy: OverflowPolicy = 'drop-oldest';
+  const onOverflow = ({ count, fill }: OverflowReport) => count + fill;
+  const options: BoundedQueueOptions<string> = { capacity: 10, policy, onOverflow };
+  const queue = new BoundedQueue<string>(options);
+  const urgent: OfferOptions = { critical: true, signal: undefined };
+  const isIn: boolean = await queue.offer('item', urgent);
+  const batch: Batch<string> = await queue.take(isIn ? 5 : 1);
+  batch.done();
+  queue.close();
+  const items: string[] = [];
+  for await (const item of queue) items.push(item);
+  return [...batch.items, ...items];
+}
+
+export async function flights(): Promise<number> {
+  const flights = new SingleFlight<string, number>();
+  return flights.run('key', (signal) => (signal.aborted ? 0 : 1), { waitTimeoutMs: 10 });
+}
+
+export async function eventLoop(): Promise<EventLoopStats> {
+  const causes: BlockCause[] = [];
+  const onBlock = (block: EventLoopBlock) => causes.push(block.cause);
+  const options: EventLoopMonitorOptions = { thresholdMs: 20, onBlock };
+  const monitor: EventLoopMonitor = monitorEventLoop(options);
+  await yieldEvery(5)();
+  monitor.stop();
+  return monitor.stats();
+}
+
+export interface Messages {
+  [channelNames.wait]: WaitMessage;
+  [channelNames.poolAcquire]: PoolAcquireMessage;
+  [channelNames.poolRelease]: PoolReleaseMessage;
+  [channelNames.poolEvent]: PoolEventMessage;
+  [channelNames.limit]: LimitMessage;
+  [channelNames.retry]: RetryMessage;
+  [channelNames.gather]: GatherMessage;
+  [channelNames.queueOverflow]: OverflowMessage;
+  [channelNames.leaseLost]: LeaseLostMessage;
+  [channelNames.eventLoopBlock]: EventLoopBlockMessage;
+}
+
+export function told(message: Messages['latchkey:limit']): number {
+  exposeKeys(false);
+  return message.to - message.from;
+}
+
+export async function postgres(pool: PostgresPool): Promise<unknown> {
+  const sessions: PostgresMutexOptions = { mode: 'session', namespace: 'app' };
+  const places: PostgresSemaphoreOptions = { name: 'reports', ttlMs: 5_000 };
+  const limiter: Limiter = new PostgresSemaphore(pool, 3, places);
+  const lock: KeyedLock<string> = new PostgresMutex(pool, sessions);
+  await limiter.run(() => lock.run('key', ({ token }) => token));
+  const isolation: Isolation = 'repeatable read';
+  const options: TransactionOptions = { isolation, attempts: 5 };
+  const within: LockedTransactionOptions = { waitTimeoutMs: 100 };
+  const select = (client: PostgresClient): Promise<PostgresResult> => client.query(leaseTableSchema(), []);
+  await retryTransaction(pool, select, options);
+  await lockedTransaction(pool, 'key', select, within);
+  const row: GetOrCreate<string> = {
+    find: () => undefined,
+    create: () => 'row',
+    isConflict: (error) => isUniqueViolation(error) || isTransactionConflict(error) || isLockTimeout(error),
+  };
+  const update: VersionedUpdate<string> = {
+    read: () => ({ value: 'a', version: 1 }),
+    change: (value) => value.toUpperCase(),
+    write: () => 1,
+  };
+  const { value, created } = await getOrCreate(row);
+  return [value, created, await updateVersioned(update), sqlStateOf(undefined)];
+}
+
+export async function redis(send: RedisSend): Promise<void> {
+  const options: RedisMutexOptions = { ttlMs: 1_000, subscribe: undefined };
+  const places: RedisSemaphoreOptions = { name: 'reports', namespace: 'app' };
+  const lock: KeyedLock<number> = new RedisMutex<number>(send, options);
+  const limiter: Limiter = new RedisSemaphore(send, 2, places);
+  await limiter.run(() => lock.run(1, () => undefined));
+}
