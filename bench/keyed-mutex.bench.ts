@@ -1,10 +1,11 @@
 import { KeyedMutex } from 'latchkey';
+import { resolveInTurn, setAwaitDelete } from './floors.js';
 import { PromiseChainMap } from './naive/promise-chain-map.js';
 import { asyncLockKeyed } from './rivals/async-lock.js';
 import { asyncMutexPerKey } from './rivals/async-mutex.js';
 import type { RunKeyed } from './rivals/rival.js';
 import { operation, scenario } from './stopwatch.js';
-import type { Case, Role, Suite, Target } from './subjects.js';
+import type { Case, Role, Subject, Suite, Target } from './subjects.js';
 import { atMost, countAtMost } from './targets.js';
 
 interface Keyed {
@@ -63,7 +64,7 @@ const manyKeys: Case = {
   rounds: 5,
   budgetMs: 800,
   subjects: [
-    scenario({ name: 'Map set, await, delete', role: 'floor' }, () => setAwaitDelete(100_000)),
+    scenario({ name: 'Map set, await, delete', role: 'floor' }, () => setAwaitDelete(100_000, task)),
     ...crowds(100_000, 1, [atMost(2.2, 'floor'), countAtMost(0, 'keys kept')]),
   ],
 };
@@ -74,12 +75,55 @@ const contendedKeys: Case = {
   rounds: 5,
   budgetMs: 800,
   subjects: [
-    scenario({ name: 'no lock', role: 'floor' }, async () => {
-      await Promise.all(Array.from({ length: 100_000 }, task));
-    }),
+    scenario({ name: 'no lock', role: 'floor' }, noLock),
     ...crowds(1_000, 100, [atMost(7, 'floor'), countAtMost(0, 'keys kept')]),
   ],
 };
+
+const entryAlone: Case = {
+  title: 'KeyedMutex: the entry alone, 1,024 keys in turn',
+  shows: 'What no keyed lock can do without: an entry while its key is held.',
+  warmups: 2,
+  subjects: [
+    operation({ name: 'await task()', role: 'floor' }, task),
+    setAndDelete('Map set, await, delete', new Map()),
+    setAndDelete(
+      'the same, never empty',
+      new Map([
+        [-1, {}],
+        [-2, {}],
+        [-3, {}],
+        [-4, {}],
+      ]),
+    ),
+  ],
+};
+
+function setAndDelete(name: string, held: Map<number, object>): Subject {
+  let turn = 0;
+  return operation({ name, role: 'peer' }, async () => {
+    const key = turn++ & 1_023;
+    held.set(key, {});
+    await task();
+    held.delete(key);
+  });
+}
+
+const waitAlone: Case = {
+  title: 'KeyedMutex: the wait alone, 1,000 keys x 100 callers at once',
+  shows: 'What no queue can do without: a promise per caller, resolved by the one before.',
+  rounds: 5,
+  subjects: [
+    scenario({ name: 'no lock', role: 'floor' }, noLock),
+    scenario({ name: 'a promise each, resolved in turn', role: 'peer' }, async () => {
+      await Promise.all(Array.from({ length: 1_000 }, () => resolveInTurn(100, task)));
+    }),
+  ],
+};
+
+async function noLock(): Promise<void> {
+  await Promise.all(Array.from({ length: 100_000 }, task));
+}
 
 function crowds(keys: number, callersPerKey: number, targets: readonly Target[]) {
   return makers.map(({ name, role, make }) =>
@@ -91,22 +135,13 @@ function crowds(keys: number, callersPerKey: number, targets: readonly Target[])
   );
 }
 
-/** What no keyed lock can do without. */
-async function setAwaitDelete(keys: number): Promise<void> {
-  const held = new Map<number, object>();
-  const callers = Array.from({ length: keys }, async (_, key) => {
-    held.set(key, {});
-    await task();
-    held.delete(key);
-  });
-  await Promise.all(callers);
-}
-
 export const keyedMutex: Suite = {
   name: 'keyed-mutex',
   async run(measure) {
     await measure(keysInTurn);
+    await measure(entryAlone);
     await measure(manyKeys);
     await measure(contendedKeys);
+    await measure(waitAlone);
   },
 };

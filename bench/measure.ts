@@ -5,49 +5,48 @@
  * away. Absolute times mean nothing on another machine. There is no forced garbage collection between samples: it
  * throws compiled code away, and what was measured would be the interpreter.
  */
-import { median, quantile, shuffled } from './statistics.js';
-import type { Case, Counts, Figures, Role, Sample, Subject } from './subjects.js';
+import { type Growth, growthOf } from './growth.js';
+import { RoundFigures, type Rounds } from './round-figures.js';
+import { median, type Spread, shuffled, spreadOf } from './statistics.js';
+import type { Case, Counts, Role, Sample, Subject } from './subjects.js';
 
 export interface Measured {
   readonly name: string;
   readonly role: Role;
-  readonly ms: number;
+  /** Of one operation or of the whole scenario, in the unit of its table. */
+  readonly cost: number;
   /** Half the interquartile range, relative to the median. */
   readonly spread: number;
   readonly rounds: number;
   readonly counts: Counts;
-  /** Its time in multiples of another subject's: median and quartiles over the rounds. */
-  readonly versusNaive?: Ratio;
-  readonly versusFloor?: Ratio;
+  /** Its cost in multiples of another subject's, over the rounds. */
+  readonly versusNaive?: Spread;
+  readonly versusFloor?: Spread;
+  readonly growth?: Growth;
   readonly targets: readonly { label: string; figure: string; ok: boolean }[];
 }
-
-export interface Ratio {
-  readonly median: number;
-  readonly quartiles: readonly [number, number];
-}
-
-type Rounds = ReadonlyMap<Subject, ReadonlyMap<number, Sample>>;
 
 export async function measure(table: Case): Promise<Measured[]> {
   const rounds = await interleave(table);
   const figures = new RoundFigures(rounds);
   const naive = firstOf('naive', table.subjects);
   const floor = firstOf('floor', table.subjects);
+  // Costs at different sizes, as far as each subject came, are nothing to compare.
+  const compares = table.sizes === undefined;
   return table.subjects.map((subject) => {
     const samples = [...rounds.get(subject)!.values()];
-    const times = samples.map(({ ms }) => ms);
-    const ms = median(times);
+    const { median: cost, quartiles } = spreadOf(samples.map((sample) => sample.cost));
     const { name, role, targets = [] } = subject;
     return {
       name,
       role,
-      ms,
-      spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
+      cost,
+      spread: (quartiles[1] - quartiles[0]) / 2 / cost,
       rounds: samples.length,
       counts: medianCounts(samples),
-      ...(naive && { versusNaive: figures.versus(subject, naive) }),
-      ...(floor && { versusFloor: figures.versus(subject, floor) }),
+      ...(compares && naive && { versusNaive: figures.versus(subject, naive) }),
+      ...(compares && floor && { versusFloor: figures.versus(subject, floor) }),
+      ...(table.sizes && { growth: growthOf(rounds.get(subject)!, floor && rounds.get(floor)) }),
       targets: targets.map((target) => ({ label: target.label, ...target.check(figures, name) })),
     };
   });
@@ -74,48 +73,6 @@ async function interleave(table: Case): Promise<Rounds> {
     }
   }
   return samples;
-}
-
-class RoundFigures implements Figures {
-  readonly #rounds: Rounds;
-
-  constructor(rounds: Rounds) {
-    this.#rounds = rounds;
-  }
-
-  ms(subject: string): number {
-    return median(this.#samples(subject).map(({ ms }) => ms));
-  }
-
-  ratio(subject: string, other: string): number {
-    return this.versus(this.#subject(subject), this.#subject(other)).median;
-  }
-
-  count(subject: string, name: string): number {
-    return median(this.#samples(subject).map(({ counts }) => Number(counts?.[name])));
-  }
-
-  versus(subject: Subject, other: Subject): Ratio {
-    const own = this.#rounds.get(subject)!;
-    const others = this.#rounds.get(other)!;
-    let ratios = [...own].flatMap(([round, { ms }]) =>
-      others.has(round) ? [ms / others.get(round)!.ms] : [],
-    );
-    // Two slow subjects may share no round; then the medians have to do.
-    if (ratios.length === 0) ratios = [this.ms(subject.name) / this.ms(other.name)];
-    return { median: median(ratios), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
-  }
-
-  #samples(name: string): Sample[] {
-    return [...this.#rounds.get(this.#subject(name))!.values()];
-  }
-
-  #subject(name: string): Subject {
-    for (const subject of this.#rounds.keys()) {
-      if (subject.name === name || subject.role === name) return subject;
-    }
-    throw new RangeError(`no subject is named ${JSON.stringify(name)}`);
-  }
 }
 
 /** Of numbers the median, of words the last. */

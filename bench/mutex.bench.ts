@@ -1,6 +1,7 @@
 import { Mutex as AsyncMutex } from 'async-mutex';
 import { Sema } from 'async-sema';
 import { Mutex } from 'latchkey';
+import { resolveInTurn } from './floors.js';
 import { increment } from './naive/check-then-act.js';
 import { PromiseChain } from './naive/promise-chain.js';
 import { asyncLock } from './rivals/async-lock.js';
@@ -134,7 +135,9 @@ function crowd(size: number, limit: number, left: readonly string[]): Case {
     rounds: 5,
     budgetMs: 800,
     subjects: [
-      burst({ name: 'a promise each, resolved in turn', role: 'floor' }, size, () => resolveInTurn(size)),
+      burst({ name: 'a promise each, resolved in turn', role: 'floor' }, size, () =>
+        resolveInTurn(size, task),
+      ),
       ...makers
         .filter(({ name }) => !left.includes(name))
         .map(({ name, role, make }) => {
@@ -147,18 +150,6 @@ function crowd(size: number, limit: number, left: readonly string[]): Case {
 
 async function allAtOnce(run: Run, size: number): Promise<void> {
   await Promise.all(Array.from({ length: size }, () => run(task)));
-}
-
-/** What no lock can do without: each caller waits on a promise of its own, and each wakes the next. */
-async function resolveInTurn(size: number): Promise<void> {
-  const wake: (() => void)[] = [];
-  const callers = Array.from({ length: size }, async (_, i) => {
-    await new Promise<void>((resolve) => wake.push(resolve));
-    await task();
-    wake[i + 1]?.();
-  });
-  wake[0]!();
-  await Promise.all(callers);
 }
 
 export const mutex: Suite = {

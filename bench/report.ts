@@ -1,30 +1,22 @@
 /** Tables for people: aligned columns, figures with three digits, targets with ok or MISS. */
-import type { Measured, Ratio } from './measure.js';
-import type { Case, Role } from './subjects.js';
+import type { Growth } from './growth.js';
+import type { Measured } from './measure.js';
+import type { Result } from './results.js';
+import type { Spread } from './statistics.js';
+import type { Role, TableHead } from './subjects.js';
 
-export function printTable(table: Case, rows: readonly Measured[]): void {
-  const counts = [...new Set(rows.flatMap((row) => Object.keys(row.counts)))];
-  const hasNaive = !table.countsOnly && rows.some(({ versusNaive }) => versusNaive !== undefined);
-  const hasFloor = !table.countsOnly && rows.some(({ versusFloor }) => versusFloor !== undefined);
+export interface Column {
+  readonly name: string;
+  cell(row: Measured): string;
+}
+
+export function printTable(table: Result): void {
+  const { rows } = table;
   const hasTarget = rows.some(({ targets }) => targets.length > 0);
-  const header = [
-    'subject',
-    table.time ?? 'time',
-    '±',
-    ...counts,
-    ...(hasNaive ? ['vs naive'] : []),
-    ...(hasFloor ? ['vs floor'] : []),
-    ...(hasTarget ? ['target'] : []),
-  ];
+  const columns = columnsOf(table);
+  const header = [...columns.map(({ name }) => name), ...(hasTarget ? ['target'] : [])];
   const lines = rows.flatMap((row) => {
-    const cells = [
-      label(row.role, row.name),
-      duration(row.ms),
-      row.rounds > 1 ? `${Math.round(row.spread * 100)}%` : '1 run',
-      ...counts.map((name) => count(row.counts[name])),
-      ...(hasNaive ? [speed(row.versusNaive)] : []),
-      ...(hasFloor ? [times(row.versusFloor)] : []),
-    ];
+    const cells = columns.map((column) => column.cell(row));
     const [first = '', ...more] = verdicts(row);
     const below = more.map((target) => [...cells.map(() => ''), target]);
     return hasTarget ? [[...cells, first], ...below] : [cells];
@@ -34,7 +26,7 @@ export function printTable(table: Case, rows: readonly Measured[]): void {
 }
 
 /** Every target of the run in one place. */
-export function printTargets(results: readonly { title: string; rows: readonly Measured[] }[]): void {
+export function printTargets(results: readonly Result[]): void {
   const targets = results.flatMap(({ title, rows }) =>
     rows.flatMap((row) => row.targets.map((target) => ({ title, name: row.name, ...target }))),
   );
@@ -45,13 +37,63 @@ export function printTargets(results: readonly { title: string; rows: readonly M
   }
 }
 
-function label(role: Role, name: string): string {
+/** What a table shows of each row, before its targets. */
+export function columnsOf(table: Result): Column[] {
+  const label: Column = { name: 'subject', cell: ({ role, name }) => labelled(role, name) };
+  return table.sizes === undefined ? [label, ...costColumns(table)] : [label, ...growthColumns(table.sizes)];
+}
+
+function costColumns({ rows, countsOnly, ...head }: Result): Column[] {
+  const counts = [...new Set(rows.flatMap((row) => Object.keys(row.counts)))];
+  const hasNaive = !countsOnly && rows.some(({ versusNaive }) => versusNaive !== undefined);
+  const hasFloor = !countsOnly && rows.some(({ versusFloor }) => versusFloor !== undefined);
+  return [
+    { name: head.time ?? 'time', cell: ({ cost }) => amount(head, cost) },
+    {
+      name: '±',
+      cell: ({ rounds, spread }) => (rounds > 1 ? `${Math.round(spread * 100)}%` : '1 run'),
+    },
+    ...counts.map((name) => ({ name, cell: (row: Measured) => count(row.counts[name]) })),
+    ...(hasNaive ? [{ name: 'vs naive', cell: (row: Measured) => speed(row.versusNaive) }] : []),
+    ...(hasFloor ? floorColumns : []),
+  ];
+}
+
+const floorColumns: readonly Column[] = [
+  { name: 'vs floor', cell: ({ versusFloor }) => times(versusFloor) },
+  { name: 'quartiles', cell: ({ role, versusFloor }) => (role === 'floor' ? '' : quartiles(versusFloor)) },
+];
+
+function growthColumns(sizes: readonly number[]): Column[] {
+  const bySize = sizes.map((size, i) => ({
+    name: `of ${size.toLocaleString('en-US')}`,
+    cell: ({ growth }: Measured) => {
+      const ms = growth?.perOperation[i];
+      return ms === undefined ? 'too slow' : duration(ms);
+    },
+  }));
+  return [
+    ...bySize,
+    { name: 'exponent', cell: ({ growth }) => exponent(growth) },
+    { name: "vs floor's growth", cell: ({ growth }) => times(growth?.versusFloor) },
+  ];
+}
+
+function exponent(growth: Growth | undefined): string {
+  return growth === undefined ? '' : growth.exponent.median.toFixed(2);
+}
+
+function labelled(role: Role, name: string): string {
   return role === 'naive' || role === 'floor' ? `${role}: ${name}` : name;
 }
 
 /** One line per target. */
 function verdicts({ targets }: Measured): string[] {
   return targets.map(({ label: wanted, figure, ok }) => `${ok ? 'ok  ' : 'MISS'} ${wanted}: ${figure}`);
+}
+
+export function amount({ unit }: Pick<TableHead, 'unit'>, cost: number): string {
+  return unit === 'bytes' ? `${Math.round(cost).toLocaleString('en-US')} B` : duration(cost);
 }
 
 export function duration(ms: number): string {
@@ -61,15 +103,19 @@ export function duration(ms: number): string {
 }
 
 /** Speed is easier to read than a share of time: 98x faster rather than 0.0102x. */
-function speed(ratio: Ratio | undefined): string {
+function speed(ratio: Spread | undefined): string {
   if (ratio === undefined) return '';
   const { median } = ratio;
   if (median < 1 / 1.05) return `${digits(1 / median)}x faster`;
   return median > 1.05 ? `${digits(median)}x slower` : 'same';
 }
 
-function times(ratio: Ratio | undefined): string {
+export function times(ratio: Spread | undefined): string {
   return ratio === undefined ? '' : `${digits(ratio.median)}x`;
+}
+
+function quartiles(ratio: Spread | undefined): string {
+  return ratio === undefined || ratio.rounds.length < 2 ? '' : ratio.quartiles.map(digits).join(' to ');
 }
 
 function count(value: number | string | undefined): string {
@@ -77,7 +123,7 @@ function count(value: number | string | undefined): string {
   return typeof value === 'string' ? value : Math.round(value).toLocaleString('en-US');
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -1,134 +1,60 @@
 /**
  * `npm run bench [-- filter ...]`: runs the suites, prints their tables and writes bench/results/latest.json. A filter
  * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
- * What looks like `--name=value` is for the suite.
+ *
+ * `--check` holds our rows against bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
+ * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one.
+ * What else looks like `--name=value` is for the suite.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { adaptiveFleet } from './adaptive/real/fleet.bench.js';
-import { adaptiveHttp } from './adaptive/real/http.bench.js';
-import { adaptivePostgres } from './adaptive/real/postgres.bench.js';
-import { adaptive } from './adaptive.bench.js';
-import { connectionPool } from './connection-pool.bench.js';
-import { postgresLocks } from './distributed/postgres-locks.bench.js';
-import { redisLocks } from './distributed/redis.bench.js';
-import { gatherSettled } from './gather-settled.bench.js';
-import { keyedMutex } from './keyed-mutex.bench.js';
-import { type Measured, measure } from './measure.js';
-import { mutex } from './mutex.bench.js';
-import { postgres } from './postgres.bench.js';
+import { check, updateBudgets } from './check.js';
+import { writePage } from './page/page.js';
 import { printTable, printTargets } from './report.js';
-import { retry } from './retry.bench.js';
-import { semaphore } from './semaphore.bench.js';
-import type { Case, Suite } from './subjects.js';
+import { type Result, type Run, readLatest, thisMachine, writeLatest } from './results.js';
+import { runSuite } from './suite-process.js';
+import { isReported, isWanted, suites } from './suites.js';
 
-const suites: readonly Suite[] = [
-  mutex,
-  keyedMutex,
-  semaphore,
-  gatherSettled,
-  retry,
-  connectionPool,
-  postgres,
-  adaptive,
-  adaptiveHttp,
-  adaptivePostgres,
-  adaptiveFleet,
-  redisLocks,
-  postgresLocks,
-];
-const resultsFile = new URL('../../results/latest.json', import.meta.url);
-
-interface Result {
-  readonly suite: string;
-  readonly title: string;
-  readonly shows: string;
-  readonly rows: readonly Measured[];
-}
-
+const words = process.argv.slice(2);
 const flags = Object.fromEntries(
-  process.argv.slice(2).flatMap((word) => {
-    const [, name, value] = /^--([^=]+)=(.*)$/.exec(word) ?? [];
+  words.flatMap((word) => {
+    const [, name, value] = /^--([^=]+)(?:=(.*))?$/.exec(word) ?? [];
     return name === undefined ? [] : [[name, value ?? '']];
   }),
 );
-const filters = process.argv
-  .slice(2)
-  .filter((word) => !word.startsWith('--'))
-  .map((filter) => filter.toLowerCase());
-const startedMs = performance.now();
-const results: Result[] = [];
-const machine = {
-  node: process.version,
-  flags: process.execArgv,
-  cores: availableParallelism(),
-  commit: commit(),
-  date: new Date().toISOString(),
-};
+const filters = words.filter((word) => !word.startsWith('--')).map((filter) => filter.toLowerCase());
+const wholly = filters.length === 0 && (flags['report'] !== undefined || flags['check'] !== undefined);
+const wanted = suites.filter(wholly ? isReported : (suite) => isWanted(suite, filters));
 
-console.log(
-  `latchkey ${machine.commit}, Node ${machine.node} ${machine.flags.join(' ')}, ${machine.cores} cores, ${machine.date}`,
-);
-console.log('Times are medians, ± half the quartile distance. Compare ratios, not times.');
-const wanted = suites.filter(isWanted);
-for (const suite of wanted) await suite.run((table) => record(suite, table), flags);
-if (results.length === 0 && wanted.some(({ printsItself }) => printsItself)) process.exit();
-if (results.length === 0) {
+if (flags['report'] === 'latest') await writePage(await readLatest());
+else if (flags['check'] === undefined) await bench();
+else if (flags['update'] !== undefined) await updateBudgets({ suites: wanted, filters, flags });
+else if (!(await check({ suites: wanted, filters, flags }))) process.exitCode = 1;
+
+async function bench(): Promise<void> {
+  const startedMs = performance.now();
+  const machine = thisMachine();
+  const { commit, node, cores, date } = machine;
+  console.log(`latchkey ${commit}, Node ${node} ${machine.flags.join(' ')}, ${cores} cores, ${date}`);
+  console.log('Times are medians, ± half the quartile distance. Compare ratios, not times.');
+  const results: Result[] = [];
+  for (const { name: suite, nodeFlags } of wanted) {
+    await runSuite({ suite, nodeFlags, filters, flags }, (result) => {
+      results.push(result);
+      printTable(result);
+    });
+  }
+  if (results.length === 0 && wanted.some(({ printsItself }) => printsItself)) return;
+  if (results.length === 0) return nothingIsCalledSo();
+  printTargets(results);
+  const run: Run = { ...machine, results };
+  await writeLatest(run);
+  console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; bench/results/latest.json`);
+  if (flags['report'] !== undefined) await writePage(run);
+}
+
+function nothingIsCalledSo(): void {
   const names = suites.map(({ name }) => name).join(', ');
   console.error(
     `Nothing is called ${filters.join(' or ')}. There are ${names}, and words of a table's title.`,
   );
-  process.exit(1);
-}
-printTargets(results);
-await writeResults();
-console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; bench/results/latest.json`);
-// Some pools cannot be told to let the process go.
-process.exit();
-
-/** A filter that is a suite's name or part of it means that suite; any other may be part of a table's title. */
-function isWanted(suite: Suite): boolean {
-  if (filters.length === 0) return suite.onDemand !== true;
-  return filters.some((filter) => names(filter, suite) || (namesNothing(filter) && suite.onDemand !== true));
-}
-
-/** `mutex` is the mutex, not the keyed mutex too. */
-function names(filter: string, suite: Suite): boolean {
-  const exact = suites.some(({ name }) => name === filter);
-  return exact ? suite.name === filter : suite.name.includes(filter);
-}
-
-function namesNothing(filter: string): boolean {
-  return !suites.some((suite) => names(filter, suite));
-}
-
-/** Whole words, so that B1 is not B10. */
-function hasWords(title: string, filter: string): boolean {
-  const words = title.toLowerCase().split(/[^a-z0-9,.()]+/);
-  return filter.split(/\s+/).every((word) => words.some((other) => other.replace(/[,.:]$/, '') === word));
-}
-
-async function record(suite: Suite, table: Case): Promise<void> {
-  const wanted = filters.some((filter) => names(filter, suite) || hasWords(table.title, filter));
-  if (filters.length > 0 && !wanted) return;
-  const rows = await measure(table);
-  results.push({ suite: suite.name, title: table.title, shows: table.shows, rows });
-  printTable(table, rows);
-}
-
-async function writeResults(): Promise<void> {
-  await mkdir(new URL('.', resultsFile), { recursive: true });
-  await writeFile(resultsFile, `${JSON.stringify({ ...machine, results }, undefined, 2)}\n`);
-}
-
-function commit(): string {
-  try {
-    return execFileSync('git', ['describe', '--always', '--dirty'], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-    }).trim();
-  } catch {
-    return 'outside git';
-  }
+  process.exitCode = 1;
 }

@@ -51,35 +51,42 @@ function latchkey(): Run {
   return (task) => semaphore.run(task);
 }
 
-const timeouts: Case = {
-  title: 'Semaphore: 10,000 waiters with a timeout that never fires',
-  shows:
-    'What it costs to be able to time out; equal timeouts share a timer, and an error is made only when one fires.',
-  time: 'per waiter',
-  rounds: 9,
-  budgetMs: 800,
-  subjects: [
-    served('latchkey, no timeout', 'floor', () => latchkeyWaiting({})),
-    {
-      ...served('latchkey', 'latchkey', () => latchkeyWaiting({ waitTimeoutMs: 60_000 })),
-      targets: [atMost(1.5, 'floor')],
-    },
-    served('async-mutex', 'peer', asyncMutexWaiting),
-  ],
-};
-
-function served(name: string, role: Subject['role'], wait: () => Promise<unknown>): Subject {
-  return burst({ name, role }, crowdSize, async () => void (await wait()));
+function timeouts(size: number): Case {
+  return {
+    title: `Semaphore: ${size.toLocaleString('en-US')} waiters with a timeout that never fires`,
+    shows:
+      'What it costs to be able to time out; equal timeouts share a timer, and an error is made only when one fires.',
+    time: 'per waiter',
+    rounds: 9,
+    budgetMs: 800,
+    subjects: [
+      served('latchkey, no timeout', 'floor', size, latchkeyWaiting({})),
+      {
+        ...served('latchkey', 'latchkey', size, latchkeyWaiting({ waitTimeoutMs: 60_000 })),
+        targets: [atMost(1.5, 'floor')],
+      },
+      served('async-mutex', 'peer', size, asyncMutexWaiting),
+    ],
+  };
 }
 
-function latchkeyWaiting(options: WaitOptions): Promise<unknown> {
-  const semaphore = new Semaphore(1);
-  return Promise.all(Array.from({ length: crowdSize }, () => semaphore.run(async () => {}, options)));
+function served(name: string, role: Subject['role'], size: number, make: () => Run): Subject {
+  return burst({ name, role }, size, async () => {
+    const run = make();
+    await Promise.all(Array.from({ length: size }, () => run(async () => {})));
+  });
 }
 
-function asyncMutexWaiting(): Promise<unknown> {
+function latchkeyWaiting(options: WaitOptions): () => Run {
+  return () => {
+    const semaphore = new Semaphore(1);
+    return (task) => semaphore.run(task, options);
+  };
+}
+
+function asyncMutexWaiting(): Run {
   const semaphore = withTimeout(new AsyncMutexSemaphore(1), 60_000);
-  return Promise.all(Array.from({ length: crowdSize }, () => semaphore.runExclusive(async () => {})));
+  return (task) => semaphore.runExclusive(task);
 }
 
 export const semaphore: Suite = {
@@ -88,7 +95,9 @@ export const semaphore: Suite = {
     await measure(limitTen);
     await measure(sharedSignal(crowdSize));
     await measure(sharedSignal(10 * crowdSize));
-    await measure(ownSignals);
-    await measure(timeouts);
+    await measure(ownSignals(crowdSize));
+    await measure(ownSignals(10 * crowdSize));
+    await measure(timeouts(crowdSize));
+    await measure(timeouts(10 * crowdSize));
   },
 };

@@ -11,6 +11,26 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
+/** A figure that was taken in several rounds, and how far they were apart. */
+export interface Spread {
+  readonly median: number;
+  readonly quartiles: readonly [number, number];
+  readonly rounds: readonly number[];
+}
+
+export function spreadOf(rounds: readonly number[]): Spread {
+  return { median: median(rounds), quartiles: [quantile(rounds, 0.25), quantile(rounds, 0.75)], rounds };
+}
+
+/** The b of `y = a * x ** b` that fits best: the slope of a line through the logarithms. */
+export function exponentOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
+  const meanX = mean(logs.map(([x]) => x));
+  const meanY = mean(logs.map(([, y]) => y));
+  const along = logs.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  return logs.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0) / along;
+}
+
 export function shuffled<T>(items: readonly T[]): T[] {
   const copy = [...items];
   for (let i = copy.length - 1; i > 0; i--) {
@@ -18,4 +38,8 @@ export function shuffled<T>(items: readonly T[]): T[] {
     [copy[i], copy[j]] = [copy[j] as T, copy[i] as T];
   }
   return copy;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

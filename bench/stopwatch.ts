@@ -45,8 +45,8 @@ export function prepared(
       const task = prepare();
       const startedMs = performance.now();
       const counts = await task();
-      const ms = (performance.now() - startedMs) / parts;
-      return counts === undefined ? { ms } : { ms, counts };
+      const cost = (performance.now() - startedMs) / parts;
+      return counts === undefined ? { cost } : { cost, counts };
     },
   };
 }
@@ -65,7 +65,7 @@ function timed(
       const [task] = await bench.run();
       const result = task?.result;
       if (result?.state !== 'completed') throw new Error(`${description.name} did not complete`);
-      return { ms: result.latency.p50 / operations };
+      return { cost: result.latency.p50 / operations };
     },
   };
 }

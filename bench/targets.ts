@@ -27,8 +27,30 @@ export function within(limitMs: number): Target {
   return {
     label: `< ${limitMs} ms`,
     check: (figures, subject) => {
-      const ms = figures.ms(subject);
+      const ms = figures.cost(subject);
       return { figure: `${ms.toFixed(1)} ms`, ok: ms < limitMs };
+    },
+  };
+}
+
+export function bytesAtMost(limit: number): Target {
+  return {
+    label: `<= ${limit} bytes`,
+    check: (figures, subject) => {
+      const bytes = Math.round(figures.cost(subject));
+      return { figure: `${bytes} bytes`, ok: bytes <= limit };
+    },
+  };
+}
+
+/** Linear, but for what the garbage collector makes of the other, too. */
+export function growsLike(other: string): Target {
+  const room = 0.1;
+  return {
+    label: `exponent <= ${room} above ${other}`,
+    check: (figures, subject) => {
+      const excess = figures.exponent(subject) - figures.exponent(other);
+      return { figure: excess.toFixed(2), ok: excess <= room };
     },
   };
 }

@@ -1,4 +1,5 @@
-/** The limit over time, as an SVG that reads the same in light and dark pages: a logarithmic axis, a line per law. */
+/** The limit over time: a logarithmic axis, a line per law. */
+import { escaped, colours as ink, logScale, picture, polyline } from '../chart/picture.js';
 
 export interface Curve {
   readonly name: string;
@@ -16,10 +17,6 @@ export interface Chart {
 
 const size = { width: 760, height: 320 };
 const plot = { left: 52, right: 744, top: 58, bottom: 282 };
-/** Okabe and Ito's colours, which colour-blind readers can tell apart. */
-const rivalColours = ['#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9'];
-const mainColour = '#0072B2';
-const oracleColour = '#444444';
 const mostPoints = 346;
 
 export function svg({ title, fromMs, untilMs, curves }: Chart): string {
@@ -28,25 +25,18 @@ export function svg({ title, fromMs, untilMs, curves }: Chart): string {
   const low = Math.min(...limits) / 1.15;
   const high = Math.max(...limits) * 1.15;
   const x = (atMs: number) => plot.left + ((atMs - fromMs) / (untilMs - fromMs)) * (plot.right - plot.left);
-  const y = (limit: number) =>
-    plot.bottom - (Math.log(limit / low) / Math.log(high / low)) * (plot.bottom - plot.top);
+  const y = logScale(low, high, plot.bottom, plot.top);
   const colour = colours(curves);
   const lines = drawn
-    .map((curve) => ({ curve, path: path(curve.points.map(({ atMs, limit }) => [x(atMs), y(limit)])) }))
+    .map((curve) => ({ curve, path: polyline(curve.points.map(({ atMs, limit }) => [x(atMs), y(limit)])) }))
     .sort((one, other) => rank(one.curve) - rank(other.curve))
     .map(({ curve, path }) => `<path d="${path}" ${stroke(curve, colour(curve))}/>`);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${size.height}" font-family="system-ui, sans-serif" font-size="12">`,
-    `<title>${escaped(title)}</title>`,
-    `<rect width="${size.width}" height="${size.height}" rx="6" fill="#fff"/>`,
-    `<text x="${plot.left}" y="22" font-size="14" font-weight="600" fill="#222">${escaped(title)}</text>`,
+  return picture({ ...size, title, left: plot.left }, [
     ...legend(curves, colour),
     ...limitTicks(low, high).map((limit) => gridLine(plot.left, plot.right, y(limit), String(limit))),
     ...timeTicks(fromMs, untilMs).map((atMs) => timeLabel(x(atMs), `${atMs / 1_000} s`)),
     ...lines,
-    '</svg>',
-    '',
-  ].join('\n');
+  ]);
 }
 
 /** Steps where every point can be seen, means where there are too many. */
@@ -66,17 +56,13 @@ function thinned(points: Curve['points'], fromMs: number, untilMs: number): Curv
   });
 }
 
-function path(points: readonly (readonly number[])[]): string {
-  return points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${x!.toFixed(1)} ${y!.toFixed(1)}`).join('');
-}
-
 function colours(curves: readonly Curve[]) {
   const rivals = curves.filter(({ style }) => style === 'rival');
   return (curve: Curve) => {
-    if (curve.style === 'main') return mainColour;
-    if (curve.style === 'oracle') return oracleColour;
+    if (curve.style === 'main') return ink.ours;
+    if (curve.style === 'oracle') return ink.reference;
     const index = rivals.findIndex(({ name }) => name === curve.name);
-    return rivalColours[index % rivalColours.length]!;
+    return ink.others[index % ink.others.length]!;
   };
 }
 
@@ -123,8 +109,4 @@ function timeTicks(fromMs: number, untilMs: number): number[] {
   const ticks: number[] = [];
   for (let atMs = Math.ceil(fromMs / step) * step; atMs <= untilMs; atMs += step) ticks.push(atMs);
   return ticks;
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 }

@@ -66,7 +66,7 @@ async function sampleSpike(server: HandshakeServer, makePool: MakePool): Promise
 
   await pool.close();
   const { connects, peak } = await server.counts();
-  return { ms, counts: { warm: warm.connects, dials: connects - warm.connects, peak } };
+  return { cost: ms, counts: { warm: warm.connects, dials: connects - warm.connects, peak } };
 }
 
 async function requests(

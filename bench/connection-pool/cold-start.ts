@@ -26,7 +26,7 @@ const perHost: readonly Maker[] = [
 export function oneRequestPerHost(server: HandshakeServer, hosts: number): Case {
   const targets = [
     ...(hosts === 100 ? [asFastAs(60, 'naive')] : []),
-    atMost(1.3, 'floor'),
+    atMost(hosts === 100 ? 1.1 : 1.3, 'floor'),
     countAtMost(hosts, 'connects'),
   ];
   const makers: readonly Maker[] = [

@@ -3,12 +3,13 @@ import { createPool } from 'generic-pool';
 import { ConnectionPool } from 'latchkey';
 import { Pool as LightningPool } from 'lightning-pool';
 import { Pool as Tarn } from 'tarn';
+import { resolveInTurn } from '../floors.js';
 import { genericPool } from '../rivals/generic-pool.js';
 import { latchkeyPool } from '../rivals/latchkey.js';
 import { lightningPool } from '../rivals/lightning-pool.js';
 import type { MakePool } from '../rivals/rival.js';
 import { tarn } from '../rivals/tarn.js';
-import { operation } from '../stopwatch.js';
+import { burst, operation } from '../stopwatch.js';
 import type { Case, Role, Subject } from '../subjects.js';
 import { asFastAs, atMost } from '../targets.js';
 import { inMemory, noWork } from './pool-subjects.js';
@@ -82,6 +83,32 @@ function lightningIdle(): Subject {
     () => pool.acquire(),
     (connection) => pool.release(connection),
   );
+}
+
+export const thousandCallers: Case = {
+  title: 'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory',
+  shows:
+    'What each request pays where all but ten have to wait; on the floor each waits on a promise of its own.',
+  rounds: 11,
+  warmups: 2,
+  subjects: [
+    burst({ name: 'a promise each, ten at a time', role: 'floor' }, 1_000, () =>
+      resolveInTurn(1_000, noWork, 10),
+    ),
+    crowd('latchkey', 'latchkey', latchkeyPool),
+    crowd('generic-pool', 'peer', genericPool),
+    crowd('tarn', 'peer', tarn),
+    crowd('lightning-pool', 'peer', lightningPool),
+  ],
+};
+
+/** The connections are open before the first round. */
+function crowd(name: string, role: Role, makePool: MakePool): Subject {
+  const targets = role === 'latchkey' ? [atMost(3, 'floor'), asFastAs(1, 'lightning-pool')] : [];
+  const pool = makePool(connector, { max: 10 });
+  return burst({ name, role, targets }, 1_000, async () => {
+    await Promise.all(Array.from({ length: 1_000 }, () => pool.use(1, noWork)));
+  });
 }
 
 export const tenThousandWaiters: Case = {

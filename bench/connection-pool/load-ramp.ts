@@ -55,7 +55,7 @@ function ramp(server: HandshakeServer, name: string, role: Role, makePool: MakeP
     ...subject,
     sample: async () => {
       const { counts } = await subject.sample();
-      return { ms: Number(counts!['p95']), counts: withoutP95(counts!) };
+      return { cost: Number(counts!['p95']), counts: withoutP95(counts!) };
     },
   };
 }

@@ -43,7 +43,7 @@ async function sampleBeside(makePool: MakePool): Promise<Sample> {
   going = false;
   await Promise.all(users);
   await pool.close();
-  return { ms, counts: { connects: dialler.connects, peak: dialler.peak, 'hot requests': served } };
+  return { cost: ms, counts: { connects: dialler.connects, peak: dialler.peak, 'hot requests': served } };
 }
 
 export function manyKeys(keys: number): Case {

@@ -61,7 +61,7 @@ async function sampleOutage(server: HandshakeServer, makePool: MakePool): Promis
   await Promise.all(callers);
   await pool.close();
   return {
-    ms: toldMs,
+    cost: toldMs,
     counts: { attempts, failed, 'served late': 100 - failed, 'recovery, ms': recoveryMs },
   };
 }

@@ -30,7 +30,7 @@ export function onServer(
       const ms = performance.now() - startedMs;
       await pool.close();
       const { connects, peak } = await server.counts();
-      return { ms, counts: { connects, peak, ...extra } };
+      return { cost: ms, counts: { connects, peak, ...extra } };
     },
   };
 }
@@ -74,7 +74,7 @@ export function inMemory(
       const extra = await use(pool);
       const ms = performance.now() - startedMs;
       await pool.close();
-      return { ms, counts: { connects: dialler.connects, peak: dialler.peak, ...extra } };
+      return { cost: ms, counts: { connects: dialler.connects, peak: dialler.peak, ...extra } };
     },
   };
 }

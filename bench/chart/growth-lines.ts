@@ -1,0 +1,87 @@
+/** What one operation costs beside how many there are at once: both axes are of powers, a level line is linear growth. */
+import { colours, label, logScale, picture, polyline } from './picture.js';
+
+export interface GrowthLine {
+  readonly name: string;
+  readonly standing: 'ours' | 'floor' | 'other';
+  readonly points: readonly (readonly [size: number, ms: number])[];
+}
+
+export interface GrowthPanel {
+  readonly title: string;
+  readonly lines: readonly GrowthLine[];
+}
+
+const panel = { width: 380, height: 270, left: 62, right: 262, top: 34, bottom: 232 };
+const columns = 2;
+const head = 36;
+
+export function growthLines(
+  title: string,
+  panels: readonly GrowthPanel[],
+  written: (ms: number) => string,
+): string {
+  const rows = Math.ceil(panels.length / columns);
+  const frame = { title, width: columns * panel.width, height: head + rows * panel.height, left: 16 };
+  const body = panels.flatMap((one, i) => {
+    const x = (i % columns) * panel.width;
+    const y = head + Math.floor(i / columns) * panel.height;
+    return [`<g transform="translate(${x} ${y})">`, ...drawn(one, written), '</g>'];
+  });
+  return picture(frame, body);
+}
+
+function drawn({ title, lines }: GrowthPanel, written: (ms: number) => string): string[] {
+  const sizes = [...new Set(lines.flatMap(({ points }) => points.map(([size]) => size)))];
+  const times = lines.flatMap(({ points }) => points.map(([, ms]) => ms));
+  const low = Math.min(...times) / 1.2;
+  const high = Math.max(...times) * 1.2;
+  const x = logScale(Math.min(...sizes), Math.max(...sizes), panel.left, panel.right);
+  const y = logScale(low, high, panel.bottom, panel.top);
+  const others = lines.filter(({ standing }) => standing === 'other');
+  const ends = apart(lines.map(({ points }) => y(points.at(-1)![1])));
+  return [
+    label(16, 16, title, { fill: colours.text, bold: true }),
+    ...decades(low, high).map((ms) => level(y(ms), written(ms))),
+    ...sizes.map((size) =>
+      label(x(size), panel.bottom + 18, size.toLocaleString('en-US'), { anchor: 'middle' }),
+    ),
+    ...lines.flatMap((line, i) => {
+      const colour = colourOf(line, others.indexOf(line));
+      const points = line.points.map(([size, ms]) => [x(size), y(ms)]);
+      const [endX] = points.at(-1)!;
+      const width = line.standing === 'ours' ? 2.4 : 1.4;
+      const dashes = line.standing === 'floor' ? ' stroke-dasharray="5 4"' : '';
+      return [
+        `<path d="${polyline(points)}" fill="none" stroke="${colour}" stroke-width="${width}"${dashes}/>`,
+        label(endX! + 6, ends[i]! + 4, line.name, { fill: colour, bold: line.standing === 'ours' }),
+      ];
+    }),
+  ];
+}
+
+/** Moves labels down until none lies on another. */
+function apart(heights: readonly number[]): number[] {
+  const least = 13;
+  const placed = [...heights];
+  const downwards = placed.map((_, i) => i).sort((one, other) => heights[one]! - heights[other]!);
+  for (const [n, i] of downwards.entries()) {
+    const above = downwards[n - 1];
+    if (above !== undefined) placed[i] = Math.max(placed[i]!, placed[above]! + least);
+  }
+  return placed;
+}
+
+function level(y: number, text: string): string {
+  const grid = `<path d="M${panel.left} ${y.toFixed(1)}H${panel.right}" stroke="${colours.grid}"/>`;
+  return `${grid}${label(panel.left - 6, y + 4, text, { anchor: 'end' })}`;
+}
+
+function colourOf({ standing }: GrowthLine, index: number): string {
+  if (standing === 'ours') return colours.ours;
+  return standing === 'floor' ? colours.reference : colours.others[index % colours.others.length]!;
+}
+
+function decades(low: number, high: number): number[] {
+  return [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10].filter((ms) => ms >= low && ms <= high);
+}

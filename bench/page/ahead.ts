@@ -1,0 +1,50 @@
+/** Where somebody else is better than we are, by more than both of them vary. */
+import type { Measured } from '../measure.js';
+import { amount, times } from '../report.js';
+import type { Result } from '../results.js';
+import { reasons } from './prose.js';
+
+export interface Ahead {
+  readonly table: string;
+  readonly peer: string;
+  /** As they are written: theirs, ours. */
+  readonly figures: readonly [theirs: string, ours: string];
+  readonly reason: string;
+}
+
+/** Our row of a table is the first of ours; its other rows are variations. */
+export function whereOthersAreAhead(results: readonly Result[]): Ahead[] {
+  return results
+    .filter(({ countsOnly, sizes }) => !countsOnly && sizes === undefined)
+    .flatMap((table) => {
+      const ours = table.rows.find(({ role }) => role === 'latchkey');
+      if (ours === undefined) return [];
+      return table.rows
+        .filter((row) => row.role === 'peer' && isBelow(row, ours))
+        .map(({ name, ...row }) => ({
+          table: table.title,
+          peer: name,
+          figures: [written(table, row), written(table, ours)] as const,
+          reason: reasonFor(table.title, name),
+        }));
+    });
+}
+
+function isBelow(row: Omit<Measured, 'name'>, other: Measured): boolean {
+  if (row.versusFloor && other.versusFloor && row.versusFloor.rounds.length > 1) {
+    return row.versusFloor.quartiles[1] < other.versusFloor.quartiles[0];
+  }
+  return row.cost * (1 + row.spread) < other.cost * (1 - other.spread);
+}
+
+function written(table: Result, { cost, versusFloor }: Pick<Measured, 'cost' | 'versusFloor'>): string {
+  const ofFloor = versusFloor === undefined || table.unit === 'bytes' ? '' : ` (${times(versusFloor)})`;
+  return `${amount(table, cost)}${ofFloor}`;
+}
+
+function reasonFor(table: string, peer: string): string {
+  return (
+    reasons.find((reason) => reason.peers.includes(peer) && table.includes(reason.table))?.why ??
+    'Not explained yet.'
+  );
+}

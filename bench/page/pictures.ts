@@ -1,0 +1,65 @@
+/** The pictures of the page: one per suite, of the tables that have something to show. */
+import { type GrowthPanel, growthLines } from '../chart/growth-lines.js';
+import { bars, dots, type Panel, type Ranked } from '../chart/ranking.js';
+import type { Measured } from '../measure.js';
+import { amount, digits, duration } from '../report.js';
+import type { Result } from '../results.js';
+
+/** Undefined where no table of the suite can be drawn. */
+export function pictureOf(suite: string, tables: readonly Result[]): string | undefined {
+  if (tables.some(({ sizes }) => sizes !== undefined)) {
+    return growthLines('One operation, by how many there are at once', tables.map(growthPanel), duration);
+  }
+  const bytes = tables.filter(({ unit }) => unit === 'bytes');
+  if (bytes.length > 0) {
+    return bars({ title: 'Bytes, the fewest first', axis: 'bytes', panels: bytes.map(bytesPanel) });
+  }
+  const ratios = tables.filter(({ rows, countsOnly }) => !countsOnly && rows.some(hasRatio));
+  if (ratios.length === 0) return undefined;
+  const title = `${suite}: time in multiples of the floor, the fastest first`;
+  return dots({
+    title,
+    axis: 'times the floor; the line is the floor itself',
+    panels: ratios.map(ratioPanel),
+  });
+}
+
+function ratioPanel({ title, rows }: Result): Panel {
+  return {
+    title,
+    rows: rows.filter(hasRatio).map((row) => ({
+      ...rankedOf(row),
+      value: row.versusFloor!.median,
+      quartiles: row.versusFloor!.quartiles,
+      figure: `${digits(row.versusFloor!.median)}x`,
+    })),
+  };
+}
+
+function bytesPanel(table: Result): Panel {
+  return {
+    title: table.title,
+    rows: table.rows.map((row) => ({
+      ...rankedOf(row),
+      value: Math.round(row.cost),
+      figure: amount(table, row.cost),
+    })),
+  };
+}
+
+function growthPanel({ title, sizes = [], rows }: Result): GrowthPanel {
+  const lines = rows.map(({ name, role, growth }) => ({
+    name: role === 'floor' ? 'floor' : name,
+    standing: role === 'latchkey' ? ('ours' as const) : role === 'floor' ? role : ('other' as const),
+    points: growth!.perOperation.map((ms, i) => [sizes[i]!, ms] as const),
+  }));
+  return { title, lines };
+}
+
+function rankedOf({ name, role }: Measured): Pick<Ranked, 'name' | 'standing'> {
+  return { name, standing: role === 'latchkey' ? 'ours' : role };
+}
+
+function hasRatio({ role, versusFloor }: Measured): boolean {
+  return role !== 'floor' && versusFloor !== undefined;
+}

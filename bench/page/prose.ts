@@ -1,0 +1,176 @@
+/** What the page says beside the figures. Nothing here is a figure: those are filled in from the run. */
+import type { Run } from '../results.js';
+
+export const suiteNames: Readonly<Record<string, string>> = {
+  mutex: 'Mutex',
+  'keyed-mutex': 'KeyedMutex',
+  semaphore: 'Semaphore',
+  'gather-settled': 'gatherSettled',
+  retry: 'retry',
+  'connection-pool': 'ConnectionPool',
+  diagnostics: 'Diagnostics',
+  memory: 'Memory',
+  growth: 'Growth',
+};
+
+export function opening({ node, flags, cores, commit, date }: Run): string {
+  const given = flags.length === 0 ? '' : ` ${flags.join(' ')}`;
+  return `# Benchmarks
+
+<!-- Written by \`npm run bench -- --report\`: change bench/page/ instead. -->
+
+Measured on Node ${node}${given}, ${cores} cores, at commit ${commit}, on ${date.slice(0, 10)}, by
+
+\`\`\`sh
+npm ci && npm run bench -- --report    # all of this page, some minutes; \`npm run bench -- mutex\` for one section
+\`\`\`
+
+The packages beside ours have the versions in \`package.json\`. Node 22 and later move the contended rows by up to 2x, and
+p-retry's from 150x to 5x: a figure here is of this Node.`;
+}
+
+export const howToRead = `## How to read it
+
+- **The floor** is the same work without what is measured: a bare \`await task()\`, or a promise per caller, resolved in
+  turn. No lock can be cheaper and still be one. Where a naive version falls below it, it does less: the promise chain has
+  no limit, no queue to leave and no timeout.
+- **vs floor** is the figure to compare. It is the median of the ratios inside each round, so that whatever slows the
+  machine down slows both sides of it; between the **quartiles** lie half of the rounds. Times are for scale: they
+  change with the machine, ratios hardly do. **±** is half the quartile distance of the times.
+- **Rounds** run all subjects of a table in a newly shuffled order, each with a loop compiled for it alone; the first are
+  thrown away. Each section runs in a process of its own.
+- A row of ours that is not called plain \`latchkey\` is a variation, and says which.
+- A difference below some 5 %, or one inside the quartiles, is nothing.`;
+
+/** By table: what its rows mean for a service. */
+export const meanings: Readonly<Record<string, string>> = {
+  'Mutex: run(task), uncontended':
+    'A service pays this on every call that a lock protects, also when it is alone: the difference to the floor, times the calls per second, is its share of a core. At 10,000 calls a second 100 ns are a thousandth.',
+  'Mutex: acquire() and release(), uncontended':
+    'For code that cannot be put into one function. `tryAcquire() ?? await acquire()` costs next to nothing while the lock is free.',
+  'Mutex: 1,000 callers at once for one lock':
+    'A burst that meets one lock: how long the process does nothing else is the figure times the callers.',
+  'Mutex: 100,000 callers at once for one lock':
+    'The day the backend stands still and everybody queues: a lock that is quadratic here takes the process with it. Most of it is the garbage collector, in every row.',
+  'KeyedMutex: run(key, task), uncontended, 1,024 keys in turn':
+    'A lock per user, order or file: what each operation on one of them pays.',
+  'KeyedMutex: 100,000 distinct keys at once':
+    'Keys that are kept are a leak that grows with the number of users who were ever seen.',
+  'KeyedMutex: 1,000 keys x 100 callers at once':
+    'Many requests for few objects, as after a deploy. The floor has no lock at all, and no queue: what is above it is the waiting.',
+  'KeyedMutex: the entry alone, 1,024 keys in turn':
+    'No keyed lock can be below this. A `Map` that empties and fills again all the time is rebuilt all the time; with something in it always it is not, and so ours is never empty.',
+  'KeyedMutex: the wait alone, 1,000 keys x 100 callers at once':
+    'No lock under contention can be much below this, unless it starts the next task inside the release of the one before.',
+  'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each':
+    'A limit in front of a backend. Real calls last milliseconds: beside them the difference between the rows is nothing.',
+  'Semaphore: 10,000 waiters aborted through one signal':
+    'A shutdown, or a parent request that is cancelled. At 30 us a waiter, ten thousand of them block the process for 0.3 s.',
+  'Semaphore: 100,000 waiters aborted through one signal':
+    'The same ten times as large; who keeps a listener per waiter is not shown, for it takes minutes.',
+  'Semaphore: 10,000 waiters aborted in random order, a signal each':
+    'Clients that hang up while they wait. Most of the time is what Node takes for an event per signal.',
+  'Semaphore: 100,000 waiters aborted in random order, a signal each': 'The same ten times as large.',
+  'Semaphore: 10,000 waiters with a timeout that never fires':
+    'A timeout on every wait is good practice only if it costs next to nothing when all goes well.',
+  'Semaphore: 100,000 waiters with a timeout that never fires': 'The same ten times as large.',
+  'gatherSettled: 10,000 items, 100 at a time, a tiny task':
+    'A batch over items that are in memory already: what is measured is the bounding alone.',
+  'gatherSettled: 10,000 items, 100 at a time, a task that waits a setImmediate':
+    'A batch with some work per item: fewer at once is also less memory, and may be faster than all at once.',
+  'retry: a task that succeeds at once': 'Every healthy call pays it, and almost all calls are healthy.',
+  'B6 ConnectionPool: acquire() and release() of an idle connection, in memory':
+    'What a pool adds to a query that finds its connection ready. A query over a socket takes 100 us and more.',
+  'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory':
+    'What the queue adds per request when all connections are busy.',
+  'Memory: a caller who waits in acquire()':
+    'A million callers in a queue take so many megabytes; a limit on the queue (`maxWaiting`) is the better answer.',
+  'Memory: a key that was used once':
+    'Anything but nothing is a leak: it grows with every user, file or order that was ever locked.',
+  'Memory: a pool without connections':
+    'Ours has one object for all hosts; the others need one per host, and no cap spans them.',
+};
+
+/** Why somebody else is ahead in a table; the first that fits is told. */
+export const reasons: readonly {
+  readonly peers: readonly string[];
+  readonly table: string;
+  readonly why: string;
+}[] = [
+  {
+    peers: ['async-sema'],
+    table: 'acquire() and release()',
+    why: 'It hands out no permit: a second release admits one too many, and nobody can give up. Ours is an object that releases once.',
+  },
+  {
+    peers: ['async-sema', 'cockatiel'],
+    table: 'limit 10',
+    why: 'A queued `run` of ours is a promise for the wait, a reaction that starts the task in its caller’s async context, and one that gives the permit back. async-sema has one promise less, and cannot cancel; cockatiel 3 starts the task in a microtask of the one before, and lets newcomers in front.',
+  },
+  {
+    peers: ['async-lock', 'async-sema', 'cockatiel'],
+    table: 'callers at once',
+    why: 'It starts the next task inside the release of the one before, in that one’s async context and on its stack; ours starts in a turn of its own.',
+  },
+  {
+    peers: ['p-queue', 'array queue'],
+    table: 'aborted',
+    why: 'It makes no queue entry that could be left in one step: the time is that of the signal’s event, and grows with the size (see Growth).',
+  },
+  {
+    peers: ['cockatiel'],
+    table: 'Memory: a caller who waits in run',
+    why: 'Its queue holds the task and a deferred, and nothing by which a waiter could leave: an aborted call stays where it is.',
+  },
+  {
+    peers: ['async-lock', 'async-sema', 'p-limit', 'p-queue'],
+    table: 'Memory: a caller who waits in run',
+    why: 'No entry by which a waiter could leave the queue, and no permit.',
+  },
+  {
+    peers: ['p-queue', 'async-mutex', 'async-sema', 'cockatiel'],
+    table: 'Memory: a limit that nobody uses',
+    why: 'Ours makes its queue at once. A semaphore per host is a hundred of them, not a million.',
+  },
+  {
+    peers: ['async-mutex', 'async-lock'],
+    table: 'Memory: a lock that nobody uses',
+    why: 'It makes its queue when the first caller waits.',
+  },
+  {
+    peers: ['tarn', 'lightning-pool', 'generic-pool'],
+    table: 'Memory: a pool without connections',
+    why: 'It is for one host: a service with a hundred hosts has a hundred of them. Ours is one for all hosts.',
+  },
+  {
+    peers: ['cockatiel', 'p-retry'],
+    table: 'a herd of',
+    why: 'Its back-off spreads a herd over another time: the totals of calls and failures stand beside, and are what counts.',
+  },
+  {
+    peers: ['generic-pool per host', 'tarn per host', 'lightning-pool per host'],
+    table: 'ConnectionPool',
+    why: 'A pool per host has no bound over all hosts, and so nothing to count: see the peak.',
+  },
+  {
+    peers: ['generic-pool', 'tarn', 'lightning-pool'],
+    table: 'B5',
+    why: 'It dials as many connections as there are requests, of which the spike needs few: see the dials.',
+  },
+  {
+    peers: ['generic-pool', 'tarn', 'lightning-pool'],
+    table: 'ConnectionPool',
+    why: 'It has no keys and no time slices, and decides less per request.',
+  },
+];
+
+export const closing = `## That it stays so
+
+\`bench/budgets.json\` holds what our rows cost in multiples of their floors (of what grows, how much more it grows than
+its floor), measured in several processes. \`npm run bench -- --check\` measures them again and fails, naming the rows, when one
+is above its budget by more than the noise: the quartile distance of the budget and the one just measured. What looks slower is
+measured twice before it is called so. On a busy machine the quartiles are wide and the check sees less; it does not fail.
+\`npm run bench -- --check --update\` agrees to what is measured now. It is not part of \`npm test\`.
+
+The costs of real backends, and of the adaptive limits in virtual time, are in [adaptive semaphore](adaptive-semaphore.md),
+[PostgreSQL](postgres.md) and [Redis](redis.md), with their commands.`;

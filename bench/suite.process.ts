@@ -1,0 +1,31 @@
+/** The other end of suite-process.ts: waits for its order, measures, and sends each table. */
+import { once } from 'node:events';
+import { measure } from './measure.js';
+import type { Result } from './results.js';
+import type { Case, Suite } from './subjects.js';
+import type { Order } from './suite-process.js';
+import { isWantedTable, suites } from './suites.js';
+
+const [order] = (await once(process, 'message')) as [Order];
+const suite = suites.find(({ name }) => name === order.suite)!;
+await suite.run(async (table) => {
+  if (!isWantedTable(suite, table.title, order.filters)) return;
+  if (order.againstFloorOnly !== true) return send(table, suite);
+  if (table.countsOnly !== true && table.subjects.some(({ role }) => role === 'floor'))
+    await send(withoutOthers(table), suite);
+}, order.flags);
+// Some pools cannot be told to let the process go.
+process.exit();
+
+async function send(table: Case, { name }: Suite): Promise<void> {
+  const { title, shows, unit, time, countsOnly, sizes } = table;
+  const rows = await measure(table);
+  const head = { title, shows, ...(unit && { unit }), ...(time && { time }), ...(sizes && { sizes }) };
+  const result: Result = { suite: name, ...head, ...(countsOnly && { countsOnly }), rows };
+  await new Promise((resolve) => process.send!(result, resolve));
+}
+
+function withoutOthers(table: Case): Case {
+  const ours = table.subjects.filter(({ role }) => role === 'floor' || role === 'latchkey');
+  return { ...table, subjects: ours.map((subject) => ({ ...subject, targets: [] })) };
+}
