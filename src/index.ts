@@ -19,6 +19,7 @@ export {
   ConnectError,
   LeaseLostError,
   QueueFullError,
+  type WaitDetails,
   WaitTimeoutError,
 } from './errors.js';
 export {

@@ -6,6 +6,7 @@ export {
   VersionConflictError,
 } from './distributed/distributed-errors.js';
 export { type GetOrCreate, getOrCreate } from './distributed/get-or-create.js';
+export type { LeaseTerms } from './distributed/lease-keeper.js';
 export { leaseTableSchema } from './distributed/lease-table-engine.js';
 export type { PostgresClient, PostgresPool, PostgresResult } from './distributed/postgres-client.js';
 export { PostgresMutex, type PostgresMutexOptions } from './distributed/postgres-mutex.js';

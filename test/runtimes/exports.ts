@@ -53,6 +53,7 @@ import {
   type SemaphoreOptions,
   type SemaphoreStats,
   VegasLimit,
+  type WaitDetails,
   type WaitOptions,
   WaitTimeoutError,
   type WeightedWaitOptions,
@@ -95,6 +96,7 @@ import {
   isLockTimeout,
   isTransactionConflict,
   isUniqueViolation,
+  type LeaseTerms,
   type LockedTransactionOptions,
   leaseTableSchema,
   lockedTransaction,
@@ -116,6 +118,7 @@ import {
   type VersionedUpdate,
 } from 'latchkey/postgres';
 import {
+  type LeaseTerms as RedisLeaseTerms,
   RedisMutex,
   type RedisMutexOptions,
   RedisSemaphore,
@@ -221,8 +224,10 @@ export async function retrying(): Promise<number> {
 }
 
 export function codes(error: unknown): string {
-  if (error instanceof WaitTimeoutError || error instanceof QueueFullError)
-    return `${error.code} ${error.waiting}`;
+  if (error instanceof WaitTimeoutError || error instanceof QueueFullError) {
+    const { held, limit }: WaitDetails = error;
+    return `${error.code} ${held} of ${limit}`;
+  }
   if (error instanceof AttemptTimeoutError) return `${error.code} ${error.attempt}`;
   if (error instanceof ConnectError) return `${error.code} ${String(error.cause)}`;
   if (error instanceof ClosedError || error instanceof LeaseLostError) return error.code;
@@ -281,7 +286,8 @@ export function told(message: Messages['latchkey:limit']): number {
 
 export async function postgres(pool: PostgresPool): Promise<unknown> {
   const sessions: PostgresMutexOptions = { mode: 'session', namespace: 'app' };
-  const places: PostgresSemaphoreOptions = { name: 'reports', ttlMs: 5_000 };
+  const terms: LeaseTerms = { ttlMs: 5_000 };
+  const places: PostgresSemaphoreOptions = { name: 'reports', ...terms };
   const limiter: Limiter = new PostgresSemaphore(pool, 3, places);
   const lock: KeyedLock<string> = new PostgresMutex(pool, sessions);
   await limiter.run(() => lock.run('key', ({ token }) => token));
@@ -306,7 +312,8 @@ export async function postgres(pool: PostgresPool): Promise<unknown> {
 }
 
 export async function redis(send: RedisSend): Promise<void> {
-  const options: RedisMutexOptions = { ttlMs: 1_000, subscribe: undefined };
+  const terms: RedisLeaseTerms = { ttlMs: 1_000 };
+  const options: RedisMutexOptions = { ...terms, subscribe: undefined };
   const places: RedisSemaphoreOptions = { name: 'reports', namespace: 'app' };
   const lock: KeyedLock<number> = new RedisMutex<number>(send, options);
   const limiter: Limiter = new RedisSemaphore(send, 2, places);
