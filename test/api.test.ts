@@ -23,7 +23,7 @@ describe('public API', () => {
         entry,
         list
           .split(',')
-          .map((name) => name.trim().replace(/^type /, ''))
+          .map((name) => name.trim().replace(/^type | as .*/g, ''))
           .filter((name) => name !== '')
           .sort(),
       ],
