@@ -12,7 +12,7 @@ export interface GrowthPanel {
   readonly lines: readonly GrowthLine[];
 }
 
-const panel = { width: 380, height: 270, left: 62, right: 262, top: 34, bottom: 232 };
+const panel = { width: 380, height: 270, left: 62, right: 242, top: 34, bottom: 232 };
 const columns = 2;
 const head = 36;
 
@@ -42,7 +42,7 @@ function drawn({ title, lines }: GrowthPanel, written: (ms: number) => string): 
   const ends = apart(lines.map(({ points }) => y(points.at(-1)![1])));
   return [
     label(16, 16, title, { fill: colours.text, bold: true }),
-    ...decades(low, high).map((ms) => level(y(ms), written(ms))),
+    ...levels(low, high).map((ms) => level(y(ms), written(ms))),
     ...sizes.map((size) =>
       label(x(size), panel.bottom + 18, size.toLocaleString('en-US'), { anchor: 'middle' }),
     ),
@@ -82,6 +82,11 @@ function colourOf({ standing }: GrowthLine, index: number): string {
   return standing === 'floor' ? colours.reference : colours.others[index % colours.others.length]!;
 }
 
-function decades(low: number, high: number): number[] {
-  return [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10].filter((ms) => ms >= low && ms <= high);
+/** Powers of ten; finer where that leaves few. */
+function levels(low: number, high: number): number[] {
+  const steps = high / low > 200 ? [1] : high / low > 20 ? [1, 3] : [1, 2, 5];
+  const decades = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10];
+  return decades
+    .flatMap((decade) => steps.map((step) => step * decade))
+    .filter((ms) => ms >= low && ms <= high);
 }

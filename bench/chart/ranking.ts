@@ -28,7 +28,7 @@ export interface Ranking {
 
 type Mark = (row: Ranked, y: number) => string;
 
-const plot = { left: 210, right: 672, width: 760 };
+const plot = { left: 228, right: 676, width: 760 };
 const rowHeight = 18;
 const panelHead = 34;
 const top = 40;

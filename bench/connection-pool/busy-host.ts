@@ -42,7 +42,7 @@ export function spike(server: HandshakeServer): Case {
     title: 'B5 ConnectionPool: 5 warm connections, a spike of 50 requests of 2 ms, handshake 150 ms, max 50',
     shows:
       'The five warm connections serve the spike long before a new one is ready: dials are waste, and so is waiting.',
-    rounds: 3,
+    rounds: 9,
     subjects: makers.map(({ name, role, makePool }) => ({
       name,
       role,

@@ -34,7 +34,10 @@ function isBelow(row: Omit<Measured, 'name'>, other: Measured): boolean {
   if (row.versusFloor && other.versusFloor && row.versusFloor.rounds.length > 1) {
     return row.versusFloor.quartiles[1] < other.versusFloor.quartiles[0];
   }
-  return row.cost * (1 + row.spread) < other.cost * (1 - other.spread);
+  // Of a single round nobody knows how far to trust it.
+  return (
+    Math.min(row.rounds, other.rounds) > 1 && row.cost * (1 + row.spread) < other.cost * (1 - other.spread)
+  );
 }
 
 function written(table: Result, { cost, versusFloor }: Pick<Measured, 'cost' | 'versusFloor'>): string {
@@ -44,7 +47,7 @@ function written(table: Result, { cost, versusFloor }: Pick<Measured, 'cost' | '
 
 function reasonFor(table: string, peer: string): string {
   return (
-    reasons.find((reason) => reason.peers.includes(peer) && table.includes(reason.table))?.why ??
+    reasons.find((reason) => reason.peers.includes(peer) && table.startsWith(reason.table))?.why ??
     'Not explained yet.'
   );
 }

@@ -12,14 +12,18 @@ export function pictureOf(suite: string, tables: readonly Result[]): string | un
   }
   const bytes = tables.filter(({ unit }) => unit === 'bytes');
   if (bytes.length > 0) {
-    return bars({ title: 'Bytes, the fewest first', axis: 'bytes', panels: bytes.map(bytesPanel) });
+    return bars({
+      title: 'Bytes, the fewest first',
+      axis: 'bytes. Blue: ours, orange: other packages, grey: the floor',
+      panels: bytes.map(bytesPanel),
+    });
   }
   const ratios = tables.filter(({ rows, countsOnly }) => !countsOnly && rows.some(hasRatio));
   if (ratios.length === 0) return undefined;
   const title = `${suite}: time in multiples of the floor, the fastest first`;
   return dots({
     title,
-    axis: 'times the floor; the line is the floor itself',
+    axis: 'times the floor (the line). Blue: ours, orange: other packages, hollow: the naive way',
     panels: ratios.map(ratioPanel),
   });
 }

@@ -39,6 +39,8 @@ export const howToRead = `## How to read it
   change with the machine, ratios hardly do. **±** is half the quartile distance of the times.
 - **Rounds** run all subjects of a table in a newly shuffled order, each with a loop compiled for it alone; the first are
   thrown away. Each section runs in a process of its own.
+- **In the pictures** a dot is a median, its whiskers are the quartiles. Their axis is one of powers; bytes are bars that
+  begin at nothing.
 - A row of ours that is not called plain \`latchkey\` is a variation, and says which.
 - A difference below some 5 %, or one inside the quartiles, is nothing.`;
 
@@ -91,76 +93,77 @@ export const meanings: Readonly<Record<string, string>> = {
     'Ours has one object for all hosts; the others need one per host, and no cap spans them.',
 };
 
-/** Why somebody else is ahead in a table; the first that fits is told. */
-export const reasons: readonly {
+export interface Reason {
   readonly peers: readonly string[];
+  /** How the table's title begins. */
   readonly table: string;
   readonly why: string;
-}[] = [
+}
+
+const pools = ['generic-pool', 'tarn', 'lightning-pool'];
+const poolsPerHost = pools.map((name) => `${name} per host`);
+
+/** Why somebody else is ahead in a table; the first that fits is told. */
+export const reasons: readonly Reason[] = [
   {
     peers: ['async-sema'],
-    table: 'acquire() and release()',
+    table: 'Mutex: acquire()',
     why: 'It hands out no permit: a second release admits one too many, and nobody can give up. Ours is an object that releases once.',
   },
   {
-    peers: ['async-sema', 'cockatiel'],
-    table: 'limit 10',
-    why: 'A queued `run` of ours is a promise for the wait, a reaction that starts the task in its caller’s async context, and one that gives the permit back. async-sema has one promise less, and cannot cancel; cockatiel 3 starts the task in a microtask of the one before, and lets newcomers in front.',
+    peers: ['async-sema', 'cockatiel', 'p-limit'],
+    table: 'Semaphore: limit 10',
+    why: 'None of them can take a waiter out of its queue. A queued `run` of ours is an entry that can leave, a promise for the wait, and a reaction that starts the task in a turn of its own and in its caller’s async context.',
   },
   {
-    peers: ['async-lock', 'async-sema', 'cockatiel'],
-    table: 'callers at once',
-    why: 'It starts the next task inside the release of the one before, in that one’s async context and on its stack; ours starts in a turn of its own.',
+    peers: ['async-lock'],
+    table: 'KeyedMutex: 1,000 keys',
+    why: 'It starts the next task inside the release of the one before, in that one’s async context; ours starts in a turn of its own, in its caller’s.',
   },
   {
-    peers: ['p-queue', 'array queue'],
-    table: 'aborted',
-    why: 'It makes no queue entry that could be left in one step: the time is that of the signal’s event, and grows with the size (see Growth).',
+    peers: ['p-queue'],
+    table: 'Semaphore: 10,000 waiters aborted in random order',
+    why: 'It searches its queue, which is cheap as long as the queue is short, beside Node’s event per signal: see Growth.',
   },
   {
     peers: ['cockatiel'],
+    table: 'retry: a herd',
+    why: 'Its default is decorrelated jitter, ours full jitter. This herd, all of which failed together, it spreads better; `decorrelated()` is there, too.',
+  },
+  {
+    peers: ['cockatiel', 'p-retry'],
+    table: 'retry: an outage',
+    why: 'The time is that of the longest pause, which chance draws; the calls are what counts here.',
+  },
+  {
+    peers: ['async-lock', 'async-sema', 'cockatiel', 'p-limit', 'p-queue'],
     table: 'Memory: a caller who waits in run',
-    why: 'Its queue holds the task and a deferred, and nothing by which a waiter could leave: an aborted call stays where it is.',
+    why: 'Its entry has nothing by which a waiter could leave the queue in one step.',
   },
   {
-    peers: ['async-lock', 'async-sema', 'p-limit', 'p-queue'],
-    table: 'Memory: a caller who waits in run',
-    why: 'No entry by which a waiter could leave the queue, and no permit.',
-  },
-  {
-    peers: ['p-queue', 'async-mutex', 'async-sema', 'cockatiel'],
-    table: 'Memory: a limit that nobody uses',
-    why: 'Ours makes its queue at once. A semaphore per host is a hundred of them, not a million.',
-  },
-  {
-    peers: ['async-mutex', 'async-lock'],
+    peers: ['async-lock', 'async-mutex'],
     table: 'Memory: a lock that nobody uses',
     why: 'It makes its queue when the first caller waits.',
   },
   {
-    peers: ['tarn', 'lightning-pool', 'generic-pool'],
+    peers: ['async-mutex', 'async-sema', 'cockatiel', 'p-queue'],
+    table: 'Memory: a limit that nobody uses',
+    why: 'Ours makes its queue at once. A semaphore per host is a hundred of them, not a million.',
+  },
+  {
+    peers: pools,
     table: 'Memory: a pool without connections',
     why: 'It is for one host: a service with a hundred hosts has a hundred of them. Ours is one for all hosts.',
   },
   {
-    peers: ['cockatiel', 'p-retry'],
-    table: 'a herd of',
-    why: 'Its back-off spreads a herd over another time: the totals of calls and failures stand beside, and are what counts.',
+    peers: poolsPerHost,
+    table: 'B',
+    why: 'A pool per host has no bound over all hosts, and so nothing to wait for: in B2 it opens twice as many connections as allowed. See the peak.',
   },
   {
-    peers: ['generic-pool per host', 'tarn per host', 'lightning-pool per host'],
-    table: 'ConnectionPool',
-    why: 'A pool per host has no bound over all hosts, and so nothing to count: see the peak.',
-  },
-  {
-    peers: ['generic-pool', 'tarn', 'lightning-pool'],
-    table: 'B5',
-    why: 'It dials as many connections as there are requests, of which the spike needs few: see the dials.',
-  },
-  {
-    peers: ['generic-pool', 'tarn', 'lightning-pool'],
-    table: 'ConnectionPool',
-    why: 'It has no keys and no time slices, and decides less per request.',
+    peers: poolsPerHost,
+    table: 'ConnectionPool: load ramp',
+    why: 'A pool per host has no bound over all hosts, and so nothing to hold a request back for.',
   },
 ];
 
