@@ -104,6 +104,69 @@ describe('gather', () => {
     expect([limiter.held, limiter.waiting]).toEqual([0, 0]);
   });
 
+  test('a limiter alone decides how many run at once, be it more than the default', async () => {
+    const limiter = new Semaphore(40);
+    let most = 0;
+    await gatherSettled(
+      range(60),
+      async () => {
+        most = Math.max(most, limiter.held);
+        await drained();
+      },
+      { limiter },
+    );
+    expect(most).toBe(40);
+  });
+
+  test('who waits for the limiter leaves its line in the turn in which the run is stopped', async () => {
+    const limiter = new Semaphore(1);
+    const holder = limiter.tryAcquire();
+    const controller = new AbortController();
+    const outcome = watch(gatherSettled([1, 2], () => 1, { limiter, signal: controller.signal }));
+    await drained();
+    expect(limiter.waiting).toBe(1);
+    controller.abort('enough');
+    expect(limiter.waiting).toBe(0);
+    await drained();
+    expect(outcome.reason).toBe('enough');
+    holder?.release();
+  });
+
+  test('workers are told that stopWhen has stopped the run, and the summary how long it took', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout'], now: 0 });
+    vi.advanceTimersByTime(5_000);
+    const reasons: string[] = [];
+    const outcome = watch(
+      gatherSettled(
+        [0, 1],
+        (item, { signal }) => {
+          if (item === 0) return drained();
+          return new Promise<void>((resolve) => {
+            signal.addEventListener('abort', () => {
+              reasons.push((signal.reason as Error).message);
+              vi.advanceTimersByTime(25);
+              resolve();
+            });
+          });
+        },
+        { stopWhen: () => true },
+      ),
+    );
+    await drained();
+    await drained();
+    vi.useRealTimers();
+    expect(reasons).toEqual(['stopWhen asked to stop']);
+    expect(outcome.value?.durationMs).toBe(25);
+  });
+
+  test('progress has no total where the source does not tell, not even an undefined one', async () => {
+    const seen: object[] = [];
+    await gatherSettled(counted({ times: 0, closed: false }, 1), () => 1, {
+      onProgress: (progress) => seen.push(progress),
+    });
+    expect(seen.map((progress) => Object.hasOwn(progress, 'total'))).toEqual([false]);
+  });
+
   test('with a limiter and a concurrency both bounds hold', async () => {
     const limiter = new Semaphore(10);
     let most = 0;

@@ -135,6 +135,19 @@ describe('keyed mutex, several keys', () => {
     (await mutex.acquireAll([])).release();
   });
 
+  test('a permit for several keys works with using, and knows whether it was released', async () => {
+    const mutex = new KeyedMutex<string>();
+    const kept = await mutex.acquireAll(['a', 'b']);
+    expect([kept.released, mutex.size]).toEqual([false, 2]);
+    kept.release();
+    expect([kept.released, mutex.size]).toEqual([true, 0]);
+    {
+      using permit = await mutex.acquireAll(['a', 'b']);
+      expect([permit.released, mutex.size]).toEqual([false, 2]);
+    }
+    expect(mutex.size).toBe(0);
+  });
+
   test('an abort gives back the keys already got and leaves the queues of the others', async () => {
     const mutex = new KeyedMutex<string>();
     const b = await mutex.acquire('b');

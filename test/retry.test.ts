@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { ClosedError, constant, retry, Semaphore } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { drained, watch } from './support/lock-likes.js';
+import { drained, microtasks, watch } from './support/lock-likes.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -341,6 +341,69 @@ describe('retry', () => {
     const seen = await retry(({ signal }) => signal, { signal: controller.signal });
     controller.abort();
     expect(seen.aborted).toBe(false);
+  });
+
+  test('after an abort no hook is asked any more, whenever it comes while shouldRetry answers', async () => {
+    for (let offset = 0; offset < 8; offset++) {
+      const controller = new AbortController();
+      const asked: string[] = [];
+      const ask = (hook: string) => {
+        if (controller.signal.aborted) asked.push(hook);
+      };
+      const outcome = watch(
+        retry(failing(), {
+          signal: controller.signal,
+          shouldRetry: async () => {
+            void microtasks(offset).then(() => controller.abort('enough'));
+            return true;
+          },
+          retryAfterMs: () => void ask('retryAfterMs'),
+          backoff: () => {
+            ask('backoff');
+            return 0;
+          },
+          onRetry: () => ask('onRetry'),
+        }),
+      );
+      await drained();
+      await vi.advanceTimersByTimeAsync(0);
+      expect([offset, outcome.reason, asked]).toEqual([offset, 'enough', []]);
+    }
+  });
+
+  test('an abort during an attempt asks no hook, either', async () => {
+    const controller = new AbortController();
+    const hooks = { shouldRetry: vi.fn(), retryAfterMs: vi.fn(), backoff: vi.fn(), onRetry: vi.fn() };
+    const outcome = watch(retry(never, { signal: controller.signal, ...hooks }));
+    controller.abort('enough');
+    await drained();
+    expect(outcome.reason).toBe('enough');
+    for (const hook of Object.values(hooks)) expect(hook).not.toHaveBeenCalled();
+  });
+
+  test('what is thrown need not be an object', async () => {
+    for (const thrown of [undefined, null, 'text', 5]) {
+      const task = vi.fn(() => Promise.reject(thrown));
+      const outcome = watch(retry(task, { attempts: 2, backoff: constant(0) }));
+      await vi.advanceTimersByTimeAsync(0);
+      expect([outcome.state, outcome.reason, task.mock.calls.length]).toEqual(['rejected', thrown, 2]);
+    }
+  });
+
+  test('a timeout of the first attempt has no cause', async () => {
+    const outcome = watch(retry(never, { attempts: 1, attemptTimeoutMs: 5 }));
+    await vi.advanceTimersByTimeAsync(5);
+    expect(outcome.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT', attempt: 1, timeoutMs: 5 });
+    expect(Object.hasOwn(outcome.reason as Error, 'cause')).toBe(false);
+  });
+
+  test('an attempt that only an abort can end needs no timer', async () => {
+    const controller = new AbortController();
+    const outcome = watch(retry(never, { signal: controller.signal }));
+    expect(vi.getTimerCount()).toBe(0);
+    controller.abort('enough');
+    await drained();
+    expect(outcome.reason).toBe('enough');
   });
 
   test('with the limiter inside, a pause holds no permit', async () => {

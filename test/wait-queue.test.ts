@@ -79,6 +79,19 @@ describe('wait queue', () => {
     expect(owner.left).toEqual(['aborted, 2 left', 'timedOut, 1 left', 'timedOut, 0 left']);
   });
 
+  test('a signal that cannot be listened to ends the wait with what it threw, as an abort does', async () => {
+    const owner = new Owner();
+    const bug = new Error('no listeners, please');
+    const addEventListener = () => {
+      throw bug;
+    };
+    const signal = { aborted: false, addEventListener } as unknown as AbortSignal;
+    const wait = watch(owner.queue.wait(waitTerms({ signal })));
+    await drained();
+    expect([wait.state, wait.reason, owner.queue.size]).toEqual(['rejected', bug, 0]);
+    expect(owner.left).toEqual(['aborted, 0 left']);
+  });
+
   test('each who is refused gets an error of his own', async () => {
     const { queue } = new Owner();
     const waits = [{}, {}, { waitTimeoutMs: 10 }].map((options) => watch(queue.wait(waitTerms(options))));

@@ -1,0 +1,18 @@
+/**
+ * Mutation testing of the core: `npm run test:mutants`, or a part of it with `npm run test:mutants -- --mutate 'src/pool/*.ts'`.
+ * Mutants that no test can kill are listed in docs/design.md.
+ */
+export default {
+  mutate: ['src/*.ts', 'src/{limit,pool,queue}/**/*.ts', '!src/{event-loop,index,postgres,redis}.ts'],
+  testRunner: 'vitest',
+  vitest: { configFile: 'vitest.mutants.config.ts', related: false },
+  concurrency: 2,
+  timeoutMS: 5_000,
+  // Its rewriting of tsconfig needs an interface that TypeScript 7 does not have; the sandbox needs no rewriting.
+  tsconfigFile: 'none',
+  ignorePatterns: ['bench', 'dist', 'docs', '.engines', 'test/{real,recipes,endurance}'],
+  reporters: ['clear-text', 'progress', 'json'],
+  jsonReporter: { fileName: 'node_modules/.cache/stryker/mutants.json' },
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  thresholds: { high: 95, low: 90, break: 90 },
+};

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type KeyOwner, KeyState } from '../../src/pool/key-state.js';
+import { poolSettings } from '../../src/pool/settings.js';
+import { waitTerms } from '../../src/wait-queue.js';
+import { watch } from '../support/lock-likes.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'], now: 0 });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+function keyWith(options: Parameters<typeof poolSettings>[0] = {}) {
+  const left: string[] = [];
+  const owner: KeyOwner<object, string> = {
+    onLeave: (key, why) => left.push(`${key.key} ${why}`),
+    describe: (key, waitedMs) => ({ key: key.key, waitedMs, held: 0, waiting: 0, limit: 1 }),
+  };
+  const key = new KeyState<object, string>('a', 'id of a', poolSettings(options), owner);
+  const wait = (count: number) => {
+    for (let i = 0; i < count; i++) watch(key.queue.wait(waitTerms(undefined)));
+  };
+  return { key, left, wait };
+}
+
+describe('how many dials a key wants', () => {
+  test('none without waiters; else one for each lease that nothing under way will bring', () => {
+    const { key, wait } = keyWith();
+    expect([key.waiting, key.slotsWanted, key.quiet]).toEqual([0, 0, true]);
+    wait(4);
+    expect([key.waiting, key.slotsWanted, key.quiet]).toEqual([4, 4, false]);
+    key.census.connecting = 1;
+    key.census.checking = 2;
+    expect([key.leasesToCome, key.slotsWanted]).toEqual([3, 1]);
+    key.census.checking = 5;
+    expect(key.slotsWanted).toBe(0);
+  });
+
+  test('one for as many waiters as may share a connection', () => {
+    const { key, wait } = keyWith({ leasesPerConnection: 3 });
+    wait(7);
+    expect(key.slotsWanted).toBe(3);
+    key.census.connecting = 1;
+    expect([key.leasesToCome, key.slotsWanted]).toEqual([3, 2]);
+  });
+
+  test('no more than the key may have, nor than may run at once, nor than one while the server is down', () => {
+    const { key, wait } = keyWith({ max: 20, maxPerKey: 5, maxConnecting: 3 });
+    wait(10);
+    expect(key.slotsWanted).toBe(3);
+    key.census.connecting = 2;
+    expect(key.slotsWanted).toBe(1);
+    key.census.leased = 3;
+    expect(key.slotsWanted).toBe(0);
+    Object.assign(key.census, { connecting: 0, leased: 0 });
+    key.countFailure(0, new Error('down'));
+    expect(key.slotsWanted).toBe(1);
+    key.census.connecting = 1;
+    expect(key.slotsWanted).toBe(0);
+  });
+
+  test('what is on its way out serves nobody', () => {
+    const { key } = keyWith();
+    Object.assign(key.census, { connecting: 1, idle: 1, leased: 3, checking: 1, closing: 2, retiring: 1 });
+    expect([key.census.total, key.census.leaving, key.serving]).toEqual([8, 3, 5]);
+  });
+});
+
+describe('a key whose dials fail', () => {
+  test('waits twice as long each time, from 50 ms to 5 s, with full jitter', () => {
+    const { key } = keyWith();
+    const random = vi.spyOn(Math, 'random').mockReturnValue(1);
+    const delays = Array.from({ length: 9 }, (_, i) => key.countFailure(i, new Error(`${i}`)));
+    expect(delays).toEqual([50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+    random.mockReturnValue(0.5);
+    expect(key.countFailure(9, new Error('9'))).toBe(2_500);
+    expect([key.failures, key.lastError]).toEqual([10, new Error('9')]);
+  });
+
+  test('counts dials that began together as one failure, and tells what is left of the backoff', () => {
+    const { key } = keyWith();
+    key.countFailure(0, new Error('first'));
+    expect(key.countFailure(0, new Error('second'))).toBeLessThanOrEqual(50);
+    expect(key.failures).toBe(1);
+    const cancel = vi.fn();
+    key.backoff = { endsMs: performance.now() + 30, timer: { cancel }, background: true };
+    expect(key.countFailure(1, new Error('third'))).toBe(30);
+    expect([key.failures, key.quiet]).toEqual([1, false]);
+    vi.advanceTimersByTime(100);
+    expect(key.countFailure(1, new Error('fourth'))).toBe(0);
+    key.forgetFailures();
+    expect([key.failures, key.lastError, key.backoff, key.quiet]).toEqual([0, undefined, undefined, true]);
+    expect(cancel).toHaveBeenCalledOnce();
+  });
+
+  test('begins anew with a new generation', () => {
+    const { key } = keyWith();
+    key.countFailure(0, new Error('down'));
+    key.startGeneration();
+    expect([key.generation, key.failures]).toEqual([1, 0]);
+  });
+
+  test('tells who waited in vain why, and hears of those who leave', async () => {
+    const { key, left } = keyWith();
+    const down = new Error('down');
+    const plain = watch(key.queue.wait(waitTerms({ waitTimeoutMs: 5 })));
+    await vi.advanceTimersByTimeAsync(5);
+    expect(plain.reason).toMatchObject({ code: 'ERR_WAIT_TIMEOUT', key: 'a', waitedMs: 5 });
+    expect(Object.hasOwn(plain.reason as Error, 'cause')).toBe(false);
+    key.countFailure(0, down);
+    const told = watch(key.queue.wait(waitTerms({ waitTimeoutMs: 5 })));
+    await vi.advanceTimersByTimeAsync(5);
+    expect((told.reason as Error).cause).toBe(down);
+    const controller = new AbortController();
+    watch(key.queue.wait(waitTerms({ signal: controller.signal })));
+    controller.abort();
+    expect(left).toEqual(['a timedOut', 'a timedOut', 'a aborted']);
+  });
+});
