@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { channelNames } from 'latchkey/diagnostics';
 import { burst, operation } from './stopwatch.js';
-import type { Case, Subject, Suite } from './subjects.js';
+import type { Case, Subject, Suite, Target } from './subjects.js';
 import { atMost } from './targets.js';
 
 type Latchkey = typeof import('latchkey');
@@ -54,30 +54,41 @@ const lease: MakeSubject = ({ ConnectionPool }, description) => {
   );
 };
 
-const rounds = { rounds: 15, warmups: 3 };
+const works = [
+  ['1,000 callers at once for one mutex', wait],
+  ['acquire and release of an idle connection', lease],
+] as const;
 
-function unheard({ without, within }: Packages, title: string, subject: MakeSubject): Case {
-  return {
-    title: `Diagnostics: ${title}, nobody listens`,
-    shows: 'What it costs to ask whether somebody listens.',
-    ...rounds,
-    subjects: [
-      subject(without, { name: 'without channels', role: 'floor' }),
-      subject(within, { name: 'latchkey', role: 'latchkey', targets: [atMost(1.1, 'floor')] }),
-    ],
-  };
+interface Audience {
+  readonly name: string;
+  readonly shows: string;
+  readonly targets: readonly Target[];
 }
 
-function heard({ without, within }: Packages, title: string, subject: MakeSubject): Case {
-  return {
-    title: `Diagnostics: ${title}, one listener`,
-    shows: 'What messages cost that somebody listens to, and does nothing with.',
-    ...rounds,
-    subjects: [
-      subject(without, { name: 'without channels', role: 'floor' }),
-      subject(within, { name: 'latchkey', role: 'latchkey' }),
-    ],
-  };
+const nobody: Audience = {
+  name: 'nobody listens',
+  shows: 'What it costs to ask whether somebody listens.',
+  targets: [atMost(1.1, 'floor')],
+};
+const oneListener: Audience = {
+  name: 'one listener',
+  shows: 'What messages cost that somebody listens to, and does nothing with.',
+  targets: [],
+};
+
+function tablesBefore({ name, shows, targets }: Audience, { without, within }: Packages): Case[] {
+  return works.map(
+    ([title, subject]): Case => ({
+      title: `Diagnostics: ${title}, ${name}`,
+      shows,
+      rounds: 15,
+      warmups: 3,
+      subjects: [
+        subject(without, { name: 'without channels', role: 'floor' }),
+        subject(within, { name: 'latchkey', role: 'latchkey', targets }),
+      ],
+    }),
+  );
 }
 
 function listen(): void {
@@ -96,16 +107,10 @@ export const diagnostics: Suite = {
         without: await bundled(folder, 'without', [deafened]),
         within: await bundled(folder, 'within', []),
       };
-      const titles = [
-        '1,000 callers at once for one mutex',
-        'acquire and release of an idle connection',
-      ] as const;
-      await measure(unheard(packages, titles[0], wait));
-      await measure(unheard(packages, titles[1], lease));
+      for (const table of tablesBefore(nobody, packages)) await measure(table);
       // Once there has been a listener, the runtime asks more slowly: these come last.
       listen();
-      await measure(heard(packages, titles[0], wait));
-      await measure(heard(packages, titles[1], lease));
+      for (const table of tablesBefore(oneListener, packages)) await measure(table);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

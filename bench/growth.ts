@@ -4,6 +4,7 @@
  * longer fits the caches makes the floor grow, too, and so do others on the machine: the floor stands beside.
  */
 import { exponentOf, median, type Spread, spreadOf } from './statistics.js';
+import { elapsedMs } from './stopwatch.js';
 import type { Sample, Subject } from './subjects.js';
 
 export interface Growth {
@@ -38,7 +39,8 @@ export function growing(
       const perSize: number[] = [];
       for (const size of growthSizes) {
         const times: number[] = [];
-        for (let done = 0; done < operationsPerSample; done += size) times.push(await msOf(prepare(size)));
+        for (let done = 0; done < operationsPerSample; done += size)
+          times.push(await elapsedMs(prepare(size)));
         const ms = median(times);
         perSize.push(ms / size);
         if (ms > limitMs) break;
@@ -46,12 +48,6 @@ export function growing(
       return { cost: perSize.at(-1)!, perSize };
     },
   };
-}
-
-async function msOf(task: () => Promise<unknown>): Promise<number> {
-  const startedMs = performance.now();
-  await task();
-  return performance.now() - startedMs;
 }
 
 type SamplesByRound = ReadonlyMap<number, Sample>;

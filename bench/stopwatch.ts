@@ -2,6 +2,13 @@
 import { Bench } from 'tinybench';
 import type { Counts, Subject } from './subjects.js';
 
+/** Wall time in milliseconds. */
+export async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now();
+  await work();
+  return performance.now() - startedMs;
+}
+
 type Described = Omit<Subject, 'sample'>;
 
 const batch = 200;

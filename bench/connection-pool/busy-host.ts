@@ -7,6 +7,7 @@ import type { KeyedPool, MakePool } from '../rivals/rival.js';
 import { tarn } from '../rivals/tarn.js';
 import type { Connection } from '../servers/handshake-client.js';
 import type { HandshakeServer } from '../servers/handshake-server.js';
+import { elapsedMs } from '../stopwatch.js';
 import type { Case, Role, Sample } from '../subjects.js';
 import { atMost, countAtMost, shareOfCount } from '../targets.js';
 import { onServer, tcpDialler } from './pool-subjects.js';
@@ -60,9 +61,7 @@ async function sampleSpike(server: HandshakeServer, makePool: MakePool): Promise
   const warm = await server.counts();
   await server.behave({ handshakeMs: 150 });
 
-  const startedMs = performance.now();
-  await requests(pool, host, 50, 2);
-  const ms = performance.now() - startedMs;
+  const ms = await elapsedMs(() => requests(pool, host, 50, 2));
 
   await pool.close();
   const { connects, peak } = await server.counts();

@@ -4,6 +4,7 @@ import { latchkeyPool } from '../rivals/latchkey.js';
 import { globalLock } from '../rivals/naive-pools.js';
 import type { KeyedPool, MakePool } from '../rivals/rival.js';
 import { connectPerRequest } from '../rivals/unpooled.js';
+import { elapsedMs } from '../stopwatch.js';
 import type { Case, Role, Sample, Subject } from '../subjects.js';
 import { atMost, countAtMost, within } from '../targets.js';
 import { CountingDialler, inMemory, noWork } from './pool-subjects.js';
@@ -36,9 +37,7 @@ async function sampleBeside(makePool: MakePool): Promise<Sample> {
   };
   const users = Array.from({ length: 50 }, user);
   await sleep(200);
-  const startedMs = performance.now();
-  await pool.use(cold, noWork);
-  const ms = performance.now() - startedMs;
+  const ms = await elapsedMs(() => pool.use(cold, noWork));
   await sleep(Math.max(0, 400 - ms));
   going = false;
   await Promise.all(users);

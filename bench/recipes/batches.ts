@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { importAll } from '../../docs/recipes/batches.js';
 import { importProducts, type Product } from '../../docs/recipes/naive/batches.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const size = 50_000;
 

@@ -4,7 +4,8 @@ import { SharedCache } from '../../docs/recipes/cache-refresh.js';
 import { cached } from '../../docs/recipes/naive/cache-refresh.js';
 import { ioredisClients } from '../../test/distributed/support/redis-clients.js';
 import { replicasOf } from '../../test/support/engines/replicas.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const [replicaCount, requests] = [4, 100];
 

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Address, LineClient, linePool } from '../../docs/recipes/connection-pool-tcp.js';
 import { ConnectionPerHost } from '../../docs/recipes/naive/connection-per-host.js';
 import { type Behaviour, neverAnswers, startTcpServer } from '../../test/support/engines/tcp.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { median } from '../statistics.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 type Ask = (address: Address) => Promise<string>;
 
@@ -24,7 +26,7 @@ export const connectionPerHost: RecipeCost = {
     const tarpit = await startTcpServer(neverAnswers);
     const alive = servers.map(({ connectionOptions }) => connectionOptions);
     try {
-      const [naiveMs, recipeMs] = [await median(naively, alive), await median(pooled, alive)];
+      const [naiveMs, recipeMs] = [await medianMs(naively, alive), await medianMs(pooled, alive)];
       const withDead = [tarpit.connectionOptions, ...alive];
       const naive = await naively((ask) => answered(ask, withDead));
       const recipe = await pooled((ask) => answered(ask, withDead));
@@ -66,12 +68,12 @@ async function pooled<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
 }
 
 /** The connections are cold each time; the code is not. */
-async function median(way: typeof naively<number>, addresses: readonly Address[]): Promise<number> {
+async function medianMs(way: typeof naively<number>, addresses: readonly Address[]): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < 7; round++) {
     times.push(await way((ask) => elapsedMs(() => Promise.all(addresses.map(ask)))));
   }
-  return times.sort((a, b) => a - b)[3] as number;
+  return median(times);
 }
 
 async function answered(ask: Ask, addresses: readonly Address[]): Promise<number> {

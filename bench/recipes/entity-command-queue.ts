@@ -3,7 +3,8 @@ import type pg from 'pg';
 import { commandTable, drain } from '../../docs/recipes/entity-command-queue.js';
 import { drain as naiveDrain } from '../../docs/recipes/naive/entity-command-queue.js';
 import { replicasOf } from '../../test/support/engines/replicas.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const commands = 400;
 const accounts = ['ann', 'bob', 'cid', 'dan'];

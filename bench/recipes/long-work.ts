@@ -1,7 +1,7 @@
-import { monitorEventLoop } from 'latchkey/event-loop';
 import { total } from '../../docs/recipes/long-work.js';
 import { total as totalNaively } from '../../docs/recipes/naive/long-work.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import { longestBlockMs, type RecipeCost } from './recipe.js';
 
 const size = 5_000_000;
 
@@ -27,10 +27,9 @@ export const longWork: RecipeCost = {
 };
 
 async function computed(way: (rows: ReturnType<typeof orders>) => Promise<number>) {
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
-  using loop = monitorEventLoop({ thresholdMs: 5 });
-  await pause();
-  const tookMs = await elapsedMs(() => way(orders()));
-  await pause();
-  return { tookMs, blockMs: loop.stats().longestBlockMs };
+  let tookMs = 0;
+  const blockMs = await longestBlockMs(async () => {
+    tookMs = await elapsedMs(() => way(orders()));
+  });
+  return { tookMs, blockMs };
 }

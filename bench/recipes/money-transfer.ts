@@ -4,7 +4,8 @@ import type { PostgresPool } from 'latchkey/postgres';
 import { accounts, transfer, transferShared } from '../../docs/recipes/money-transfer.js';
 import { transfer as naiveTransfer, transferNested } from '../../docs/recipes/naive/money-transfer.js';
 import { replicasOf } from '../../test/support/engines/replicas.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const transfers = 500;
 const [people, each] = [10, 1_000];

@@ -2,7 +2,8 @@ import type { PostgresPool } from 'latchkey/postgres';
 import { customerLoader } from '../../docs/recipes/n-plus-one.js';
 import { customersOf } from '../../docs/recipes/naive/n-plus-one.js';
 import { replicasOf } from '../../test/support/engines/replicas.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const orders = Array.from({ length: 100 }, (_, n) => ({ customerId: n * 7 }));
 const pages = 200;

@@ -1,7 +1,6 @@
-import { monitorEventLoop } from 'latchkey/event-loop';
 import { importInvoices } from '../../docs/recipes/naive/off-thread.js';
 import { OffThread } from '../../docs/recipes/off-thread.js';
-import type { RecipeCost } from './recipe.js';
+import { longestBlockMs, type RecipeCost } from './recipe.js';
 
 const worker = new URL('../../../../docs/recipes/off-thread-worker.js', import.meta.url);
 type Summarize = (csv: string) => Map<string, number>;
@@ -19,12 +18,3 @@ export const offThread: RecipeCost = {
     return [{ what: `ms for which nobody else was served, import of ${megabytes} MB`, naive, recipe }];
   },
 };
-
-async function longestBlockMs(work: () => Promise<unknown>): Promise<number> {
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
-  using loop = monitorEventLoop({ thresholdMs: 5 });
-  await pause();
-  await work();
-  await pause();
-  return loop.stats().longestBlockMs;
-}

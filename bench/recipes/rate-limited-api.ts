@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { get } from '../../docs/recipes/naive/rate-limited-api.js';
 import { partnerClient } from '../../docs/recipes/rate-limited-api.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const perSecond = 50;
 const calls = 300;

@@ -1,4 +1,5 @@
 /** What the naive code of a recipe costs, beside the recipe itself: `docs/recipes/naive/x.ts` and `docs/recipes/x.ts`. */
+import { monitorEventLoop } from 'latchkey/event-loop';
 import type { PostgresServer } from '../../test/support/engines/postgres.js';
 import type { RedisServer } from '../../test/support/engines/redis.js';
 
@@ -21,9 +22,12 @@ export interface RecipeCost {
   measure(engines: Engines): Promise<readonly Figure[]>;
 }
 
-/** Wall time in milliseconds. */
-export async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
-  const startedMs = performance.now();
+/** For how long nobody else was served while `work` was done, at the longest. */
+export async function longestBlockMs(work: () => Promise<unknown>): Promise<number> {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  using loop = monitorEventLoop({ thresholdMs: 5 });
+  await pause();
   await work();
-  return performance.now() - startedMs;
+  await pause();
+  return loop.stats().longestBlockMs;
 }

@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import { serverFor as naively } from '../../docs/recipes/naive/shard-keys.js';
 import { serverFor } from '../../docs/recipes/shard-keys.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const keys = Array.from({ length: 20_000 }, (_, i) => `user:${i}`);
 const six = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `cache-${name}`);

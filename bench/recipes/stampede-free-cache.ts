@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { Cache as NaiveCache } from '../../docs/recipes/naive/stampede-free-cache.js';
 import { Cache } from '../../docs/recipes/stampede-free-cache.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const requests = 400;
 const options = { max: 100, ttl: 60_000 };

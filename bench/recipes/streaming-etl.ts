@@ -6,7 +6,8 @@ import type { Readable } from 'node:stream';
 import pg from 'pg';
 import { copy as copyNaively } from '../../docs/recipes/naive/streaming-etl.js';
 import { copy, type Load } from '../../docs/recipes/streaming-etl.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const size = 50_000;
 

@@ -2,7 +2,8 @@ import type { PostgresPool } from 'latchkey/postgres';
 import { goHome as naiveGoHome } from '../../docs/recipes/naive/write-skew.js';
 import { doctors, goHome } from '../../docs/recipes/write-skew.js';
 import { replicasOf } from '../../test/support/engines/replicas.js';
-import { elapsedMs, type RecipeCost } from './recipe.js';
+import { elapsedMs } from '../stopwatch.js';
+import type { RecipeCost } from './recipe.js';
 
 const nights = 500;
 const names = ['ann', 'bob'] as const;

@@ -55,7 +55,6 @@ export class RedisSemaphore implements Limiter {
   constructor(send: RedisSend, limit: number, options: RedisSemaphoreOptions) {
     checkFunction('send', send);
     checkPlaces(limit);
-    if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
     checkObject('options', options);
     const { name, namespace = 'latchkey', subscribe } = options;
     checkString('name', name);

@@ -14,7 +14,6 @@ import { doctors, goHome } from '../../docs/recipes/write-skew.js';
 import { pause } from '../distributed/support/real-time.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { type Replicas, replicasOf } from '../support/engines/replicas.js';
-import { readTogether } from '../support/read-together.js';
 
 let server: PostgresServer;
 let replicas: Replicas;
@@ -31,9 +30,6 @@ afterAll(async () => {
 });
 beforeEach(() => pool.query('drop table if exists customers, shows, doctors, accounts'));
 
-/** The same task in both replicas, at the worst moment. */
-const together = <T>(task: (pool: PostgresPool, index: number) => Promise<T>) =>
-  Promise.all(readTogether(...replicas.pools).map(task));
 const fulfilled = (results: PromiseSettledResult<unknown>[]) =>
   results.filter(({ status }) => status === 'fulfilled').length;
 
@@ -42,17 +38,17 @@ describe('get-or-create', () => {
 
   test('a double click makes one customer, and both clicks are answered with him', async () => {
     await pool.query(customers);
-    const got = await together((replica) => customerOf(replica, email));
+    const got = await replicas.together((replica) => customerOf(replica, email));
     expect(got[0]!.value).toEqual(got[1]!.value);
     expect(got.map(({ created }) => created).sort()).toEqual([false, true]);
   });
 
   test('the naive way makes two, or with the constraint an error', async () => {
     await pool.query('create table customers (id serial primary key, email text not null)');
-    await together((replica) => naiveCustomerOf(replica, email));
+    await replicas.together((replica) => naiveCustomerOf(replica, email));
     expect((await pool.query('select from customers')).rowCount).toBe(2);
     await pool.query(`drop table customers; ${customers}`);
-    await expect(together((replica) => naiveCustomerOf(replica, email))).rejects.toMatchObject({
+    await expect(replicas.together((replica) => naiveCustomerOf(replica, email))).rejects.toMatchObject({
       code: '23505',
     });
   });
@@ -76,14 +72,14 @@ describe('lost-update', () => {
   });
 
   test('the naive way sells two tickets, and counts one', async () => {
-    await together((replica) => naiveSell(replica, 1));
+    await replicas.together((replica) => naiveSell(replica, 1));
     expect(await sold()).toBe(1);
   });
 
   test.each(Object.entries({ sellLocked, sellVersioned, sellSerializable }))(
     '%s counts both of two who have read at once',
     async (_name, sell) => {
-      await together((replica) => sell(replica, 1));
+      await replicas.together((replica) => sell(replica, 1));
       expect(await sold()).toBe(2);
     },
   );
@@ -112,12 +108,12 @@ describe('write-skew', () => {
   const names = ['ann', 'bob'] as const;
 
   test('of two doctors one stays', async () => {
-    const gone = await together((replica, n) => goHome(replica, names[n]!));
+    const gone = await replicas.together((replica, n) => goHome(replica, names[n]!));
     expect(gone.sort()).toEqual([false, true]);
   });
 
   test('the naive way lets both go, at REPEATABLE READ', async () => {
-    expect(await together((replica, n) => naiveGoHome(replica, names[n]!))).toEqual([true, true]);
+    expect(await replicas.together((replica, n) => naiveGoHome(replica, names[n]!))).toEqual([true, true]);
   });
 });
 
@@ -195,7 +191,7 @@ describe('money-transfer', () => {
 
   test('of two processes that have read at once, `transfer` loses what one has written', async () => {
     const other = await inAnotherProcess();
-    await together((replica, n) =>
+    await replicas.together((replica, n) =>
       n === 0 ? transfer(replica, 'ann', 'bob', 60) : other.transfer(replica, 'cid', 'bob', 60),
     );
     expect(await total()).toBe(240);
@@ -203,7 +199,7 @@ describe('money-transfer', () => {
 
   test('`transferShared` loses nothing there', async () => {
     const other = await inAnotherProcess();
-    await together((replica, n) =>
+    await replicas.together((replica, n) =>
       n === 0 ? transferShared(replica, 'ann', 'bob', 60) : other.transferShared(replica, 'cid', 'bob', 60),
     );
     expect(await balances()).toEqual([40, 220, 40]);
@@ -232,7 +228,7 @@ describe('money-transfer', () => {
   });
 
   test('the naive way without locks spends the same money twice', async () => {
-    await together((replica, n) => naiveTransfer(replica, 'ann', n === 0 ? 'bob' : 'cid', 60));
+    await replicas.together((replica, n) => naiveTransfer(replica, 'ann', n === 0 ? 'bob' : 'cid', 60));
     expect(await balances()).toEqual([40, 160, 160]);
   });
 });

@@ -36,10 +36,6 @@ beforeEach(() =>
   ),
 );
 
-/** The same task in both replicas, at the worst moment. */
-const together = <T>(task: (pool: PostgresPool, index: number) => Promise<T>) =>
-  Promise.all(readTogether(...replicas.pools).map(task));
-
 describe('job-exactly-once', () => {
   const day = '2026-11-21';
   const invoices = async () => (await pool.query('select from invoices')).rowCount;
@@ -63,7 +59,7 @@ describe('job-exactly-once', () => {
   });
 
   test('the naive way runs in both, and leaves what a failed run has written', async () => {
-    expect(await together((replica) => naiveRunOncePerDay(replica, 'invoices', day, run))).toEqual([
+    expect(await replicas.together((replica) => naiveRunOncePerDay(replica, 'invoices', day, run))).toEqual([
       true,
       true,
     ]);
@@ -178,7 +174,7 @@ describe('migration-guard', () => {
 
   test('two replicas that start at once apply each migration once', async () => {
     await pool.query('create table migrations (name text primary key)');
-    const applied = await together((replica) => migrate(replica, migrations));
+    const applied = await replicas.together((replica) => migrate(replica, migrations));
     expect(applied.flat().sort()).toEqual(['1', '2']);
     expect(await migrate(pool, [...migrations, { name: '3', sql: 'drop table tickets' }])).toEqual(['3']);
   });

@@ -1,4 +1,6 @@
+import type { PostgresPool } from 'latchkey/postgres';
 import pg from 'pg';
+import { readTogether } from '../read-together.js';
 import type { PostgresServer } from './postgres.js';
 
 /** What two replicas of a service are to PostgreSQL: a pool each. */
@@ -6,6 +8,8 @@ export interface Replicas extends AsyncDisposable {
   readonly pools: readonly [pg.Pool, pg.Pool];
   /** Runs the task in both at once. */
   each<T>(task: (pool: pg.Pool, index: number) => Promise<T>): Promise<T[]>;
+  /** The same at the worst moment: neither is told what it has read before both have. */
+  together<T>(task: (pool: PostgresPool, index: number) => Promise<T>): Promise<T[]>;
 }
 
 export function replicasOf({ connectionOptions }: PostgresServer, { max = 10 } = {}): Replicas {
@@ -14,6 +18,7 @@ export function replicasOf({ connectionOptions }: PostgresServer, { max = 10 } =
   return {
     pools,
     each: (task) => Promise.all(pools.map(task)),
+    together: (task) => Promise.all(readTogether(...pools).map(task)),
     async [Symbol.asyncDispose]() {
       for (const pool of pools) await pool.end();
     },
