@@ -5,48 +5,23 @@
  * Invariant A1: a signal has our listener exactly while somebody waits on it.
  * `AbortSignal.any` is not used anywhere: on a long-lived signal what it makes is never collected.
  */
-import { type Linked, LinkedList } from './linked-list.js';
+import { LinkedList, Place } from './linked-list.js';
 
 export interface Abortable {
   onAbort(reason: unknown): void;
 }
 
-/** One party's place on a signal. */
-export class AbortSubscription implements Linked<AbortSubscription> {
-  previous: AbortSubscription | undefined = undefined;
-  next: AbortSubscription | undefined = undefined;
-  list: LinkedList<AbortSubscription> | undefined = undefined;
-  readonly #listeners: SignalListeners;
-  readonly target: Abortable;
-
-  constructor(listeners: SignalListeners, target: Abortable) {
-    this.#listeners = listeners;
-    this.target = target;
-  }
-
-  /** Stops listening; harmless when it already stopped. */
-  cancel(): void {
-    this.#listeners.remove(this);
-  }
-}
-
-class SignalListeners {
+/** Those who wait on one signal, from the first to the last of them. */
+class SignalListeners extends LinkedList<Place<Abortable>> {
   readonly #signal: AbortSignal;
-  readonly #subscriptions = new LinkedList<AbortSubscription>();
 
   constructor(signal: AbortSignal) {
+    super();
     this.#signal = signal;
+    signal.addEventListener('abort', this);
   }
 
-  add(target: Abortable): AbortSubscription {
-    if (this.#subscriptions.size === 0) this.#signal.addEventListener('abort', this);
-    const subscription = new AbortSubscription(this, target);
-    this.#subscriptions.push(subscription);
-    return subscription;
-  }
-
-  remove(subscription: AbortSubscription): void {
-    if (!this.#subscriptions.remove(subscription) || this.#subscriptions.size > 0) return;
+  override onEmpty(): void {
     listenersBySignal.delete(this.#signal);
     try {
       this.#signal.removeEventListener('abort', this);
@@ -58,21 +33,26 @@ class SignalListeners {
   /** Called by the signal. */
   handleEvent(): void {
     const { reason } = this.#signal;
-    for (let first = this.#subscriptions.head; first !== undefined; first = this.#subscriptions.head) {
-      this.remove(first);
-      first.target.onAbort(reason);
+    for (let first = this.head; first !== undefined; first = this.head) {
+      first.leave();
+      first.item.onAbort(reason);
     }
   }
 }
 
 const listenersBySignal = new WeakMap<AbortSignal, SignalListeners>();
 
-/** Calls `target.onAbort(signal.reason)` once when the signal aborts. The signal must not be aborted yet. */
-export function onAbort(signal: AbortSignal, target: Abortable): AbortSubscription {
+/**
+ * Calls `target.onAbort(signal.reason)` once when the signal aborts, unless the place that it returns has been left
+ * before. The signal must not be aborted yet.
+ */
+export function onAbort(signal: AbortSignal, target: Abortable): Place<Abortable> {
   let listeners = listenersBySignal.get(signal);
   if (listeners === undefined) {
     listeners = new SignalListeners(signal);
     listenersBySignal.set(signal, listeners);
   }
-  return listeners.add(target);
+  const place = new Place(target);
+  listeners.push(place);
+  return place;
 }

@@ -6,69 +6,53 @@
  */
 import { now, setTimer, type Timer } from './clock.js';
 import { rootContext } from './context.js';
-import { type Linked, LinkedList } from './linked-list.js';
+import { Link, LinkedList } from './linked-list.js';
 
 export interface Expirable {
   onExpire(waitedMs: number): void;
 }
 
 /** One party's place among those who wait equally long. */
-export class Deadline implements Linked<Deadline> {
-  previous: Deadline | undefined = undefined;
-  next: Deadline | undefined = undefined;
-  list: LinkedList<Deadline> | undefined = undefined;
+export class Deadline extends Link<Deadline> {
   readonly sinceMs = now();
   readonly target: Expirable;
-  readonly #group: DeadlineGroup;
 
-  constructor(group: DeadlineGroup, target: Expirable) {
-    this.#group = group;
+  constructor(target: Expirable) {
+    super();
     this.target = target;
-  }
-
-  /** Stops waiting; harmless when it already stopped. */
-  cancel(): void {
-    this.#group.remove(this);
   }
 }
 
-class DeadlineGroup {
+/** Those who wait equally long, from the first to the last of them. */
+class DeadlineGroup extends LinkedList<Deadline> {
   readonly #durationMs: number;
-  readonly #deadlines = new LinkedList<Deadline>();
-  #timer: Timer | undefined;
+  #timer: Timer;
 
   constructor(durationMs: number) {
+    super();
     this.#durationMs = durationMs;
+    this.#timer = this.#arm(durationMs);
   }
 
-  add(target: Expirable): Deadline {
-    const deadline = new Deadline(this, target);
-    this.#deadlines.push(deadline);
-    if (this.#timer === undefined) this.#arm(this.#durationMs);
-    return deadline;
-  }
-
-  remove(deadline: Deadline): void {
-    if (!this.#deadlines.remove(deadline) || this.#deadlines.size > 0) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+  override onEmpty(): void {
+    this.#timer.cancel();
     groupByDuration.delete(this.#durationMs);
   }
 
-  #arm(delayMs: number): void {
-    this.#timer = rootContext.run(setTimer, this.#expire, delayMs);
+  #arm(delayMs: number): Timer {
+    return rootContext.run(setTimer, this.#expire, delayMs);
   }
 
   readonly #expire = (): void => {
     const nowMs = now();
-    for (let first = this.#deadlines.head; first !== undefined; first = this.#deadlines.head) {
+    for (let first = this.head; first !== undefined; first = this.head) {
       const waitedMs = nowMs - first.sinceMs;
       // A timer may fire up to a millisecond early by the monotonic clock: that is no reason for another round.
       if (waitedMs < this.#durationMs - 1) {
-        this.#arm(this.#durationMs - waitedMs);
+        this.#timer = this.#arm(this.#durationMs - waitedMs);
         return;
       }
-      this.remove(first);
+      first.leave();
       first.target.onExpire(waitedMs);
     }
   };
@@ -76,12 +60,14 @@ class DeadlineGroup {
 
 const groupByDuration = new Map<number, DeadlineGroup>();
 
-/** Calls `target.onExpire` once, `durationMs` from now. */
+/** Calls `target.onExpire` once, `durationMs` from now, unless the deadline has been left before. */
 export function onDeadline(durationMs: number, target: Expirable): Deadline {
   let group = groupByDuration.get(durationMs);
   if (group === undefined) {
     group = new DeadlineGroup(durationMs);
     groupByDuration.set(durationMs, group);
   }
-  return group.add(target);
+  const deadline = new Deadline(target);
+  group.push(deadline);
+  return deadline;
 }

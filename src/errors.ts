@@ -38,13 +38,14 @@ export function printable(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
   try {
-    if (!Array.isArray(value)) return 'an object';
-    const items = value.slice(0, 5).map((item) => (Array.isArray(item) ? 'an array' : printable(item)));
-    return `[${items.join(', ')}${value.length > 5 ? ', …' : ''}]`;
+    if (Array.isArray(value)) {
+      const items = value.slice(0, 5).map((item) => (Array.isArray(item) ? 'an array' : printable(item)));
+      return `[${items.join(', ')}${value.length > 5 ? ', …' : ''}]`;
+    }
   } catch {
     // A getter or a proxy that throws must not take the place of the error that is being made.
-    return 'an object';
   }
+  return 'an object';
 }
 
 /** The wait took longer than `waitTimeoutMs`. Its stack is the caller's. */

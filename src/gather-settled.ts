@@ -13,11 +13,12 @@
  * Cost: no promise per item beyond the worker's own; no memory beyond the results.
  * Lineage: Promise.allSettled, which can neither limit nor stop; Python's asyncio.gather, which hides failures.
  */
-import { type AbortSubscription, onAbort } from './abort-listeners.js';
+import { type Abortable, onAbort } from './abort-listeners.js';
 import { checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
 import { channel } from './channels.js';
 import { now } from './clock.js';
 import { AsyncSource, type ItemSource, itemSource } from './item-source.js';
+import type { Place } from './linked-list.js';
 import type { Awaitable, Limiter } from './vocabulary.js';
 
 export interface GatherProgress {
@@ -132,7 +133,7 @@ class Gathering<T, R> {
   #stopped = false;
   #broken: { readonly error: unknown } | undefined;
   #settle: { resolve(summary: Gathered<T, R>): void; reject(error: unknown): void } | undefined;
-  #subscription: AbortSubscription | undefined;
+  #subscription: Place<Abortable> | undefined;
 
   constructor(items: Iterable<T> | AsyncIterable<T>, worker: Worker<T, R>, options: GatherOptions) {
     this.#source = itemSource(items);
@@ -267,7 +268,7 @@ class Gathering<T, R> {
   }
 
   async #finish(): Promise<void> {
-    this.#subscription?.cancel();
+    this.#subscription?.leave();
     try {
       if (this.#broken === undefined) this.#skipRest();
       const closing = this.#source.close();

@@ -19,7 +19,14 @@ import { checkFunction } from './arguments.js';
 import { printable, type WaitDetails } from './errors.js';
 import { runHolding } from './hold.js';
 import type { Awaitable, KeyedLock, KeyLease, Permit, WaitOptions } from './vocabulary.js';
-import { type QueueOwner, type Waiter, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
+import {
+  type QueueOwner,
+  type Turn,
+  type Waiter,
+  WaitQueue,
+  type WaitTerms,
+  waitTerms,
+} from './wait-queue.js';
 
 export class KeyedMutex<K = unknown> implements KeyedLock<K> {
   readonly #table = new LockTable<K>(this);
@@ -45,7 +52,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
       const terms = waitTerms(options);
       const lease = this.#table.tryGrant(key);
       if (lease !== undefined) return runHolding(lease, task);
-      return this.#table.wait(key, terms).then((granted) => runHolding(granted, task));
+      return this.#table.queue(key).run(terms, undefined, task, Lease.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -59,7 +66,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
     try {
       const terms = waitTerms(options);
       const lease = this.#table.tryGrant(key);
-      return lease === undefined ? this.#table.wait(key, terms) : Promise.resolve(lease);
+      return lease === undefined ? this.#table.queue(key).wait(terms) : Promise.resolve(lease);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -96,19 +103,26 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
   }
 }
 
+/** Entries that nobody can ask for, and that are in a table always. */
+const ballast = 8;
+
 /**
- * Entries that nobody can ask for. A `Map` that empties and fills again with every grant is rebuilt every few of them: it has
- * shrunk to its smallest. With something in it always, a free key costs a third less (`npm run bench -- keyed`).
+ * A `Map` that empties and fills again with every grant is rebuilt every few of them, for it has shrunk to its smallest. It
+ * shrinks when less than a quarter of it is in use: with the ballast in a quarter of it, a free key costs a third less
+ * (`npm run bench -- keyed`).
  */
-const ballast: readonly (readonly [never, never])[] = Array.from({ length: 4 }, () => [
-  Symbol() as never,
-  undefined as never,
-]);
+function roomyMap<K, V>(): Map<K, V> {
+  const map = new Map<unknown, unknown>();
+  const symbols = Array.from({ length: 2 * ballast + 1 }, () => Symbol());
+  for (const symbol of symbols) map.set(symbol, undefined);
+  for (const symbol of symbols.slice(ballast)) map.delete(symbol);
+  return map as Map<K, V>;
+}
 
 /** The held keys and their leases, apart from their public face so that a lease can reach them and a user cannot. */
 class LockTable<K> {
   readonly source: KeyedMutex<K>;
-  readonly #leases = new Map<K, Lease<K>>(ballast);
+  readonly #leases = roomyMap<K, Lease<K>>();
   #grants = 0;
 
   constructor(source: KeyedMutex<K>) {
@@ -116,7 +130,7 @@ class LockTable<K> {
   }
 
   get size(): number {
-    return this.#leases.size - ballast.length;
+    return this.#leases.size - ballast;
   }
 
   isLocked(key: K): boolean {
@@ -134,14 +148,9 @@ class LockTable<K> {
     return lease;
   }
 
-  /** Joins the queue of a key that is held. */
-  wait(key: K, terms: WaitTerms): Promise<Lease<K>> {
-    return this.#leases.get(key)!.contenders.queue.wait(terms);
-  }
-
-  /** Joins the queue of a key that is held, with a callback for the grant. */
-  join(key: K, onGrant: (lease: Lease<K>) => void): Waiter<Lease<K>, void> {
-    return this.#leases.get(key)!.contenders.queue.join(onGrant);
+  /** Where callers wait for a key that is held. */
+  queue(key: K): WaitQueue<Lease<K>> {
+    return this.#leases.get(key)!.contenders.queue;
   }
 
   /** Passes the key to its oldest waiter, or forgets it (K2). */
@@ -171,10 +180,10 @@ class Contenders<K> implements QueueOwner {
 
 class Lease<K> implements KeyLease<K>, Permit {
   readonly key: K;
-  readonly #table: LockTable<K>;
+  /** Until the release. */
+  #table: LockTable<K> | undefined;
   readonly #grant: number;
   #contenders: Contenders<K> | undefined;
-  #released = false;
   #signal: AbortSignal | undefined;
 
   constructor(table: LockTable<K>, key: K, grant: number, contenders: Contenders<K> | undefined) {
@@ -184,8 +193,12 @@ class Lease<K> implements KeyLease<K>, Permit {
     this.#contenders = contenders;
   }
 
+  static start<K>({ task, granted }: Turn<Lease<K>>): Promise<unknown> {
+    return runHolding(granted, task);
+  }
+
   get contenders(): Contenders<K> {
-    this.#contenders ??= new Contenders(this.#table.source, this.key);
+    this.#contenders ??= new Contenders(this.#table!.source, this.key);
     return this.#contenders;
   }
 
@@ -199,13 +212,13 @@ class Lease<K> implements KeyLease<K>, Permit {
   }
 
   get released(): boolean {
-    return this.#released;
+    return this.#table === undefined;
   }
 
   release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.#table.release(this.key, this.#contenders);
+    const table = this.#table;
+    this.#table = undefined;
+    table?.release(this.key, this.#contenders);
   }
 
   [Symbol.dispose](): void {
@@ -242,7 +255,7 @@ class KeyGroup<K> implements QueueOwner {
     this.#keys = keys;
     for (const key of this.#keys) {
       const lease = table.tryGrant(key);
-      if (lease === undefined) this.#places.push(table.join(key, this.#onGrant));
+      if (lease === undefined) this.#places.push(table.queue(key).join(this.#onGrant));
       else this.#leases.push(lease);
     }
     this.permit = this.#complete ? Promise.resolve(new GroupPermit(this.#leases)) : this.#whole.wait(terms);

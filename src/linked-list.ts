@@ -1,14 +1,38 @@
 /**
- * A doubly linked list whose links live in the items themselves: push and remove are O(1) and allocate nothing. An item stands in at most one list at a time; `list` tells which.
+ * A doubly linked list whose links live in the items themselves: to join and to leave is O(1) and allocates nothing. An item
+ * stands in at most one list at a time; `list` tells which. What is to stand in several lists has a `Place` in each.
  */
 
-export interface Linked<T extends Linked<T>> {
-  previous: T | undefined;
-  next: T | undefined;
-  list: LinkedList<T> | undefined;
+export abstract class Link<T extends Link<T>> {
+  previous: T | undefined = undefined;
+  next: T | undefined = undefined;
+  list: LinkedList<T> | undefined = undefined;
+
+  /** Takes the item out of its list; false when it stands in none. */
+  leave(): boolean {
+    const { list, previous, next } = this;
+    if (list === undefined) return false;
+    if (previous === undefined) list.head = next;
+    else previous.next = next;
+    if (next === undefined) list.tail = previous;
+    else next.previous = previous;
+    // Both links are cleared: an item that left would otherwise keep its old neighbours alive.
+    this.previous = this.next = this.list = undefined;
+    if (--list.size === 0) list.onEmpty();
+    return true;
+  }
 }
 
-export class LinkedList<T extends Linked<T>> {
+export class Place<I> extends Link<Place<I>> {
+  readonly item: I;
+
+  constructor(item: I) {
+    super();
+    this.item = item;
+  }
+}
+
+export class LinkedList<T extends Link<T>> {
   head: T | undefined = undefined;
   tail: T | undefined = undefined;
   size = 0;
@@ -22,19 +46,6 @@ export class LinkedList<T extends Linked<T>> {
     this.size++;
   }
 
-  /** Takes the item out; says whether it was in this list. */
-  remove(item: T): boolean {
-    if (item.list !== this) return false;
-    const { previous, next } = item;
-    if (previous === undefined) this.head = next;
-    else previous.next = next;
-    if (next === undefined) this.tail = previous;
-    else next.previous = previous;
-    // Both links are cleared: a node that left would otherwise keep its old neighbours alive.
-    item.previous = undefined;
-    item.next = undefined;
-    item.list = undefined;
-    this.size--;
-    return true;
-  }
+  /** The last item has left. */
+  onEmpty(): void {}
 }

@@ -14,9 +14,9 @@
  */
 import { checkFunction } from './arguments.js';
 import type { WaitDetails } from './errors.js';
-import { Hold } from './hold.js';
+import { Holder } from './hold.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from './vocabulary.js';
-import { type QueueOwner, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
+import { type QueueOwner, type Turn, WaitQueue, waitTerms } from './wait-queue.js';
 
 export class Mutex implements Limiter {
   readonly #state = new MutexState(this);
@@ -42,8 +42,8 @@ export class Mutex implements Limiter {
     try {
       checkFunction('task', task);
       const terms = waitTerms(options);
-      if (state.tryLock()) return state.hold.run(task);
-      return state.wait(terms).then(() => state.hold.run(task));
+      if (state.tryLock()) return state.run(task);
+      return state.queue.run(terms, undefined, task, MutexPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -58,7 +58,9 @@ export class Mutex implements Limiter {
   acquire(options?: WaitOptions): Promise<Permit> {
     try {
       const terms = waitTerms(options);
-      return this.#state.tryLock() ? Promise.resolve(new MutexPermit(this.#state)) : this.#state.wait(terms);
+      return this.#state.tryLock()
+        ? Promise.resolve(new MutexPermit(this.#state))
+        : this.#state.queue.wait(terms);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -71,23 +73,18 @@ export class Mutex implements Limiter {
 }
 
 /** The lock itself, apart from its public face so that a permit can reach it and a user cannot. */
-class MutexState implements QueueOwner {
+class MutexState extends Holder implements QueueOwner {
   readonly source: Mutex;
   locked = false;
-  #queue: WaitQueue<Permit> | undefined;
-  #hold: Hold | undefined;
+  #queue: WaitQueue<MutexPermit> | undefined;
 
   constructor(source: Mutex) {
+    super();
     this.source = source;
   }
 
   get waiting(): number {
     return this.#queue?.size ?? 0;
-  }
-
-  get hold(): Hold {
-    this.#hold ??= new Hold(this);
-    return this.#hold;
   }
 
   tryLock(): boolean {
@@ -96,9 +93,9 @@ class MutexState implements QueueOwner {
     return true;
   }
 
-  wait(terms: WaitTerms): Promise<Permit> {
+  get queue(): WaitQueue<MutexPermit> {
     this.#queue ??= new WaitQueue(this);
-    return this.#queue.wait(terms);
+    return this.#queue;
   }
 
   release(): void {
@@ -118,6 +115,10 @@ class MutexPermit implements Permit {
 
   constructor(state: MutexState) {
     this.#state = state;
+  }
+
+  static start({ task, granted }: Turn<MutexPermit>): Promise<unknown> {
+    return granted.#state!.run(task);
   }
 
   get released(): boolean {

@@ -13,12 +13,12 @@
  *   during the pause; the other way round every pause holds one.
  * Not here: circuit breaking. Lineage: Polly's retry strategy; the AWS builders' library on jitter and budgets.
  */
-import { type AbortSubscription, onAbort } from './abort-listeners.js';
+import { onAbort } from './abort-listeners.js';
 import { checkDuration, checkFunction, checkLimit, checkObject, checkSignal } from './arguments.js';
 import { type Backoff, exponential } from './backoff.js';
 import { channel } from './channels.js';
 import { now, setTimer } from './clock.js';
-import { type Deadline, onDeadline } from './deadlines.js';
+import { onDeadline } from './deadlines.js';
 import { DeferredError, made, tracedHere } from './deferred-error.js';
 import { AttemptTimeoutError } from './errors.js';
 import type { RetryBudget } from './retry-budget.js';
@@ -210,9 +210,9 @@ class Retry<T> {
   #bounded<V>(work: () => Promise<V>, timeoutMs: number, { aborted, expired }: Ends): Promise<V> {
     const { signal } = this.#settings;
     return new Promise<V>((resolve, reject) => {
-      const watches: (AbortSubscription | Deadline)[] = [];
+      const watches: { leave(): boolean }[] = [];
       const unwatch = () => {
-        for (const watch of watches) watch.cancel();
+        for (const watch of watches) watch.leave();
       };
       const fail = (reason: unknown) => {
         unwatch();
@@ -239,7 +239,7 @@ class Retry<T> {
         return;
       }
       const timer = setTimer(() => {
-        subscription?.cancel();
+        subscription?.leave();
         resolve();
       }, delayMs);
       const stop = (reason: unknown) => {

@@ -16,9 +16,9 @@
  */
 import { checkCount, checkFunction, checkLimit, checkObject } from './arguments.js';
 import { ClosedError, QueueFullError, type WaitDetails } from './errors.js';
-import { Hold } from './hold.js';
+import { Holder } from './hold.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from './vocabulary.js';
-import { type QueueOwner, WaitQueue, type WaitTerms, waitTerms } from './wait-queue.js';
+import { type QueueOwner, type Turn, WaitQueue, waitTerms } from './wait-queue.js';
 
 export interface SemaphoreOptions {
   /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
@@ -44,12 +44,12 @@ export class Semaphore implements Limiter {
   constructor(limit: number, options?: SemaphoreOptions);
   /** @internal `source` is what a user knows of, where that is not the semaphore itself. */
   constructor(limit: number, options: SemaphoreOptions, source: object);
-  constructor(limit: number, options: SemaphoreOptions = {}, source?: object) {
+  constructor(limit: number, options: SemaphoreOptions = {}, source: object = this) {
     checkLimit('limit', limit);
     checkObject('options', options);
     const { maxWaiting = Infinity } = options;
     checkCount('maxWaiting', maxWaiting);
-    this.#state = new SemaphoreState(source ?? this, limit, maxWaiting);
+    this.#state = new SemaphoreState(source, limit, maxWaiting);
   }
 
   /** How many units may be held. May be set at any time; lowering it never interrupts a holder. */
@@ -85,8 +85,8 @@ export class Semaphore implements Limiter {
       checkFunction('task', task);
       const weight = checkedWeight(options?.weight);
       const terms = waitTerms(options);
-      if (state.tryTake(weight)) return state.hold(weight).run(task);
-      return state.wait(terms, weight).then(() => state.hold(weight).run(task));
+      if (state.tryTake(weight)) return state.holder(weight).run(task);
+      return state.line.run(terms, weight, task, SemaphorePermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -103,8 +103,9 @@ export class Semaphore implements Limiter {
     try {
       const weight = checkedWeight(options?.weight);
       const terms = waitTerms(options);
-      if (state.tryTake(weight)) return Promise.resolve(new SemaphorePermit(state, weight));
-      return state.wait(terms, weight);
+      return Promise.resolve(
+        state.tryTake(weight) ? new SemaphorePermit(state, weight) : state.line.wait(terms, weight),
+      );
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -141,17 +142,17 @@ function checkedWeight(weight = 1): number {
 }
 
 /** The units themselves, apart from their public face so that a permit can reach them and a user cannot. */
-class SemaphoreState implements QueueOwner {
+class SemaphoreState extends Holder implements QueueOwner {
   readonly source: object;
   limit: number;
   held = 0;
   closed = false;
-  readonly queue = new WaitQueue<Permit, number>(this);
+  readonly queue = new WaitQueue<SemaphorePermit, number>(this);
   readonly #maxWaiting: number;
-  readonly #holdOfOne = new Hold({ release: () => this.give(1) });
   #idleCallbacks: (() => void)[] = [];
 
   constructor(source: object, limit: number, maxWaiting: number) {
+    super();
     this.source = source;
     this.limit = limit;
     this.#maxWaiting = maxWaiting;
@@ -162,49 +163,52 @@ class SemaphoreState implements QueueOwner {
     return Math.min(this.limit, Number.MAX_SAFE_INTEGER);
   }
 
-  #fits(weight: number): boolean {
-    return this.held + weight <= this.#mostHeld;
-  }
-
+  /** Takes `weight` units for somebody new, unless others wait. */
   tryTake(weight: number): boolean {
     if (this.closed) throw new ClosedError('the semaphore');
     if (weight > this.#mostHeld) {
       throw new RangeError(`weight must be at most ${this.#mostHeld}, got ${weight}`);
     }
-    if (this.queue.size > 0 || !this.#fits(weight)) return false;
+    return this.queue.size === 0 && this.#take(weight);
+  }
+
+  #take(weight: number): boolean {
+    if (this.held + weight > this.#mostHeld) return false;
     this.held += weight;
     return true;
   }
 
-  wait(terms: WaitTerms, weight: number): Promise<Permit> {
+  /** Where callers wait. @throws QueueFullError when there are too many already. */
+  get line(): WaitQueue<SemaphorePermit, number> {
     if (this.queue.size >= this.#maxWaiting) throw new QueueFullError(this.describe(0));
-    return this.queue.wait(terms, weight);
+    return this.queue;
   }
 
   /** What gives `weight` units back when a task ends. */
-  hold(weight: number): Hold {
-    return weight === 1 ? this.#holdOfOne : new Hold({ release: () => this.give(weight) });
+  holder(weight: number): Holder {
+    return weight > 1 ? new HeavyHolder(this, weight) : this;
   }
 
-  give(weight: number): void {
+  release(weight = 1): void {
     this.held -= weight;
     this.serve();
   }
 
   /** Grants the oldest waiters as long as they fit (S2, S3). */
   serve(): void {
-    for (let { head } = this.queue; head !== undefined; head = this.queue.head) {
-      if (!this.#fits(head.demand)) return;
-      this.held += head.demand;
-      this.queue.grant(new SemaphorePermit(this, head.demand));
+    const { queue } = this;
+    while (queue.head !== undefined && this.#take(queue.head.demand)) {
+      queue.grant(new SemaphorePermit(this, queue.head.demand));
     }
-    if (this.held > 0) return;
-    for (const callback of this.#idleCallbacks.splice(0)) callback();
+    if (this.held + queue.size > 0) return;
+    while (this.#idleCallbacks.length > 0) this.#idleCallbacks.shift()!();
   }
 
   idle(): Promise<void> {
-    if (this.held === 0 && this.queue.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleCallbacks.push(resolve));
+    return new Promise((resolve) => {
+      this.#idleCallbacks.push(resolve);
+      this.serve();
+    });
   }
 
   close(): void {
@@ -222,6 +226,22 @@ class SemaphoreState implements QueueOwner {
   }
 }
 
+/** What a task of more than one unit holds. */
+class HeavyHolder extends Holder {
+  readonly #state: SemaphoreState;
+  readonly #weight: number;
+
+  constructor(state: SemaphoreState, weight: number) {
+    super();
+    this.#state = state;
+    this.#weight = weight;
+  }
+
+  release(): void {
+    this.#state.release(this.#weight);
+  }
+}
+
 class SemaphorePermit implements Permit {
   #state: SemaphoreState | undefined;
   readonly #weight: number;
@@ -231,6 +251,10 @@ class SemaphorePermit implements Permit {
     this.#weight = weight;
   }
 
+  static start({ task, granted }: Turn<SemaphorePermit>): Promise<unknown> {
+    return granted.#state!.holder(granted.#weight).run(task);
+  }
+
   get released(): boolean {
     return this.#state === undefined;
   }
@@ -238,7 +262,7 @@ class SemaphorePermit implements Permit {
   release(): void {
     const state = this.#state;
     this.#state = undefined;
-    state?.give(this.#weight);
+    state?.release(this.#weight);
   }
 
   [Symbol.dispose](): void {

@@ -16,14 +16,14 @@
  *   granting are O(1) however long the queue.
  * Not here: limits, weights' meaning, fairness between queues. Lineage: trio's ParkingLot.
  */
-import { type Abortable, type AbortSubscription, onAbort } from './abort-listeners.js';
+import { type Abortable, onAbort } from './abort-listeners.js';
 import { checkDuration, checkObject, checkSignal } from './arguments.js';
 import { exposed, tracingChannel } from './channels.js';
 import { type Deadline, type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError, throwMade } from './deferred-error.js';
 import { type WaitDetails, WaitTimeoutError } from './errors.js';
-import { type Linked, LinkedList } from './linked-list.js';
-import type { WaitOptions } from './vocabulary.js';
+import { Link, LinkedList, type Place } from './linked-list.js';
+import type { Awaitable, WaitOptions } from './vocabulary.js';
 
 /** A caller's WaitOptions, read once and checked. */
 export interface WaitTerms {
@@ -70,128 +70,155 @@ export interface WaitMessage extends WaitDetails {
 
 const waits = tracingChannel<WaitMessage>('latchkey:wait');
 
-export class Waiter<T, D> implements Linked<Waiter<T, D>>, Abortable, Expirable {
-  previous: Waiter<T, D> | undefined = undefined;
-  next: Waiter<T, D> | undefined = undefined;
-  list: LinkedList<Waiter<T, D>> | undefined = undefined;
+type Task<T> = (granted: T) => Awaitable<unknown>;
+
+/** A task whose turn has come. */
+export interface Turn<T> {
+  readonly task: Task<T>;
+  readonly granted: T;
+}
+
+type Resolve<G> = (granted: G | Promise<never>) => void;
+type Reject = (reason: unknown) => void;
+
+/** Most wait for as long as it takes, and a queue is as large as its waiters: what only others need is not in here. */
+export class Waiter<T, D> extends Link<Waiter<T, D>> {
   /** What the caller has said of it: a weight, or what he brings. */
   readonly demand: D;
-  readonly #queue: WaitQueue<T, D>;
-  readonly #resolve: (value: T) => void;
-  readonly #reject: ((reason: unknown) => void) | undefined;
-  #abort: AbortSubscription | undefined = undefined;
+  readonly task: Task<T> | undefined;
+  granted: T | undefined = undefined;
+  readonly #resolve: Resolve<T | Turn<T>>;
+
+  /** Joins the queue. */
+  constructor(queue: WaitQueue<T, D>, demand: D, task: Task<T> | undefined, resolve: Resolve<T | Turn<T>>) {
+    super();
+    this.demand = demand;
+    this.task = task;
+    this.#resolve = resolve;
+    queue.push(this);
+  }
+
+  grant(value: T): void {
+    this.leave();
+    this.granted = value;
+    this.#resolve(this.task === undefined ? value : (this as Turn<T>));
+  }
+
+  /** Ends the wait with an error of the package's own. */
+  refuse(makeError: () => Error): void {
+    this.leave();
+    this.#resolve(Promise.reject(makeError()));
+  }
+}
+
+/** One who may give up before his turn. */
+class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Expirable {
+  readonly #owner: QueueOwner;
+  readonly #reject: Reject;
+  #abort: Place<Abortable> | undefined = undefined;
   #deadline: Deadline | undefined = undefined;
 
   constructor(
     queue: WaitQueue<T, D>,
     demand: D,
-    resolve: (value: T) => void,
-    reject?: (reason: unknown) => void,
+    task: Task<T> | undefined,
+    resolve: Resolve<T | Turn<T>>,
+    reject: Reject,
+    { signal, waitTimeoutMs }: WaitTerms,
   ) {
-    this.#queue = queue;
-    this.demand = demand;
-    this.#resolve = resolve;
+    super(queue, demand, task, resolve);
+    this.#owner = queue.owner;
     this.#reject = reject;
+    try {
+      if (signal !== undefined) this.#abort = onAbort(signal, this);
+      if (waitTimeoutMs !== Infinity) this.#deadline = onDeadline(waitTimeoutMs, this);
+    } catch (error) {
+      // A signal that cannot be listened to: this caller leaves, or nobody after him would have his turn.
+      this.onAbort(error);
+    }
   }
 
-  watch({ signal, waitTimeoutMs }: WaitTerms): void {
-    if (signal !== undefined) this.#abort = onAbort(signal, this);
-    if (waitTimeoutMs !== Infinity) this.#deadline = onDeadline(waitTimeoutMs, this);
-  }
-
-  /** Takes the waiter out of everything it stands in; false when it had left before. */
-  leave(): boolean {
-    if (!this.list?.remove(this)) return false;
-    this.#abort?.cancel();
-    this.#deadline?.cancel();
+  /** Takes the waiter out of everything it stands in. */
+  override leave(): boolean {
+    if (!super.leave()) return false;
+    this.#abort?.leave();
+    this.#deadline?.leave();
     return true;
   }
 
-  settle(value: T): void {
-    this.#resolve(value);
-  }
-
-  /** Ends the wait with an error of the package's own. */
-  refuse(makeError: () => Error): void {
+  override refuse(makeError: () => Error): void {
+    this.leave();
     // Only a wait that may time out has a last reaction that makes the error where its caller is known.
-    this.#reject?.(this.#deadline ? new DeferredError(makeError) : makeError());
+    this.#reject(this.#deadline ? new DeferredError(makeError) : makeError());
   }
 
   onAbort(reason: unknown): void {
     if (!this.leave()) return;
-    this.#reject?.(reason);
-    this.#queue.owner.onLeave('aborted');
+    this.#reject(reason);
+    this.#owner.onLeave('aborted');
   }
 
   onExpire(waitedMs: number): void {
     if (!this.leave()) return;
-    const { owner } = this.#queue;
-    const details = owner.describe(waitedMs);
-    const cause = owner.cause?.();
+    const details = this.#owner.describe(waitedMs);
+    const cause = this.#owner.cause?.();
     this.refuse(() => new WaitTimeoutError(details, cause));
-    owner.onLeave('timedOut');
+    this.#owner.onLeave('timedOut');
   }
 }
 
-export class WaitQueue<T, D = void> {
+/** Those who wait for the same, the oldest at the head. */
+export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
   readonly owner: QueueOwner;
-  readonly #waiters = new LinkedList<Waiter<T, D>>();
 
   constructor(owner: QueueOwner) {
+    super();
     this.owner = owner;
-  }
-
-  get size(): number {
-    return this.#waiters.size;
-  }
-
-  /** The oldest waiter. */
-  get head(): Waiter<T, D> | undefined {
-    return this.#waiters.head;
   }
 
   /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
   wait(terms: WaitTerms, demand: D): Promise<T> {
+    return this.#join(terms, demand);
+  }
+
+  /**
+   * Joins the queue with a task for `start` to run when its turn has come; settles as `start` does. All who wait share
+   * one `start`: a closure for each of them would double what they take in memory.
+   */
+  run<R>(
+    terms: WaitTerms,
+    demand: D,
+    task: (granted: T) => Awaitable<R>,
+    start: (turn: Turn<T>) => Promise<unknown>,
+  ): Promise<R> {
+    return this.#join<Turn<T>>(terms, demand, task).then(start) as Promise<R>;
+  }
+
+  #join<G extends T | Turn<T>>(terms: WaitTerms, demand: D, task?: Task<T>): Promise<G> {
+    const join = () => {
+      const wait = new Promise<T | Turn<T>>((resolve, reject) => {
+        if (terms === forEver) new Waiter(this, demand, task, resolve);
+        else new ImpatientWaiter(this, demand, task, resolve, reject, terms);
+      }) as Promise<G>;
+      return terms.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwMade);
+    };
     const { source } = this.owner;
-    if (source === undefined || !waits.start.hasSubscribers) return this.#wait(terms, demand);
-    return waits.tracePromise(
-      () => this.#wait(terms, demand),
-      exposed({ source, ...this.owner.describe(0) }),
-    );
+    if (source === undefined || !waits.start.hasSubscribers) return join();
+    return waits.tracePromise(join, exposed({ source, ...this.owner.describe(0) }));
   }
 
-  #wait(terms: WaitTerms, demand: D): Promise<T> {
-    const wait = new Promise<T>((resolve, reject) => {
-      const waiter = new Waiter(this, demand, resolve, reject);
-      this.#waiters.push(waiter);
-      try {
-        waiter.watch(terms);
-      } catch (error) {
-        // A signal that cannot be listened to: this caller leaves, or nobody after him would have his turn.
-        waiter.onAbort(error);
-      }
-    });
-    return terms.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwMade);
-  }
-
-  /** Joins the queue with a callback for the grant; the caller himself sees to leaving. */
+  /** Joins a queue that refuses nobody, with a callback for the grant; the caller himself sees to leaving. */
   join(onGrant: (value: T) => void, demand: D): Waiter<T, D> {
-    const waiter = new Waiter(this, demand, onGrant);
-    this.#waiters.push(waiter);
-    return waiter;
+    return new Waiter(this, demand, undefined, onGrant as Resolve<T | Turn<T>>);
   }
 
   /** Gives the oldest waiter what it waits for. */
   grant(value: T): void {
-    const { head } = this.#waiters;
-    if (head?.leave()) head.settle(value);
+    this.head?.grant(value);
   }
 
   /** Ends every wait with an error of its own. */
   refuseAll(makeError: () => Error): void {
-    for (let { head } = this.#waiters; head !== undefined; head = this.#waiters.head) {
-      head.leave();
-      head.refuse(makeError);
-    }
+    while (this.head !== undefined) this.head.refuse(makeError);
   }
 }

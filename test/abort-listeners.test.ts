@@ -9,13 +9,13 @@ describe('abort listeners', () => {
     const { signal } = new AbortController();
     const subscriptions = Array.from({ length: 100 }, () => onAbort(signal, { onAbort() {} }));
     expect(listeners(signal)).toBe(1);
-    for (const subscription of subscriptions.slice(1)) subscription.cancel();
+    for (const subscription of subscriptions.slice(1)) subscription.leave();
     expect(listeners(signal)).toBe(1);
-    subscriptions[0]?.cancel();
+    subscriptions[0]?.leave();
     expect(listeners(signal)).toBe(0);
     const again = onAbort(signal, { onAbort() {} });
     expect(listeners(signal)).toBe(1);
-    again.cancel();
+    again.leave();
     expect(listeners(signal)).toBe(0);
   });
 
@@ -38,11 +38,11 @@ describe('abort listeners', () => {
   test('one who cancelled is not told, also when another cancels him while the signal aborts', () => {
     const controller = new AbortController();
     const told: string[] = [];
-    onAbort(controller.signal, { onAbort: () => told.push('before') }).cancel();
+    onAbort(controller.signal, { onAbort: () => told.push('before') }).leave();
     onAbort(controller.signal, {
       onAbort() {
         told.push('first');
-        second.cancel();
+        second.leave();
       },
     });
     const second = onAbort(controller.signal, { onAbort: () => told.push('second') });
@@ -56,10 +56,10 @@ describe('abort listeners', () => {
     const first = onAbort(controller.signal, { onAbort() {} });
     let told = 0;
     onAbort(controller.signal, { onAbort: () => told++ });
-    first.cancel();
-    first.cancel();
+    first.leave();
+    first.leave();
     controller.abort();
-    first.cancel();
+    first.leave();
     expect(told).toBe(1);
   });
 
@@ -70,6 +70,6 @@ describe('abort listeners', () => {
     const subscription = onAbort(other.signal, { onAbort: () => told++ });
     one.abort();
     expect([told, listeners(other.signal)]).toEqual([1, 1]);
-    subscription.cancel();
+    subscription.leave();
   });
 });

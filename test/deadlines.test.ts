@@ -18,7 +18,7 @@ describe('deadlines', () => {
   test('one timer per duration, however many wait, and none when the last one has left', () => {
     const deadlines = Array.from({ length: 1_000 }, (_, i) => onDeadline(100 + (i % 2), { onExpire() {} }));
     expect(vi.getTimerCount()).toBe(2);
-    for (const deadline of deadlines) deadline.cancel();
+    for (const deadline of deadlines) deadline.leave();
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -45,8 +45,8 @@ describe('deadlines', () => {
     const first = note(expired, 'a', 100);
     vi.advanceTimersByTime(60);
     note(expired, 'b', 100);
-    first.cancel();
-    first.cancel();
+    first.leave();
+    first.leave();
     vi.advanceTimersByTime(99);
     expect(expired).toEqual([]);
     vi.advanceTimersByTime(1);
@@ -57,7 +57,7 @@ describe('deadlines', () => {
     const expired: [string, number][] = [];
     onDeadline(100, {
       onExpire() {
-        second.cancel();
+        second.leave();
         note(expired, 'again', 100);
       },
     });

@@ -1,12 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Linked, LinkedList } from '../src/linked-list.js';
+import { Link, LinkedList } from '../src/linked-list.js';
 
-class Item implements Linked<Item> {
-  previous: Item | undefined = undefined;
-  next: Item | undefined = undefined;
-  list: LinkedList<Item> | undefined = undefined;
-}
+class Item extends Link<Item> {}
 
 /** Both directions must tell the same, and the ends must end. */
 function contents(list: LinkedList<Item>): Item[] {
@@ -20,10 +16,10 @@ function contents(list: LinkedList<Item>): Item[] {
 }
 
 describe('linked list', () => {
-  test('does what an array does, whatever is pushed and removed', () => {
+  test('does what an array does, whoever joins and leaves', () => {
     const step = fc.oneof(
       fc.constant({ do: 'push' as const, nth: 0 }),
-      fc.nat(9).map((nth) => ({ do: 'remove' as const, nth })),
+      fc.nat(9).map((nth) => ({ do: 'leave' as const, nth })),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 50, size: 'max' }), (steps) => {
@@ -36,7 +32,7 @@ describe('linked list', () => {
             model.push(item);
           } else {
             const [item] = model.splice(nth, 1);
-            if (item !== undefined) expect(list.remove(item)).toBe(true);
+            if (item !== undefined) expect(item.leave()).toBe(true);
           }
           const items = contents(list);
           expect(items.length === model.length && items.every((item, i) => item === model[i])).toBe(true);
@@ -49,21 +45,37 @@ describe('linked list', () => {
     const list = new LinkedList<Item>();
     const [first, second, third] = [new Item(), new Item(), new Item()];
     for (const item of [first, second, third]) list.push(item);
-    list.remove(second);
+    second.leave();
     expect([second.previous, second.next, second.list]).toEqual([undefined, undefined, undefined]);
     list.push(second);
     expect(contents(list)).toEqual([first, third, second]);
   });
 
-  test('removing what is not in the list, or not any more, changes nothing', () => {
+  test('an item that is in no list, or not any more, cannot leave one', () => {
     const list = new LinkedList<Item>();
-    const other = new LinkedList<Item>();
-    const [mine, theirs] = [new Item(), new Item()];
-    list.push(mine);
-    other.push(theirs);
-    expect([list.remove(theirs), list.remove(new Item())]).toEqual([false, false]);
-    list.remove(mine);
-    expect(list.remove(mine)).toBe(false);
-    expect([list.size, other.size]).toEqual([0, 1]);
+    const [left, stays] = [new Item(), new Item()];
+    list.push(left);
+    list.push(stays);
+    expect([left.leave(), left.leave(), new Item().leave()]).toEqual([true, false, false]);
+    expect(contents(list)).toEqual([stays]);
+  });
+
+  test('a list is told when its last item has left, each time', () => {
+    let emptied = 0;
+    class Watched extends LinkedList<Item> {
+      override onEmpty(): void {
+        emptied++;
+      }
+    }
+    const list = new Watched();
+    const [first, second] = [new Item(), new Item()];
+    const seen = [first, second, first].map((item) => {
+      list.push(item);
+      if (item === second) first.leave();
+      if (item === second) second.leave();
+      return emptied;
+    });
+    first.leave();
+    expect([...seen, emptied]).toEqual([0, 1, 1, 2]);
   });
 });

@@ -4,14 +4,14 @@
  */
 import { now, setTimer, type Timer } from '../clock.js';
 import { ClosedError } from '../errors.js';
-import { LinkedList } from '../linked-list.js';
+import { LinkedList, type Place } from '../linked-list.js';
 import { follow, timeoutReason } from './bounded.js';
 import type { CloseReason, ConnectContext, ConnectionPoolEvent } from './connector.js';
 import type { Hooks } from './hooks.js';
 import type { KeyState } from './key-state.js';
 import type { Sections } from './sections.js';
 import type { PoolSettings } from './settings.js';
-import { Census, type Place, Slot, type SlotState } from './slot.js';
+import { Census, Slot, type SlotState } from './slot.js';
 
 const lifetimeJitter = 0.1;
 

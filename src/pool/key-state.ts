@@ -1,10 +1,10 @@
 import { now, type Timer } from '../clock.js';
 import type { WaitDetails } from '../errors.js';
-import { LinkedList } from '../linked-list.js';
+import { LinkedList, Place } from '../linked-list.js';
 import { type QueueOwner, WaitQueue } from '../wait-queue.js';
 import type { PoolLease } from './lease.js';
 import type { PoolSettings } from './settings.js';
-import { Census, Place, type Slot } from './slot.js';
+import { Census, type Slot } from './slot.js';
 
 const firstBackoffMs = 50;
 const longestBackoffMs = 5_000;

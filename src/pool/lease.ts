@@ -1,6 +1,6 @@
 import { now } from '../clock.js';
 import { ClosedError, LeaseLostError } from '../errors.js';
-import type { Linked, LinkedList } from '../linked-list.js';
+import { Link } from '../linked-list.js';
 import type { Lease } from './connector.js';
 import type { Slot } from './slot.js';
 
@@ -16,10 +16,7 @@ export type LeaseEnd = { how: 'well' } | { how: 'failed'; error: unknown } | { h
 export const well: LeaseEnd = { how: 'well' };
 const destroyed: LeaseEnd = { how: 'destroyed' };
 
-export class PoolLease<C, K> implements Lease<C, K>, Linked<PoolLease<C, K>> {
-  previous: PoolLease<C, K> | undefined = undefined;
-  next: PoolLease<C, K> | undefined = undefined;
-  list: LinkedList<PoolLease<C, K>> | undefined = undefined;
+export class PoolLease<C, K> extends Link<PoolLease<C, K>> implements Lease<C, K> {
   readonly slot: Slot<C, K>;
   readonly sinceMs: number;
   /** Told first when the lease ends. */
@@ -30,6 +27,7 @@ export class PoolLease<C, K> implements Lease<C, K>, Linked<PoolLease<C, K>> {
   #controller: AbortController | undefined = undefined;
 
   constructor(owner: LeaseOwner<C, K>, slot: Slot<C, K>, sinceMs: number) {
+    super();
     this.#owner = owner;
     this.slot = slot;
     this.sinceMs = sinceMs;

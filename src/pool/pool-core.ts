@@ -143,7 +143,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     const reusable =
       end.how === 'well' ||
       (end.how === 'failed' && this.#hooks.isReusable(slot.connection as C, lease.key, end.error));
-    slot.leases.remove(lease);
+    lease.leave();
     if (this.#hooks.watchesReleases) this.#sections.afterwards(() => this.#hooks.released(lease));
     if (slot.state === 'leased') {
       if (!reusable) this.#inventory.retire(slot, 'error');

@@ -1,4 +1,4 @@
-import { type Linked, LinkedList } from '../linked-list.js';
+import { LinkedList, Place } from '../linked-list.js';
 import type { CloseReason } from './connector.js';
 import type { KeyState } from './key-state.js';
 import type { PoolLease } from './lease.js';
@@ -49,22 +49,6 @@ export class Census {
   /** Slots on their way out: each will be free without anybody doing more. */
   get leaving(): number {
     return this.closing + this.retiring;
-  }
-}
-
-/** An item's place in one list, for items that stand in several. */
-export class Place<T> implements Linked<Place<T>> {
-  previous: Place<T> | undefined = undefined;
-  next: Place<T> | undefined = undefined;
-  list: LinkedList<Place<T>> | undefined = undefined;
-  readonly item: T;
-
-  constructor(item: T) {
-    this.item = item;
-  }
-
-  leave(): void {
-    this.list?.remove(this);
   }
 }
 

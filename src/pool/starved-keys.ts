@@ -1,7 +1,7 @@
 import { now } from '../clock.js';
-import { LinkedList } from '../linked-list.js';
+import { LinkedList, type Place } from '../linked-list.js';
 import type { KeyState } from './key-state.js';
-import type { Place, Slot } from './slot.js';
+import type { Slot } from './slot.js';
 
 /** A key that has starved this long may take a slot from a connection that has lived this long. */
 const timeSliceMs = 100;

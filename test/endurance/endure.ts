@@ -28,12 +28,16 @@ export interface EndureOptions {
 /** The heap has found its size when so much has been done. */
 const warmUpShare = 0.25;
 
+/** With the prototype of those who may give up, which is one as well. */
+const countWaiters = () => queryObjects(Waiter, { format: 'count' });
+
 export async function endure(kind: Kind, options: EndureOptions): Promise<Endured> {
   const { operations, seed, callers: perRound = 500, samples: sampleCount = 40 } = options;
   const startedMs = performance.now();
   using timers = new ArmedTimers();
   const callers = new Callers(seed);
   const subject = kind.make(callers);
+  const waitersBefore = countWaiters();
   const samples: HeapSample[] = [];
   const everySample = (operations * (1 - warmUpShare)) / sampleCount;
   let nextSample = operations * warmUpShare;
@@ -54,7 +58,7 @@ export async function endure(kind: Kind, options: EndureOptions): Promise<Endure
     listeners,
     timers: timers.count,
     // Whoever kept one would keep all that its caller has.
-    waiters: queryObjects(Waiter, { format: 'count' }),
+    waiters: countWaiters() - waitersBefore,
   };
   return {
     name: kind.name,

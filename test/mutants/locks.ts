@@ -9,29 +9,29 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'grants a waiter who has given up',
     file: queue,
-    from: 'if (!this.leave()) return;\n    this.#reject?.(reason);',
-    to: 'this.#reject?.(reason);',
+    from: 'if (!this.leave()) return;\n    this.#reject(reason);',
+    to: 'this.#reject(reason);',
     killedBy: 'handover sweep',
   },
   {
     name: 'keeps the timer of a waiter who was granted',
     file: queue,
-    from: 'this.#deadline?.cancel();',
+    from: 'this.#deadline?.leave();',
     to: '',
     killedBy: 'explorer of Mutex',
   },
   {
     name: 'keeps the listener of a waiter who was granted',
     file: queue,
-    from: 'this.#abort?.cancel();',
+    from: 'this.#abort?.leave();',
     to: '',
     killedBy: 'explorer of Mutex',
   },
   {
     name: 'grants the youngest waiter',
     file: queue,
-    from: 'const { head } = this.#waiters;\n    if',
-    to: 'const head = this.#waiters.tail;\n    if',
+    from: 'this.head?.grant(value)',
+    to: 'this.tail?.grant(value)',
     killedBy: 'explorer of Mutex',
   },
   {
@@ -44,7 +44,7 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'never stops its timer',
     file: 'deadlines.ts',
-    from: 'this.#timer?.cancel();',
+    from: 'this.#timer.cancel();',
     to: '',
     killedBy: 'handover sweep',
   },
@@ -107,8 +107,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'lets light newcomers overtake a heavy waiter',
     file: semaphore,
-    from: 'if (this.queue.size > 0 || ',
-    to: 'if (',
+    from: 'return this.queue.size === 0 && this.#take(weight);',
+    to: 'return this.#take(weight);',
     killedBy: 'explorer of Semaphore',
   },
   {
@@ -128,15 +128,15 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'takes a heavy waiter for a light one',
     file: semaphore,
-    from: 'this.held += head.demand;',
-    to: 'this.held += 1;',
+    from: 'this.#take(queue.head.demand)',
+    to: 'this.#take(1)',
     killedBy: 'explorer of Semaphore',
   },
   {
     name: 'grants one waiter per release',
     file: semaphore,
-    from: 'this.queue.grant(new SemaphorePermit(this, head.demand));',
-    to: 'this.queue.grant(new SemaphorePermit(this, head.demand));\n      return;',
+    from: 'queue.grant(new SemaphorePermit(this, queue.head.demand));',
+    to: 'queue.grant(new SemaphorePermit(this, queue.head.demand));\n      return;',
     killedBy: 'explorer of Semaphore',
   },
   {
@@ -163,8 +163,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'believes a second release of a semaphore',
     file: semaphore,
-    from: 'this.#state = undefined;\n    state?.give(this.#weight);',
-    to: 'state?.give(this.#weight);',
+    from: 'this.#state = undefined;\n    state?.release(this.#weight);',
+    to: 'state?.release(this.#weight);',
     killedBy: 'model of Semaphore',
   },
   {

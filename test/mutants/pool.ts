@@ -15,8 +15,8 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'spends a wake-up on a waiter who has given up',
     file: 'wait-queue.ts',
-    from: 'if (!this.leave()) return;\n    this.#reject?.(reason);',
-    to: 'this.#reject?.(reason);',
+    from: 'if (!this.leave()) return;\n    this.#reject(reason);',
+    to: 'this.#reject(reason);',
     killedBy: 'explorer of ConnectionPool',
   },
   {

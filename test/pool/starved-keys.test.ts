@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Place } from '../../src/linked-list.js';
 import type { KeyState } from '../../src/pool/key-state.js';
-import { Place, type Slot } from '../../src/pool/slot.js';
+import type { Slot } from '../../src/pool/slot.js';
 import { StarvedKeys } from '../../src/pool/starved-keys.js';
 
 type Key = KeyState<object, string>;
