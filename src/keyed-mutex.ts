@@ -104,7 +104,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
 }
 
 /** Entries that nobody can ask for, and that are in a table always. */
-const ballast = 8;
+const ballast = 32;
 
 /**
  * A `Map` that empties and fills again with every grant is rebuilt every few of them, for it has shrunk to its smallest. It

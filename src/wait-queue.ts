@@ -86,7 +86,6 @@ export class Waiter<T, D> extends Link<Waiter<T, D>> {
   /** What the caller has said of it: a weight, or what he brings. */
   readonly demand: D;
   readonly task: Task<T> | undefined;
-  granted: T | undefined = undefined;
   readonly #resolve: Resolve<T | Turn<T>>;
 
   /** Joins the queue. */
@@ -100,8 +99,8 @@ export class Waiter<T, D> extends Link<Waiter<T, D>> {
 
   grant(value: T): void {
     this.leave();
-    this.granted = value;
-    this.#resolve(this.task === undefined ? value : (this as Turn<T>));
+    const { task } = this;
+    this.#resolve(task === undefined ? value : { task, granted: value });
   }
 
   /** Ends the wait with an error of the package's own. */

@@ -59,7 +59,8 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     this.#settings = poolSettings(options);
     this.#hooks = new Hooks(this, connector, this.#settings.onEvent, this.#sections.context);
     this.#core = new PoolCore(this.#settings, this.#hooks, this.#sections);
-    this.#defaults = { signal: undefined, waitTimeoutMs: this.#settings.waitTimeoutMs };
+    const { waitTimeoutMs } = this.#settings;
+    this.#defaults = waitTimeoutMs === Infinity ? waitTerms(undefined) : { signal: undefined, waitTimeoutMs };
   }
 
   /**
@@ -69,13 +70,11 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * Rejects, and never starts the task, as `acquire` does.
    */
   use<T>(...args: KeyThen<K, [task: UseTask<C, K, T>, options?: WaitOptions | undefined]>): Promise<T>;
-  use<T>(...args: unknown[]): Promise<T> {
-    const [key, task, options] = typeof args[0] === 'function' ? [undefined, ...args] : args;
+  use(first?: unknown, second?: unknown, third?: unknown): Promise<unknown> {
     try {
-      checkFunction('task', task);
-      const lease = this.#acquire(key as K, options as WaitOptions | undefined);
-      if (!(lease instanceof Promise)) return useLease(lease, task as UseTask<C, K, T>);
-      return lease.then((granted) => useLease(granted, task as UseTask<C, K, T>));
+      return typeof first === 'function'
+        ? this.#use(undefined, first, second)
+        : this.#use(first, second, third);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -90,10 +89,9 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    */
   acquire(...args: KeyThen<K, [options?: WaitOptions | undefined]>): Promise<Lease<C, K>>;
   acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
-    const [key, options] =
-      second === undefined && isWaitOptions(first) ? [undefined, first] : [first, second];
     try {
-      return Promise.resolve(this.#acquire(key as K, options as WaitOptions | undefined));
+      const keyless = second === undefined && isWaitOptions(first);
+      return Promise.resolve(keyless ? this.#acquire(undefined, first) : this.#acquire(first, second));
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -131,8 +129,26 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     return this.close();
   }
 
-  #acquire(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
-    if (!acquires.start.hasSubscribers) return this.#lease(key, options);
+  #use(key: unknown, task: unknown, options: unknown): Promise<unknown> {
+    checkFunction('task', task);
+    const lease = this.#acquire(key, options);
+    return lease instanceof Promise
+      ? this.#useLater(lease, task as UseTask<C, K, unknown>)
+      : useLease(lease, task as UseTask<C, K, unknown>);
+  }
+
+  /** Apart from `#use`, as `#tracedLease` is from `#acquire`: a function that makes functions pays for it with every call. */
+  #useLater(lease: Promise<PoolLease<C, K>>, task: UseTask<C, K, unknown>): Promise<unknown> {
+    return lease.then((granted) => useLease(granted, task));
+  }
+
+  #acquire(key: unknown, options: unknown): PoolLease<C, K> | Promise<PoolLease<C, K>> {
+    return acquires.start.hasSubscribers
+      ? this.#tracedLease(key as K, options as WaitOptions)
+      : this.#lease(key as K, options as WaitOptions);
+  }
+
+  #tracedLease(key: K, options: WaitOptions | undefined): Promise<PoolLease<C, K>> {
     return acquires.tracePromise(async () => this.#lease(key, options), exposed({ source: this, key }));
   }
 

@@ -77,13 +77,20 @@ export class Hooks<C, K> {
   }
 
   keyId(key: K): unknown {
-    const { keyId } = this.#connector;
-    return keyId === undefined ? key : this.#context.run(() => this.#connector.keyId?.(key));
+    return this.#connector.keyId === undefined ? key : this.#askKeyId(key);
+  }
+
+  /** Apart from `keyId`, as below: a function that makes functions pays for it with every call. */
+  #askKeyId(key: K): unknown {
+    return this.#context.run(() => this.#connector.keyId?.(key));
   }
 
   /** No hook, no doubt; a hook that throws means no. */
   isAlive(connection: C, key: K): boolean {
-    if (this.#connector.isAlive === undefined) return true;
+    return this.#connector.isAlive === undefined || this.#askIsAlive(connection, key);
+  }
+
+  #askIsAlive(connection: C, key: K): boolean {
     return this.#attempt('isAlive', key, () => this.#connector.isAlive?.(connection)) === true;
   }
 

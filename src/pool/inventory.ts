@@ -168,9 +168,7 @@ export class Inventory<C, K> {
     if (slot.state === 'leased') return;
     slot.idle.leave();
     this.#move(slot, 'leased');
-    if (this.#hooks.countsReferences) {
-      this.#sections.afterwards(() => this.#hooks.ref(slot.connection as C, slot.key.key));
-    }
+    if (this.#hooks.countsReferences) this.#tellReferences('ref', slot);
   }
 
   /** Nobody uses the connection for now. */
@@ -179,9 +177,11 @@ export class Inventory<C, K> {
     this.#move(slot, 'idle');
     this.idle.push(slot.idle);
     this.#sweepBy(this.#idleUntilMs(slot));
-    if (this.#hooks.countsReferences) {
-      this.#sections.afterwards(() => this.#hooks.unref(slot.connection as C, slot.key.key));
-    }
+    if (this.#hooks.countsReferences) this.#tellReferences('unref', slot);
+  }
+
+  #tellReferences(hook: 'ref' | 'unref', slot: Slot<C, K>): void {
+    this.#sections.afterwards(() => this.#hooks[hook](slot.connection as C, slot.key.key));
   }
 
   /** Gives the connection no more leases, and closes it when it has none. */
@@ -191,7 +191,7 @@ export class Inventory<C, K> {
     slot.spare.leave();
     slot.idle.leave();
     if (slot.state === 'connecting') return;
-    if (slot.leases.size === 0) this.#hangUp(slot, slot.retireReason);
+    if (slot.leases.length === 0) this.#hangUp(slot, slot.retireReason);
     else this.#setRetiring(slot, true);
   }
 
@@ -220,10 +220,7 @@ export class Inventory<C, K> {
   }
 
   #tellHolders(slot: Slot<C, K>, message: string, cause: unknown): void {
-    for (let lease = slot.leases.head; lease !== undefined; lease = lease.next) {
-      const holder = lease;
-      this.#sections.afterwards(() => holder.lose(message, cause));
-    }
+    for (const lease of slot.leases) this.#sections.afterwards(() => lease.lose(message, cause));
   }
 
   #hangUp(slot: Slot<C, K>, reason: CloseReason): void {

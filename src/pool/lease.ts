@@ -1,6 +1,5 @@
 import { now } from '../clock.js';
 import { ClosedError, LeaseLostError } from '../errors.js';
-import { Link } from '../linked-list.js';
 import type { Lease } from './connector.js';
 import type { Slot } from './slot.js';
 
@@ -16,8 +15,10 @@ export type LeaseEnd = { how: 'well' } | { how: 'failed'; error: unknown } | { h
 export const well: LeaseEnd = { how: 'well' };
 const destroyed: LeaseEnd = { how: 'destroyed' };
 
-export class PoolLease<C, K> extends Link<PoolLease<C, K>> implements Lease<C, K> {
+export class PoolLease<C, K> implements Lease<C, K> {
   readonly slot: Slot<C, K>;
+  /** Where it stands in `slot.leases`. */
+  index = 0;
   readonly sinceMs: number;
   /** Told first when the lease ends. */
   onRelease: (() => void) | undefined = undefined;
@@ -27,7 +28,6 @@ export class PoolLease<C, K> extends Link<PoolLease<C, K>> implements Lease<C, K
   #controller: AbortController | undefined = undefined;
 
   constructor(owner: LeaseOwner<C, K>, slot: Slot<C, K>, sinceMs: number) {
-    super();
     this.#owner = owner;
     this.slot = slot;
     this.sinceMs = sinceMs;

@@ -72,6 +72,10 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
       this.#sections.end();
       return lease;
     }
+    return this.#wait(key, id, terms);
+  }
+
+  #wait(key: K, id: unknown, terms: WaitTerms): Promise<PoolLease<C, K>> {
     if (this.#waiting >= this.#settings.maxWaiting) {
       throw new QueueFullError({ ...this.#standing(), key, waitedMs: 0, waiting: this.#waiting });
     }
@@ -110,7 +114,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
         this.#pump(key);
       }
       for (const slot of [...this.#inventory.slots]) {
-        if (slot.leases.size > 0) this.#inventory.retire(slot, 'shutdown');
+        if (slot.leases.length > 0) this.#inventory.retire(slot, 'shutdown');
         else this.#inventory.shutDown(slot);
       }
       if (graceMs !== Infinity)
@@ -143,8 +147,8 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     const reusable =
       end.how === 'well' ||
       (end.how === 'failed' && this.#hooks.isReusable(slot.connection as C, lease.key, end.error));
-    lease.leave();
-    if (this.#hooks.watchesReleases) this.#sections.afterwards(() => this.#hooks.released(lease));
+    slot.removeLease(lease);
+    if (this.#hooks.watchesReleases) this.#tellRelease(lease);
     if (slot.state === 'leased') {
       if (!reusable) this.#inventory.retire(slot, 'error');
       else if (slot.retireReason !== undefined) this.#inventory.retire(slot, slot.retireReason);
@@ -154,6 +158,10 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
       this.#pumpIfWanted(slot.key);
     }
     this.#sections.end();
+  }
+
+  #tellRelease(lease: PoolLease<C, K>): void {
+    this.#sections.afterwards(() => this.#hooks.released(lease));
   }
 
   onDoubleRelease(lease: PoolLease<C, K>): void {
@@ -228,9 +236,9 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
 
   #lease(slot: Slot<C, K>, nowMs: number): PoolLease<C, K> {
     const lease = new PoolLease(this, slot, nowMs);
-    slot.leases.push(lease);
+    slot.addLease(lease);
     this.#inventory.occupy(slot);
-    if (slot.leases.size >= this.#settings.leasesPerConnection) slot.spare.leave();
+    if (slot.leases.length >= this.#settings.leasesPerConnection) slot.spare.leave();
     this.#counters.acquired++;
     return lease;
   }
@@ -240,20 +248,24 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     const { key } = slot;
     if (slot.generation !== key.generation) this.#inventory.retire(slot, 'reset');
     else if (fresh === undefined && nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');
-    else if (fresh === undefined && this.#starved.mayTake(slot, this.#inventory.census.leaving, nowMs)) {
+    else if (
+      fresh === undefined &&
+      this.#starved.demand > 0 &&
+      this.#starved.mayTake(slot, this.#inventory.census.leaving, nowMs)
+    ) {
       this.#counters.rebalanced++;
       this.#inventory.retire(slot, 'rebalanced');
       this.#starved.sendToEnd(key, nowMs);
     } else {
       this.#serve(slot, nowMs);
-      if (slot.leases.size === 0) {
+      if (slot.leases.length === 0) {
         if (fresh !== undefined && this.#settings.leasesPerConnection > 1 && key.spare.size > 0) {
           this.#inventory.retire(slot, 'duplicate');
           return;
         }
         this.#inventory.rest(slot, nowMs);
       }
-      const hasRoom = slot.leases.size < this.#settings.leasesPerConnection;
+      const hasRoom = slot.leases.length < this.#settings.leasesPerConnection;
       if (hasRoom && slot.spare.list === undefined) key.spare.push(slot.spare);
     }
   }
@@ -261,7 +273,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   /** Leases the connection to the key's oldest waiters, as many as it has room for. */
   #serve(slot: Slot<C, K>, nowMs: number): void {
     const { key } = slot;
-    while (key.waiting > 0 && slot.leases.size < this.#settings.leasesPerConnection) {
+    while (key.waiting > 0 && slot.leases.length < this.#settings.leasesPerConnection) {
       this.#waiting--;
       key.queue.grant(this.#lease(slot, nowMs));
     }

@@ -1,4 +1,4 @@
-import { LinkedList, Place } from '../linked-list.js';
+import { Place } from '../linked-list.js';
 import type { CloseReason } from './connector.js';
 import type { KeyState } from './key-state.js';
 import type { PoolLease } from './lease.js';
@@ -70,7 +70,8 @@ export class Slot<C, K> {
   lostError: unknown = undefined;
   /** Leased, with a `retireReason`, and counted as such. */
   retiring = false;
-  readonly leases = new LinkedList<PoolLease<C, K>>();
+  /** In no order. A linked list of its own for each connection would cost a tenth of an acquire. */
+  readonly leases: PoolLease<C, K>[] = [];
   /** Among the key's connections with room for a lease, the most recently used last. */
   readonly spare = new Place<Slot<C, K>>(this);
   /** Among the pool's idle connections, the least recently used first. */
@@ -83,5 +84,18 @@ export class Slot<C, K> {
     this.generation = key.generation;
     this.failuresBefore = key.failures;
     this.bornMs = bornMs;
+  }
+
+  addLease(lease: PoolLease<C, K>): void {
+    lease.index = this.leases.length;
+    this.leases.push(lease);
+  }
+
+  /** The last one takes its place. */
+  removeLease(lease: PoolLease<C, K>): void {
+    const last = this.leases.pop()!;
+    if (last === lease) return;
+    last.index = lease.index;
+    this.leases[lease.index] = last;
   }
 }

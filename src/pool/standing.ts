@@ -13,8 +13,7 @@ export function connectError(key: unknown, cause: unknown): ConnectError {
 export function oldestLease<C, K>(slots: Iterable<Slot<C, K>>): string | undefined {
   let oldest: PoolLease<C, K> | undefined;
   for (const { leases } of slots) {
-    const first = leases.head;
-    if (first !== undefined && (oldest === undefined || first.sinceMs < oldest.sinceMs)) oldest = first;
+    for (const lease of leases) if (oldest === undefined || lease.sinceMs < oldest.sinceMs) oldest = lease;
   }
   if (oldest === undefined) return undefined;
   const forKey = oldest.key === undefined ? '' : ` (key ${printable(oldest.key)})`;

@@ -1,6 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { LinkedList } from '../../src/linked-list.js';
-import type { PoolLease } from '../../src/pool/lease.js';
 import type { Slot } from '../../src/pool/slot.js';
 import { connectError, oldestLease } from '../../src/pool/standing.js';
 
@@ -29,18 +27,15 @@ describe('what a caller is told who got no connection', () => {
 
   /** A slot with leases that are held since then; it is 1,000 now. */
   const slotOf = (key: string | undefined, ...since: number[]) => {
-    const leases = new LinkedList<PoolLease<object, unknown>>();
-    for (const sinceMs of since) {
-      leases.push({ key, sinceMs, heldMs: 1_000 - sinceMs + 0.4 } as PoolLease<object, unknown>);
-    }
-    return { leases } as Slot<object, unknown>;
+    const leases = since.map((sinceMs) => ({ key, sinceMs, heldMs: 1_000 - sinceMs + 0.4 }));
+    return { leases } as unknown as Slot<object, unknown>;
   };
 
   test('whose lease is the oldest, whichever slot comes first', () => {
     const [free, young, old, twin] = [
       slotOf('free'),
       slotOf('b', 500),
-      slotOf('a', 100, 700),
+      slotOf('a', 700, 100),
       slotOf('c', 100),
     ];
     const told = 'the oldest lease (key "a") is held for 900 ms';
