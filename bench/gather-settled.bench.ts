@@ -51,7 +51,8 @@ function tenThousand(what: string, worker: Worker, limit: number): Case {
     title: `gatherSettled: 10,000 items, 100 at a time, ${what}`,
     shows: 'What bounding and settling cost per item beside Promise.all, which does neither.',
     time: 'per item',
-    rounds: 5,
+    rounds: 15,
+    budgetMs: 800,
     warmups: 2,
     subjects: makers.map(({ name, role, gather: run }) => {
       const targets = role === 'latchkey' ? [atMost(limit, 'floor'), asFastAs(1, 'p-map')] : [];

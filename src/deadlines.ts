@@ -6,25 +6,16 @@
  */
 import { now, setTimer, type Timer } from './clock.js';
 import { rootContext } from './context.js';
-import { Link, LinkedList } from './linked-list.js';
+import { LinkedList, Place } from './linked-list.js';
 
 export interface Expirable {
+  /** When it began to wait; `onDeadline` notes it. */
+  sinceMs?: number;
   onExpire(waitedMs: number): void;
 }
 
-/** One party's place among those who wait equally long. */
-export class Deadline extends Link<Deadline> {
-  readonly sinceMs = now();
-  readonly target: Expirable;
-
-  constructor(target: Expirable) {
-    super();
-    this.target = target;
-  }
-}
-
 /** Those who wait equally long, from the first to the last of them. */
-class DeadlineGroup extends LinkedList<Deadline> {
+class DeadlineGroup extends LinkedList<Place<Expirable>> {
   readonly #durationMs: number;
   #timer: Timer;
 
@@ -46,28 +37,29 @@ class DeadlineGroup extends LinkedList<Deadline> {
   readonly #expire = (): void => {
     const nowMs = now();
     for (let first = this.head; first !== undefined; first = this.head) {
-      const waitedMs = nowMs - first.sinceMs;
+      const waitedMs = nowMs - first.item.sinceMs!;
       // A timer may fire up to a millisecond early by the monotonic clock: that is no reason for another round.
       if (waitedMs < this.#durationMs - 1) {
         this.#timer = this.#arm(this.#durationMs - waitedMs);
         return;
       }
       first.leave();
-      first.target.onExpire(waitedMs);
+      first.item.onExpire(waitedMs);
     }
   };
 }
 
 const groupByDuration = new Map<number, DeadlineGroup>();
 
-/** Calls `target.onExpire` once, `durationMs` from now, unless the deadline has been left before. */
-export function onDeadline(durationMs: number, target: Expirable): Deadline {
+/** Calls `target.onExpire` once, `durationMs` from now, unless the place that it returns has been left before. */
+export function onDeadline(durationMs: number, target: Expirable): Place<Expirable> {
   let group = groupByDuration.get(durationMs);
   if (group === undefined) {
     group = new DeadlineGroup(durationMs);
     groupByDuration.set(durationMs, group);
   }
-  const deadline = new Deadline(target);
-  group.push(deadline);
-  return deadline;
+  target.sinceMs = now();
+  const place = new Place(target);
+  group.push(place);
+  return place;
 }

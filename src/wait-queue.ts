@@ -19,7 +19,7 @@
 import { type Abortable, onAbort } from './abort-listeners.js';
 import { checkDuration, checkObject, checkSignal } from './arguments.js';
 import { exposed, tracingChannel } from './channels.js';
-import { type Deadline, type Expirable, onDeadline } from './deadlines.js';
+import { type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError, throwMade } from './deferred-error.js';
 import { type WaitDetails, WaitTimeoutError } from './errors.js';
 import { Link, LinkedList, type Place } from './linked-list.js';
@@ -115,7 +115,8 @@ class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Expirable
   readonly #owner: QueueOwner;
   readonly #reject: Reject;
   #abort: Place<Abortable> | undefined = undefined;
-  #deadline: Deadline | undefined = undefined;
+  #deadline: Place<Expirable> | undefined = undefined;
+  sinceMs = 0;
 
   constructor(
     queue: WaitQueue<T, D>,

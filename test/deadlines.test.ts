@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Deadline, onDeadline } from '../src/deadlines.js';
+import { type Expirable, onDeadline } from '../src/deadlines.js';
+import type { Place } from '../src/linked-list.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -10,7 +11,7 @@ afterEach(() => {
 });
 
 /** Waits, and notes who expired after how long. */
-function note(expired: [string, number][], name: string, durationMs: number): Deadline {
+function note(expired: [string, number][], name: string, durationMs: number): Place<Expirable> {
   return onDeadline(durationMs, { onExpire: (waitedMs) => expired.push([name, waitedMs]) });
 }
 

@@ -179,10 +179,16 @@ describe('the cost of waiting does not depend on how many wait', () => {
         while (queue.size > 0) queue.grant('granted');
       },
     ],
-  ])('ended by %s, twice the waiters take twice the steps, and fewer than ten each', async (_what, end) => {
-    const [some, twice] = [await steps(1_000, end), await steps(2_000, end)];
-    // Besides the two steps for the listener of all, on and off.
-    expect(twice - 2).toBe(2 * (some - 2));
-    expect(some).toBeLessThan(10 * 1_000);
-  });
+  ])(
+    'ended by %s, each waiter takes as many steps as the one before, and fewer than ten',
+    async (_what, end) => {
+      const [some, twice, thrice] = [
+        await steps(1_000, end),
+        await steps(2_000, end),
+        await steps(3_000, end),
+      ];
+      expect(thrice - twice).toBe(twice - some);
+      expect(some).toBeLessThan(10 * 1_000);
+    },
+  );
 });
