@@ -52,7 +52,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
       const terms = waitTerms(options);
       const lease = this.#table.tryGrant(key);
       if (lease !== undefined) return runHolding(lease, task);
-      return this.#table.queue(key).run(terms, undefined, task, Lease.start);
+      return this.#table.queue(key).wait(terms, undefined, task).then(Lease.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -193,7 +193,7 @@ class Lease<K> implements KeyLease<K>, Permit {
     this.#contenders = contenders;
   }
 
-  static start<K>({ task, granted }: Turn<Lease<K>>): Promise<unknown> {
+  static start<K, R>({ task, granted }: Turn<Lease<K>, R>): Promise<R> {
     return runHolding(granted, task);
   }
 

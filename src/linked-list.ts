@@ -3,36 +3,42 @@
  * stands in at most one list at a time; `list` tells which. What is to stand in several lists has a `Place` in each.
  */
 
-export abstract class Link<T extends Link<T>> {
-  previous: T | undefined = undefined;
-  next: T | undefined = undefined;
-  list: LinkedList<T> | undefined = undefined;
-
-  /** Takes the item out of its list; false when it stands in none. */
-  leave(): boolean {
-    const { list, previous, next } = this;
-    if (list === undefined) return false;
-    if (previous === undefined) list.head = next;
-    else previous.next = next;
-    if (next === undefined) list.tail = previous;
-    else next.previous = previous;
-    // Both links are cleared: an item that left would otherwise keep its old neighbours alive.
-    this.previous = this.next = this.list = undefined;
-    if (--list.size === 0) list.onEmpty();
-    return true;
-  }
+export interface Linked<T extends Linked<T>> {
+  previous: T | undefined;
+  next: T | undefined;
+  list: LinkedList<T> | undefined;
 }
 
-export class Place<I> extends Link<Place<I>> {
+/** Takes the item out of its list; false when it stands in none. */
+export function leave<T extends Linked<T>>(item: Linked<T>): boolean {
+  const { list, previous, next } = item;
+  if (list === undefined) return false;
+  if (previous === undefined) list.head = next;
+  else previous.next = next;
+  if (next === undefined) list.tail = previous;
+  else next.previous = previous;
+  // Both links are cleared: an item that left would otherwise keep its old neighbours alive.
+  item.previous = item.next = item.list = undefined;
+  if (--list.size === 0) list.onEmpty();
+  return true;
+}
+
+export class Place<I> implements Linked<Place<I>> {
+  previous: Place<I> | undefined = undefined;
+  next: Place<I> | undefined = undefined;
+  list: LinkedList<Place<I>> | undefined = undefined;
   readonly item: I;
 
   constructor(item: I) {
-    super();
     this.item = item;
+  }
+
+  leave(): boolean {
+    return leave(this);
   }
 }
 
-export class LinkedList<T extends Link<T>> {
+export class LinkedList<T extends Linked<T>> {
   head: T | undefined = undefined;
   tail: T | undefined = undefined;
   size = 0;

@@ -43,7 +43,7 @@ export class Mutex implements Limiter {
       checkFunction('task', task);
       const terms = waitTerms(options);
       if (state.tryLock()) return state.run(task);
-      return state.queue.run(terms, undefined, task, MutexPermit.start);
+      return state.queue.wait(terms, undefined, task).then(MutexPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -117,7 +117,7 @@ class MutexPermit implements Permit {
     this.#state = state;
   }
 
-  static start({ task, granted }: Turn<MutexPermit>): Promise<unknown> {
+  static start<R>({ task, granted }: Turn<MutexPermit, R>): Promise<R> {
     return granted.#state!.run(task);
   }
 

@@ -86,7 +86,7 @@ export class Semaphore implements Limiter {
       const weight = checkedWeight(options?.weight);
       const terms = waitTerms(options);
       if (state.tryTake(weight)) return state.holder(weight).run(task);
-      return state.line.run(terms, weight, task, SemaphorePermit.start);
+      return state.line.wait(terms, weight, task).then(SemaphorePermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -251,7 +251,7 @@ class SemaphorePermit implements Permit {
     this.#weight = weight;
   }
 
-  static start({ task, granted }: Turn<SemaphorePermit>): Promise<unknown> {
+  static start<R>({ task, granted }: Turn<SemaphorePermit, R>): Promise<R> {
     return granted.#state!.holder(granted.#weight).run(task);
   }
 

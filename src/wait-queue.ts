@@ -22,7 +22,7 @@ import { exposed, tracingChannel } from './channels.js';
 import { type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError, throwMade } from './deferred-error.js';
 import { type WaitDetails, WaitTimeoutError } from './errors.js';
-import { Link, LinkedList, type Place } from './linked-list.js';
+import { type Linked, LinkedList, leave, type Place } from './linked-list.js';
 import type { Awaitable, WaitOptions } from './vocabulary.js';
 
 /** A caller's WaitOptions, read once and checked. */
@@ -70,11 +70,12 @@ export interface WaitMessage extends WaitDetails {
 
 const waits = tracingChannel<WaitMessage>('latchkey:wait');
 
-type Task<T> = (granted: T) => Awaitable<unknown>;
+/** What to do with what was granted. */
+type Task<T, R = unknown> = (granted: T) => Awaitable<R>;
 
 /** A task whose turn has come. */
-export interface Turn<T> {
-  readonly task: Task<T>;
+export interface Turn<T, R = unknown> {
+  readonly task: Task<T, R>;
   readonly granted: T;
 }
 
@@ -82,7 +83,10 @@ type Resolve<G> = (granted: G | Promise<never>) => void;
 type Reject = (reason: unknown) => void;
 
 /** Most wait for as long as it takes, and a queue is as large as its waiters: what only others need is not in here. */
-export class Waiter<T, D> extends Link<Waiter<T, D>> {
+export class Waiter<T, D> implements Linked<Waiter<T, D>> {
+  previous: Waiter<T, D> | undefined = undefined;
+  next: Waiter<T, D> | undefined = undefined;
+  list: LinkedList<Waiter<T, D>> | undefined = undefined;
   /** What the caller has said of it: a weight, or what he brings. */
   readonly demand: D;
   readonly task: Task<T> | undefined;
@@ -90,11 +94,15 @@ export class Waiter<T, D> extends Link<Waiter<T, D>> {
 
   /** Joins the queue. */
   constructor(queue: WaitQueue<T, D>, demand: D, task: Task<T> | undefined, resolve: Resolve<T | Turn<T>>) {
-    super();
     this.demand = demand;
     this.task = task;
     this.#resolve = resolve;
     queue.push(this);
+  }
+
+  /** Takes the waiter out of everything it stands in; false when it had left before. */
+  leave(): boolean {
+    return leave(this);
   }
 
   grant(value: T): void {
@@ -138,9 +146,8 @@ class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Expirable
     }
   }
 
-  /** Takes the waiter out of everything it stands in. */
   override leave(): boolean {
-    if (!super.leave()) return false;
+    if (!leave(this)) return false;
     this.#abort?.leave();
     this.#deadline?.leave();
     return true;
@@ -177,29 +184,18 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
   }
 
   /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
-  wait(terms: WaitTerms, demand: D): Promise<T> {
-    return this.#join(terms, demand);
-  }
-
+  wait(terms: WaitTerms, demand: D): Promise<T>;
   /**
-   * Joins the queue with a task for `start` to run when its turn has come; settles as `start` does. All who wait share
-   * one `start`: a closure for each of them would double what they take in memory.
+   * With a task, the grant is the task's turn, and one function for all who wait can start it: a closure for each of them
+   * would double what they take in memory.
    */
-  run<R>(
-    terms: WaitTerms,
-    demand: D,
-    task: (granted: T) => Awaitable<R>,
-    start: (turn: Turn<T>) => Promise<unknown>,
-  ): Promise<R> {
-    return this.#join<Turn<T>>(terms, demand, task).then(start) as Promise<R>;
-  }
-
-  #join<G extends T | Turn<T>>(terms: WaitTerms, demand: D, task?: Task<T>): Promise<G> {
+  wait<R>(terms: WaitTerms, demand: D, task: Task<T, R>): Promise<Turn<T, R>>;
+  wait(terms: WaitTerms, demand: D, task?: Task<T>): Promise<T | Turn<T>> {
     const join = () => {
       const wait = new Promise<T | Turn<T>>((resolve, reject) => {
         if (terms === forEver) new Waiter(this, demand, task, resolve);
         else new ImpatientWaiter(this, demand, task, resolve, reject, terms);
-      }) as Promise<G>;
+      });
       return terms.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwMade);
     };
     const { source } = this.owner;

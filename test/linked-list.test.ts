@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Link, LinkedList } from '../src/linked-list.js';
+import { LinkedList, Place } from '../src/linked-list.js';
 
-class Item extends Link<Item> {}
+type Item = Place<undefined>;
+const newItem = (): Item => new Place(undefined);
 
 /** Both directions must tell the same, and the ends must end. */
 function contents(list: LinkedList<Item>): Item[] {
@@ -27,7 +28,7 @@ describe('linked list', () => {
         const model: Item[] = [];
         for (const { do: what, nth } of steps) {
           if (what === 'push') {
-            const item = new Item();
+            const item = newItem();
             list.push(item);
             model.push(item);
           } else {
@@ -43,7 +44,7 @@ describe('linked list', () => {
 
   test('an item that left keeps no neighbour alive, and may join again', () => {
     const list = new LinkedList<Item>();
-    const [first, second, third] = [new Item(), new Item(), new Item()];
+    const [first, second, third] = [newItem(), newItem(), newItem()];
     for (const item of [first, second, third]) list.push(item);
     second.leave();
     expect([second.previous, second.next, second.list]).toEqual([undefined, undefined, undefined]);
@@ -53,10 +54,10 @@ describe('linked list', () => {
 
   test('an item that is in no list, or not any more, cannot leave one', () => {
     const list = new LinkedList<Item>();
-    const [left, stays] = [new Item(), new Item()];
+    const [left, stays] = [newItem(), newItem()];
     list.push(left);
     list.push(stays);
-    expect([left.leave(), left.leave(), new Item().leave()]).toEqual([true, false, false]);
+    expect([left.leave(), left.leave(), newItem().leave()]).toEqual([true, false, false]);
     expect(contents(list)).toEqual([stays]);
   });
 
@@ -68,7 +69,7 @@ describe('linked list', () => {
       }
     }
     const list = new Watched();
-    const [first, second] = [new Item(), new Item()];
+    const [first, second] = [newItem(), newItem()];
     const seen = [first, second, first].map((item) => {
       list.push(item);
       if (item === second) first.leave();

@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WaitDetails } from '../src/errors.js';
-import { Link, LinkedList } from '../src/linked-list.js';
+import { LinkedList, Place } from '../src/linked-list.js';
 import { type QueueOwner, WaitQueue, waitTerms } from '../src/wait-queue.js';
 import { drained, watch } from './support/lock-likes.js';
 
@@ -153,7 +153,7 @@ describe('the cost of waiting does not depend on how many wait', () => {
     const controller = new AbortController();
     const spies = [
       vi.spyOn(LinkedList.prototype, 'push'),
-      vi.spyOn(Link.prototype, 'leave'),
+      vi.spyOn(Place.prototype, 'leave'),
       vi.spyOn(controller.signal, 'addEventListener'),
       vi.spyOn(controller.signal, 'removeEventListener'),
     ];
