@@ -1,6 +1,11 @@
 import { exclusiveHost, spike } from './connection-pool/busy-host.js';
 import { moreHostsThanConnections, oneRequestPerHost, sharedColdHost } from './connection-pool/cold-start.js';
-import { idleConnection, tenThousandWaiters, thousandCallers } from './connection-pool/hot-path.js';
+import {
+  clockAlone,
+  idleConnection,
+  tenThousandWaiters,
+  thousandCallers,
+} from './connection-pool/hot-path.js';
 import { loadRamp } from './connection-pool/load-ramp.js';
 import { coldBesideHot, manyKeys } from './connection-pool/many-keys.js';
 import { outage } from './connection-pool/outage.js';
@@ -20,6 +25,7 @@ export const connectionPool: Suite = {
       await measure(exclusiveHost(server));
       await measure(spike(server));
       await measure(idleConnection);
+      await measure(clockAlone);
       await measure(thousandCallers);
       await measure(tenThousandWaiters);
       await measure(outage(server));

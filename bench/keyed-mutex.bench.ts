@@ -93,7 +93,7 @@ const entryAlone: Case = {
 
 function entry(name: string, held: Map<unknown, object>): Subject {
   let turn = 0;
-  return operation({ name, role: 'peer' }, () => {
+  return operation({ name, role: 'part' }, () => {
     const key = turn++ & 1_023;
     if (held.has(key)) throw new Error('nobody else is here');
     held.set(key, { key });

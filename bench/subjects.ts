@@ -1,7 +1,10 @@
 /** What is measured: subjects, what a sample of one is, and what the figures ought to be. */
 
-/** The floor is the same work without what is measured, or the physical bound; naive is how people write it. */
-export type Role = 'floor' | 'naive' | 'latchkey' | 'peer';
+/**
+ * The floor is the same work without what is measured, or the physical bound; a part is something above it that cannot be
+ * left out either; naive is how people write it.
+ */
+export type Role = 'floor' | 'part' | 'naive' | 'latchkey' | 'peer';
 
 /** Shown beside the time, a column per name. */
 export type Counts = Readonly<Record<string, number | string>>;

@@ -16,6 +16,7 @@ import { postgres } from './postgres.bench.js';
 import { recipes } from './recipes.bench.js';
 import { retry } from './retry.bench.js';
 import { semaphore } from './semaphore.bench.js';
+import { size } from './size.bench.js';
 import type { Suite } from './subjects.js';
 
 export const suites: readonly Suite[] = [
@@ -28,6 +29,7 @@ export const suites: readonly Suite[] = [
   diagnostics,
   memory,
   growth,
+  size,
   postgres,
   adaptive,
   adaptiveHttp,

@@ -10,7 +10,7 @@
  * Hand-over: whatever frees units (a release, a raised limit, a heavy waiter who left) grants, in the same turn, as
  *   many of the oldest waiters as now fit.
  * Cancel: giving up loses the caller's place in the queue and nothing else. Once granted, an abort has no effect.
- * Cost: uncontended `run` is one call and one derived promise; an idle semaphore has no queue.
+ * Cost: uncontended `run` is one call and one derived promise.
  * Not here: rates per second, priorities. Lineage: golang.org/x/sync/semaphore, whose argument for strict order is
  *   the reader-writer lock: a writer takes all N units and must not wait for a gap between readers.
  */
@@ -149,7 +149,7 @@ class SemaphoreState extends Holder implements QueueOwner {
   closed = false;
   readonly queue = new WaitQueue<SemaphorePermit, number>(this);
   readonly #maxWaiting: number;
-  #idleCallbacks: (() => void)[] = [];
+  readonly #idleCallbacks: (() => void)[] = [];
 
   constructor(source: object, limit: number, maxWaiting: number) {
     super();

@@ -12,8 +12,8 @@
  *   microtask, in its own async context, never inside somebody's `release()`.
  * Cancel: an abort rejects with `signal.reason` itself; a timeout with a WaitTimeoutError that carries the stack of
  *   whoever awaits it. A grant and an abort in the same turn: whichever came first counts, and nothing is lost.
- * Cost: one promise and one list entry per waiter, a second promise for one who may time out; joining, leaving and
- *   granting are O(1) however long the queue.
+ * Cost: one promise and one list entry per waiter, a second promise for one who may time out and for one who brings a
+ *   task; joining, leaving and granting are O(1) however long the queue.
  * Not here: limits, weights' meaning, fairness between queues. Lineage: trio's ParkingLot.
  */
 import { type Abortable, onAbort } from './abort-listeners.js';

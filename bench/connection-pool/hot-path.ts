@@ -32,6 +32,28 @@ export const idleConnection: Case = {
   ],
 };
 
+const { performance: kept } = globalThis;
+
+export const clockAlone: Case = {
+  title: 'B6 ConnectionPool: the clock alone, in memory',
+  shows: 'A pool asks it twice: how long the connection was idle, and since when it is idle again.',
+  rounds: 9,
+  warmups: 4,
+  subjects: [
+    operation({ name: 'await a resolved promise', role: 'floor' }, () => Promise.resolve()),
+    operation({ name: 'the same, and performance.now() twice', role: 'part' }, () => {
+      performance.now();
+      performance.now();
+      return Promise.resolve();
+    }),
+    operation({ name: 'the same, with `performance` looked up once', role: 'part' }, () => {
+      kept.now();
+      kept.now();
+      return Promise.resolve();
+    }),
+  ],
+};
+
 function latchkeyOneHost(): Subject {
   const pool = new ConnectionPool<object, number>(connector);
   const targets = [

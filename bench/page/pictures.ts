@@ -4,6 +4,7 @@ import { bars, dots, type Panel, type Ranked } from '../chart/ranking.js';
 import type { Measured } from '../measure.js';
 import { amount, digits, duration } from '../report.js';
 import type { Result } from '../results.js';
+import type { Role } from '../subjects.js';
 
 /** Undefined where no table of the suite can be drawn. */
 export function pictureOf(suite: string, tables: readonly Result[]): string | undefined {
@@ -23,7 +24,7 @@ export function pictureOf(suite: string, tables: readonly Result[]): string | un
   const title = `${suite}: time in multiples of the floor, the fastest first`;
   return dots({
     title,
-    axis: 'times the floor (the line). Blue: ours, orange: other packages, hollow: the naive way',
+    axis: 'times the floor (the line). Blue: ours, orange: other packages, hollow: the naive way, grey: a part',
     panels: ratios.map(ratioPanel),
   });
 }
@@ -61,8 +62,16 @@ function growthPanel({ title, sizes = [], rows }: Result): GrowthPanel {
 }
 
 function rankedOf({ name, role }: Measured): Pick<Ranked, 'name' | 'standing'> {
-  return { name, standing: role === 'latchkey' ? 'ours' : role };
+  return { name, standing: standings[role] };
 }
+
+const standings = {
+  floor: 'floor',
+  part: 'floor',
+  naive: 'naive',
+  latchkey: 'ours',
+  peer: 'peer',
+} as const satisfies Record<Role, Ranked['standing']>;
 
 function hasRatio({ role, versusFloor }: Measured): boolean {
   return role !== 'floor' && versusFloor !== undefined;

@@ -11,6 +11,7 @@ export const suiteNames: Readonly<Record<string, string>> = {
   diagnostics: 'Diagnostics',
   memory: 'Memory',
   growth: 'Growth',
+  size: 'Size',
 };
 
 export function opening({ node, flags, cores, commit, date }: Run): string {
@@ -61,9 +62,7 @@ export const meanings: Readonly<Record<string, string>> = {
   'KeyedMutex: 1,000 keys x 100 callers at once':
     'Many requests for few objects, as after a deploy. The floor has no lock at all, and no queue: what is above it is the waiting.',
   'KeyedMutex: the entry alone, 1,024 keys in turn':
-    'No keyed lock can be below this. A `Map` that empties and fills again all the time is rebuilt all the time; with something in it always it is not, and so ours is never empty.',
-  'KeyedMutex: the wait alone, 1,000 keys x 100 callers at once':
-    'No lock under contention can be much below this, unless it starts the next task inside the release of the one before.',
+    'No keyed lock can be below this. A `Map` that empties and fills again all the time is rebuilt all the time; one that keeps a quarter of itself in use is not, and ours does.',
   'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each':
     'A limit in front of a backend. Real calls last milliseconds: beside them the difference between the rows is nothing.',
   'Semaphore: 10,000 waiters aborted through one signal':
@@ -83,12 +82,16 @@ export const meanings: Readonly<Record<string, string>> = {
   'retry: a task that succeeds at once': 'Every healthy call pays it, and almost all calls are healthy.',
   'B6 ConnectionPool: acquire() and release() of an idle connection, in memory':
     'What a pool adds to a query that finds its connection ready. A query over a socket takes 100 us and more.',
+  'B6 ConnectionPool: the clock alone, in memory':
+    'Two of the multiples above are the clock. Looking it up once and for all would save some, but fake timers and simulators, which replace the globals, would not reach it any more.',
   'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory':
     'What the queue adds per request when all connections are busy.',
   'Memory: a caller who waits in acquire()':
     'A million callers in a queue take so many megabytes; a limit on the queue (`maxWaiting`) is the better answer.',
   'Memory: a key that was used once':
     'Anything but nothing is a leak: it grows with every user, file or order that was ever locked.',
+  'Size: all of it':
+    'What the locks have in common is bundled once. Who does not import the adaptive limits does not ship them.',
   'Memory: a pool without connections':
     'Ours has one object for all hosts; the others need one per host, and no cap spans them.',
 };
@@ -149,6 +152,26 @@ export const reasons: readonly Reason[] = [
     peers: ['async-mutex', 'async-sema', 'cockatiel', 'p-queue'],
     table: 'Memory: a limit that nobody uses',
     why: 'Ours makes its queue at once. A semaphore per host is a hundred of them, not a million.',
+  },
+  {
+    peers: pools,
+    table: 'Size:',
+    why: 'It is for one host, has no hooks to validate or reset, and no order between hosts; ours has the one line of waiters, the cap over all hosts and the backoff that its page describes.',
+  },
+  {
+    peers: ['async-mutex', 'async-lock', 'async-sema', 'p-limit'],
+    table: 'Size:',
+    why: 'Whoever waits cannot leave, or not in one step; errors do not say who waited for what; arguments are not checked. Ours has one line of waiters for all that, which is counted in every row and bundled once.',
+  },
+  {
+    peers: ['p-map', 'p-settle'],
+    table: 'Size:',
+    why: 'It tells no progress, is not stopped by what has come so far, and takes no limit that others share.',
+  },
+  {
+    peers: ['p-retry'],
+    table: 'Size:',
+    why: 'It has no timeout per attempt, and no budget that the retries of all callers share.',
   },
   {
     peers: pools,
