@@ -67,8 +67,12 @@ describe('keyed mutex', () => {
     expect(mutex.size).toBe(0);
   });
 
-  test('a lease works with using and with await using', async () => {
+  test('a lease works with using and with await using, and knows whether it was released', async () => {
     const mutex = new KeyedMutex<string>();
+    const kept = mutex.tryAcquire('key')!;
+    expect(kept.released).toBe(false);
+    kept.release();
+    expect(kept.released).toBe(true);
     {
       using lease = await mutex.acquire('key');
       expect(mutex.isLocked(lease.key)).toBe(true);
