@@ -15,6 +15,7 @@ type Gather = (items: readonly number[], worker: Worker, concurrency: number) =>
 
 const makers: readonly { name: string; role: Role; gather: Gather }[] = [
   { name: 'Promise.all of all', role: 'floor', gather: promiseAll },
+  { name: 'a hundred loops over one index', role: 'part', gather: loops },
   { name: 'chunks of five', role: 'naive', gather: fixedConcurrency },
   {
     name: 'latchkey',
@@ -35,6 +36,15 @@ const makers: readonly { name: string; role: Role; gather: Gather }[] = [
   { name: 'p-queue', role: 'peer', gather: queued },
 ];
 
+/** The least that bounds: it neither keeps what came of an item nor catches anything. */
+async function loops(items: readonly number[], worker: Worker, concurrency: number): Promise<void> {
+  let next = 0;
+  const loop = async () => {
+    while (next < items.length) await worker(items[next++]!);
+  };
+  await Promise.all(Array.from({ length: concurrency }, loop));
+}
+
 function limited(items: readonly number[], worker: Worker, concurrency: number): Promise<unknown> {
   const limit = pLimit(concurrency);
   return Promise.all(items.map((item) => limit(worker, item)));
@@ -48,6 +58,7 @@ function queued(items: readonly number[], worker: Worker, concurrency: number): 
 function tenThousand(what: string, worker: Worker, limit: number): Case {
   const items = Array.from({ length: 10_000 }, (_, i) => i);
   return {
+    isCrowd: true,
     title: `gatherSettled: 10,000 items, 100 at a time, ${what}`,
     shows: 'What bounding and settling cost per item beside Promise.all, which does neither.',
     time: 'per item',

@@ -16,6 +16,7 @@ import { asFastAs, atMost } from './targets.js';
 const crowdSize = 10_000;
 
 const limitTen: Case = {
+  isCrowd: true,
   title: 'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each',
   shows: 'What a limit costs beside real, if tiny, work; the floor runs all of it at once.',
   time: 'per task',
@@ -53,6 +54,7 @@ function latchkey(): Run {
 
 function timeouts(size: number): Case {
   return {
+    isCrowd: size === crowdSize,
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters with a timeout that never fires`,
     shows:
       'What it costs to be able to time out; equal timeouts share a timer, and an error is made only when one fires.',

@@ -57,6 +57,8 @@ export interface TableHead {
 /** A table: the same thing done by several subjects. */
 export interface Case extends TableHead {
   readonly subjects: readonly Subject[];
+  /** So many at once that a sample may meet the garbage collector: measured again where that has nothing to do. */
+  readonly isCrowd?: boolean;
   readonly rounds?: number;
   readonly warmups?: number;
   /** A subject that has taken this long is left out of the rounds that remain. Default 1_500. */

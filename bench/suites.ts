@@ -4,6 +4,7 @@ import { adaptiveHttp } from './adaptive/real/http.bench.js';
 import { adaptivePostgres } from './adaptive/real/postgres.bench.js';
 import { adaptive } from './adaptive.bench.js';
 import { connectionPool } from './connection-pool.bench.js';
+import { crowds } from './crowds.bench.js';
 import { diagnostics } from './diagnostics.bench.js';
 import { postgresLocks } from './distributed/postgres-locks.bench.js';
 import { redisLocks } from './distributed/redis.bench.js';
@@ -27,6 +28,7 @@ export const suites: readonly Suite[] = [
   retry,
   connectionPool,
   diagnostics,
+  crowds,
   memory,
   growth,
   size,

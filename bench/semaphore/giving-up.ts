@@ -67,6 +67,7 @@ const quadratic: readonly GivingUp[] = [arrayQueue, pQueue];
 
 export function sharedSignal(size: number): Case {
   return {
+    isCrowd: size === 10_000,
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters aborted through one signal`,
     shows: 'Giving up must not search the queue: the time per waiter stays the same however many there are.',
     ...effort(size),
@@ -79,6 +80,7 @@ export function sharedSignal(size: number): Case {
 
 export function ownSignals(size: number): Case {
   return {
+    isCrowd: size === 10_000,
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters aborted in random order, a signal each`,
     shows: 'The same where every caller has a signal of his own, as every request has.',
     ...effort(size),
