@@ -55,7 +55,8 @@ export function dots(ranking: Ranking): string {
 export function bars(ranking: Ranking): string {
   const high = Math.max(...ranking.panels.flatMap(({ rows }) => rows.map(({ value }) => value)));
   const x = (value: number) => plot.left + (Math.max(0, value) / high) * (plot.right - plot.left);
-  const step = [100, 200, 250, 500, 1_000, 2_000].find((candidate) => high / candidate <= 8) ?? high / 8;
+  const step =
+    [100, 200, 250, 500, 1_000, 2_000, 5_000].find((candidate) => high / candidate <= 8) ?? high / 8;
   const ticks = Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => ({
     at: x(i * step),
     text: (i * step).toLocaleString('en-US'),

@@ -160,12 +160,17 @@ export const reasons: readonly Reason[] = [
   {
     peers: pools,
     table: 'Size:',
-    why: 'It is for one host, has no hooks to validate or reset, and no order between hosts; ours has the one line of waiters, the cap over all hosts and the backoff that its page describes.',
+    why: 'It is for one host: no cap spans several, and nothing is fair between them.',
   },
   {
     peers: ['async-mutex', 'async-lock', 'async-sema', 'p-limit'],
     table: 'Size:',
-    why: 'Whoever waits cannot leave, or not in one step; errors do not say who waited for what; arguments are not checked. Ours has one line of waiters for all that, which is counted in every row and bundled once.',
+    why: 'No signal takes a caller out of its queue, no error says who waited for what behind how many, and diagnostics are told nothing. Ours has one line of waiters for all that, which is counted in every row and bundled once.',
+  },
+  {
+    peers: ['a package for each task'],
+    table: 'Size:',
+    why: 'None of them adapts a limit, and the pool is for one host.',
   },
   {
     peers: ['p-map', 'p-settle'],
