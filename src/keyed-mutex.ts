@@ -103,7 +103,7 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
   }
 }
 
-/** Entries that nobody can ask for, and that are in a table always. */
+/** Entries that nobody can ask for, and that are in a table from its first grant on. */
 const ballast = 32;
 
 /**
@@ -111,18 +111,16 @@ const ballast = 32;
  * shrinks when less than a quarter of it is in use: with the ballast in a quarter of it, a free key costs a third less
  * (`npm run bench -- keyed`).
  */
-function roomyMap<K, V>(): Map<K, V> {
-  const map = new Map<unknown, unknown>();
+function makeRoom(map: Map<unknown, unknown>): void {
   const symbols = Array.from({ length: 2 * ballast + 1 }, () => Symbol());
   for (const symbol of symbols) map.set(symbol, undefined);
   for (const symbol of symbols.slice(ballast)) map.delete(symbol);
-  return map as Map<K, V>;
 }
 
 /** The held keys and their leases, apart from their public face so that a lease can reach them and a user cannot. */
 class LockTable<K> {
   readonly source: KeyedMutex<K>;
-  readonly #leases = roomyMap<K, Lease<K>>();
+  readonly #leases = new Map<K, Lease<K>>();
   #grants = 0;
 
   constructor(source: KeyedMutex<K>) {
@@ -130,7 +128,7 @@ class LockTable<K> {
   }
 
   get size(): number {
-    return this.#leases.size - ballast;
+    return Math.max(0, this.#leases.size - ballast);
   }
 
   isLocked(key: K): boolean {
@@ -142,7 +140,7 @@ class LockTable<K> {
   }
 
   #grant(key: K, contenders: Contenders<K> | undefined): Lease<K> {
-    this.#grants++;
+    if (this.#grants++ === 0) makeRoom(this.#leases);
     const lease = new Lease(this, key, this.#grants, contenders);
     this.#leases.set(key, lease);
     return lease;
