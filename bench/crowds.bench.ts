@@ -1,6 +1,6 @@
 /**
- * The tables of 10,000 at once, once more, where the garbage collector has nothing to do: its young generation is larger than what a
- * sample leaves behind. Beside the same tables as services meet them, this tells what is ours and what is the collector's.
+ * The tables of 10,000 at once, once more, where the garbage collector has nothing to do: its young generation is larger than
+ * what a sample leaves behind. Beside the same tables as services meet them, this tells what is ours and what is the collector's.
  */
 import { gatherSettled } from './gather-settled.bench.js';
 import { semaphore } from './semaphore.bench.js';

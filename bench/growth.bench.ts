@@ -2,7 +2,6 @@
  * 1,000, 10,000 and 100,000 at once: whether an operation costs the same however many there are. With a young generation
  * of 128 MB: in the 16 MB of Node's default a hundred thousand waiters grow old, and the collector is what is measured.
  */
-
 import { KeyedMutex, Mutex } from 'latchkey';
 import { roomyHeap } from './crowds.bench.js';
 import { resolveInTurn, setAwaitDelete } from './floors.js';

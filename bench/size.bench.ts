@@ -1,7 +1,6 @@
 /** What reaches a browser, or a cold start: bundled, minified and gzipped by esbuild, with what each needs itself. */
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { gzippedBytes } from './bundle.js';
 import type { Case, Subject, Suite, Target } from './subjects.js';
 import { bytesAtMost } from './targets.js';
 
@@ -35,23 +34,16 @@ function peer(name: string, exports: readonly string[], packageName = name): Sub
 }
 
 function bundle(name: string, role: Subject['role'], imports: Imports, targets: readonly Target[]): Subject {
-  return { name, role, targets, sample: async () => ({ cost: await gzippedBytes(imports) }) };
+  const options = { resolveDir: root, platform: 'node' } as const;
+  const sample = async () => ({ cost: await gzippedBytes(programOf(imports), options) });
+  return { name, role, targets, sample };
 }
 
-async function gzippedBytes(imports: Imports): Promise<number> {
-  const contents = Object.entries(imports)
+/** A program that exports them again: no bundler may leave them out. */
+function programOf(imports: Imports): string {
+  return Object.entries(imports)
     .map(([from, names], i) => `export { ${names.map((name) => `${name} as ${name}${i}`)} } from '${from}';`)
     .join('\n');
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: root },
-    bundle: true,
-    minify: true,
-    write: false,
-    format: 'esm',
-    platform: 'node',
-    logLevel: 'error',
-  });
-  return gzipSync(outputFiles[0]!.contents).length;
 }
 
 const tables: readonly Case[] = [

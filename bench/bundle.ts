@@ -1,0 +1,19 @@
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+/** What is left of a program, with all that it imports, when it is minified and gzipped: bytes. */
+export async function gzippedBytes(
+  contents: string,
+  options: { readonly resolveDir: string; readonly platform: 'node' | 'neutral' },
+): Promise<number> {
+  const { resolveDir, platform } = options;
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    platform,
+  });
+  return gzipSync(outputFiles[0]!.contents).length;
+}
