@@ -6,11 +6,11 @@
  * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one.
  * What else looks like `--name=value` is for the suite.
  */
-import { check, updateBudgets } from './check.js';
-import { writePage } from './page/page.js';
-import { printTable, printTargets } from './report.js';
-import { type Result, type Run, readLatest, thisMachine, writeLatest } from './results.js';
-import { runSuite } from './suite-process.js';
+import { check, updateBudgets } from './harness/check.js';
+import { writePage } from './harness/page/page.js';
+import { printTable, printTargets } from './harness/report.js';
+import { type Result, type Run, readLatest, thisMachine, writeLatest } from './harness/results.js';
+import { runSuite } from './harness/suite-process.js';
 import { isReported, isWanted, suites } from './suites.js';
 
 const words = process.argv.slice(2);

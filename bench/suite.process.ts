@@ -1,9 +1,9 @@
 /** The other end of suite-process.ts: waits for its order, measures, and sends each table. */
 import { once } from 'node:events';
-import { measure } from './measure.js';
-import type { Result } from './results.js';
-import type { Case, Suite } from './subjects.js';
-import type { Order } from './suite-process.js';
+import { measure } from './harness/measure.js';
+import type { Result } from './harness/results.js';
+import type { Case, Suite } from './harness/subjects.js';
+import type { Order } from './harness/suite-process.js';
 import { isWantedTable, suites } from './suites.js';
 
 const [order] = (await once(process, 'message')) as [Order];

@@ -1,24 +1,25 @@
 /** All suites, and which of them and of their tables somebody means. */
-import { adaptiveFleet } from './adaptive/real/fleet.bench.js';
-import { adaptiveHttp } from './adaptive/real/http.bench.js';
-import { adaptivePostgres } from './adaptive/real/postgres.bench.js';
-import { adaptive } from './adaptive.bench.js';
-import { connectionPool } from './connection-pool.bench.js';
-import { crowds } from './crowds.bench.js';
-import { diagnostics } from './diagnostics.bench.js';
-import { postgresLocks } from './distributed/postgres-locks.bench.js';
-import { redisLocks } from './distributed/redis.bench.js';
-import { gatherSettled } from './gather-settled.bench.js';
-import { growth } from './growth.bench.js';
-import { keyedMutex } from './keyed-mutex.bench.js';
-import { memory } from './memory.bench.js';
-import { mutex } from './mutex.bench.js';
-import { postgres } from './postgres.bench.js';
-import { recipes } from './recipes.bench.js';
-import { retry } from './retry.bench.js';
-import { semaphore } from './semaphore.bench.js';
-import { size } from './size.bench.js';
-import type { Suite } from './subjects.js';
+
+import type { Suite } from './harness/subjects.js';
+import { gatherSettled } from './suites/gather/gather-settled.bench.js';
+import { adaptive } from './suites/limit/adaptive.bench.js';
+import { adaptiveFleet } from './suites/limit/real/fleet.bench.js';
+import { adaptiveHttp } from './suites/limit/real/http.bench.js';
+import { adaptivePostgres } from './suites/limit/real/postgres.bench.js';
+import { keyedMutex } from './suites/locks/keyed-mutex.bench.js';
+import { mutex } from './suites/locks/mutex.bench.js';
+import { semaphore } from './suites/locks/semaphore.bench.js';
+import { crowds } from './suites/package/crowds.bench.js';
+import { growth } from './suites/package/growth.bench.js';
+import { memory } from './suites/package/memory.bench.js';
+import { size } from './suites/package/size.bench.js';
+import { connectionPool } from './suites/pool/connection-pool.bench.js';
+import { postgres } from './suites/postgres/postgres.bench.js';
+import { postgresLocks } from './suites/postgres/postgres-locks.bench.js';
+import { recipes } from './suites/recipes/recipes.bench.js';
+import { redisLocks } from './suites/redis/redis.bench.js';
+import { retry } from './suites/retry/retry.bench.js';
+import { diagnostics } from './suites/runtime/diagnostics.bench.js';
 
 export const suites: readonly Suite[] = [
   mutex,

@@ -1,5 +1,5 @@
 /** Whether the process can react, and work that lets it: `latchkey/event-loop`. */
-export type { BlockCause } from './event-loop/culprit.js';
+export type { BlockCause } from './event-loop/block-cause.js';
 export type { EventLoopStats } from './event-loop/lateness.js';
 export {
   type EventLoopBlock,

@@ -1,27 +1,28 @@
 /** Locks across processes, and transactions that retry, on PostgreSQL: `latchkey/postgres`. */
+
+export { type GetOrCreate, getOrCreate } from './postgres/get-or-create.js';
+export { leaseTableSchema } from './postgres/lease-table-engine.js';
+export type { PostgresClient, PostgresPool, PostgresResult } from './postgres/postgres-client.js';
 export {
   OutcomeUnknownError,
   PoolerError,
   RolledBackError,
   VersionConflictError,
-} from './distributed/distributed-errors.js';
-export { type GetOrCreate, getOrCreate } from './distributed/get-or-create.js';
-export type { LeaseTerms } from './distributed/lease-keeper.js';
-export { leaseTableSchema } from './distributed/lease-table-engine.js';
-export type { PostgresClient, PostgresPool, PostgresResult } from './distributed/postgres-client.js';
-export { PostgresMutex, type PostgresMutexOptions } from './distributed/postgres-mutex.js';
-export { PostgresSemaphore, type PostgresSemaphoreOptions } from './distributed/postgres-semaphore.js';
+} from './postgres/postgres-errors.js';
+export { PostgresMutex, type PostgresMutexOptions } from './postgres/postgres-mutex.js';
+export { PostgresSemaphore, type PostgresSemaphoreOptions } from './postgres/postgres-semaphore.js';
 export {
   isLockTimeout,
   isTransactionConflict,
   isUniqueViolation,
   sqlStateOf,
-} from './distributed/sql-state.js';
+} from './postgres/sql-state.js';
 export {
   type Isolation,
   type LockedTransactionOptions,
   lockedTransaction,
   retryTransaction,
   type TransactionOptions,
-} from './distributed/transaction.js';
-export { updateVersioned, type VersionedUpdate } from './distributed/update-versioned.js';
+} from './postgres/transaction.js';
+export { updateVersioned, type VersionedUpdate } from './postgres/update-versioned.js';
+export type { LeaseOptions } from './remote-locks/lease-keeper.js';

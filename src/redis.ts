@@ -1,5 +1,6 @@
 /** Locks across processes on Redis: `latchkey/redis`. */
-export type { LeaseTerms } from './distributed/lease-keeper.js';
-export type { RedisSend } from './distributed/redis-commands.js';
-export { RedisMutex, type RedisMutexOptions } from './distributed/redis-mutex.js';
-export { RedisSemaphore, type RedisSemaphoreOptions } from './distributed/redis-semaphore.js';
+
+export type { RedisSend } from './redis/redis-commands.js';
+export { RedisMutex, type RedisMutexOptions } from './redis/redis-mutex.js';
+export { RedisSemaphore, type RedisSemaphoreOptions } from './redis/redis-semaphore.js';
+export type { LeaseOptions } from './remote-locks/lease-keeper.js';

@@ -19,10 +19,13 @@
  * Lineage: perf_hooks.monitorEventLoopDelay, whose percentiles count beats: one block of 200 ms in 2 s leaves its p99
  *   where it was. eventLoopUtilization says busy, not blocked.
  */
-import { checkFinite, checkFunction, checkObject } from '../arguments.js';
-import { channel } from '../channels.js';
-import { now, setTimer, type Timer } from '../clock.js';
-import { type BlockCause, CollectorPauses, causeOf, processorMs } from './culprit.js';
+
+import { notify } from '../calling/listeners.js';
+import { checkFinite, checkFunction, checkObject } from '../contract/arguments.js';
+import { AsyncContext } from '../runtime/async-context.js';
+import { channel } from '../runtime/channels.js';
+import { now, setTimer, type Timer } from '../runtime/clock.js';
+import { type BlockCause, CollectorPauses, causeOf, processorMs } from './block-cause.js';
 import { type EventLoopStats, Lateness } from './lateness.js';
 
 /** Timers count in milliseconds. */
@@ -77,7 +80,7 @@ export function monitorEventLoop(options: EventLoopMonitorOptions = {}): EventLo
   return new Monitor({ thresholdMs, budget, windowMs, onBlock, onOverBudget });
 }
 
-interface Settings {
+interface MonitorSettings {
   readonly thresholdMs: number;
   readonly budget: number;
   readonly windowMs: number;
@@ -105,8 +108,9 @@ export interface EventLoopBlockMessage extends EventLoopBlock {
 const blocks = channel<EventLoopBlockMessage>('latchkey:event-loop:block');
 
 class Monitor implements EventLoopMonitor {
-  readonly #settings: Settings;
+  readonly #settings: MonitorSettings;
   readonly #beatMs: number;
+  readonly #context = new AsyncContext();
   readonly #pauses = new CollectorPauses();
   #sinceReset: Lateness;
   #window: Lateness;
@@ -115,7 +119,7 @@ class Monitor implements EventLoopMonitor {
   #untold: Untold | undefined;
   #timer: Timer | undefined;
 
-  constructor(settings: Settings) {
+  constructor(settings: MonitorSettings) {
     this.#settings = settings;
     this.#beatMs = Math.max(shortestBeatMs, settings.thresholdMs / 4);
     this.#sinceReset = new Lateness(settings.thresholdMs);
@@ -156,7 +160,7 @@ class Monitor implements EventLoopMonitor {
     const told = this.#untold;
     this.#untold = this.#record(before, beat);
     const window = this.#windowEndingAt(beat.atMs);
-    if (told !== undefined) this.#tell(told);
+    if (told !== undefined) this.#report(told);
     this.#pauses.forgetBefore(before.atMs);
     if (window !== undefined) this.#call(this.#settings.onOverBudget, window);
   };
@@ -180,7 +184,7 @@ class Monitor implements EventLoopMonitor {
     return stats.blockedShare > this.#settings.budget ? stats : undefined;
   }
 
-  #tell({ fromMs, untilMs, cpuMs }: Untold): void {
+  #report({ fromMs, untilMs, cpuMs }: Untold): void {
     const blockedMs = untilMs - fromMs;
     const gcMs = this.#pauses.within(fromMs, untilMs);
     const block = { blockedMs, cause: causeOf(blockedMs, gcMs, cpuMs), gcMs, cpuMs };
@@ -189,12 +193,6 @@ class Monitor implements EventLoopMonitor {
   }
 
   #call<T>(hook: ((event: T) => void) | undefined, event: T): void {
-    if (hook === undefined || this.#timer === undefined) return;
-    try {
-      // An async hook's rejection is its own trouble as well.
-      Promise.resolve(hook(event)).catch(() => {});
-    } catch {
-      // There is nobody left to tell.
-    }
+    if (this.#timer !== undefined) notify(this.#context, hook, event);
   }
 }

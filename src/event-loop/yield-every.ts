@@ -9,21 +9,8 @@
  * Cancel: not at all; a yield lasts one turn. Look at your signal after it. Cost: a look at the clock per call.
  * Not here: threads. What may not be cut (one `JSON.parse`, one hash) belongs into a worker.
  */
-import { checkDuration } from '../arguments.js';
-import { now, setTimer } from '../clock.js';
-
-interface Runtime {
-  setImmediate?(resume: () => void): unknown;
-}
-
-/** Settles when timers and I/O have had a turn. */
-function nextTurn(): Promise<void> {
-  const { setImmediate } = globalThis as Runtime;
-  return new Promise((resume) => {
-    if (setImmediate === undefined) setTimer(resume, 0);
-    else setImmediate(resume);
-  });
-}
+import { checkDuration } from '../contract/arguments.js';
+import { afterPoll, now } from '../runtime/clock.js';
 
 /**
  * Makes a function to `await` between the steps of long work: it gives way once the work has gone on for `sliceMs`
@@ -40,7 +27,8 @@ export function yieldEvery(sliceMs: number): () => Promise<void> | undefined {
     yielding = undefined;
   };
   return () => {
-    if (yielding === undefined && now() - sinceMs >= sliceMs) yielding = nextTurn().then(resume);
+    if (yielding === undefined && now() - sinceMs >= sliceMs)
+      yielding = new Promise<void>(afterPoll).then(resume);
     return yielding;
   };
 }

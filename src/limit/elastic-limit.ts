@@ -10,8 +10,8 @@
  * learn what a call takes when nothing queues; a cut, which halves the limit to see whether that costs anything. Each
  * part of the law has a file of its own in `elastic/`.
  *
- * Invariants: (E1) the limit is a whole number within [min, max]. (E2) The same samples give the same limits. (E3) A
- * limit that does not bind never grows, but for a creep where it binds at times and nothing queues. (E4) Nothing that
+ * Invariants: (EL1) the limit is a whole number within [min, max]. (EL2) The same samples give the same limits. (EL3) A
+ * limit that does not bind never grows, but for a creep where it binds at times and nothing queues. (EL4) Nothing that
  * the wall clock does, nor a silence of hours, moves the limit: the phase begins again.
  *
  * Several processes: their phases lie on one grid of wall time, so that they probe together; see `elastic/slot-grid.ts`.

@@ -1,6 +1,6 @@
 /** What an algorithm learns from, and what it answers: the number alone, apart from its enforcement. */
-import { checkDuration, checkLimit, checkNumber, checkObject } from '../arguments.js';
-import { printable } from '../errors.js';
+import { checkDuration, checkLimit, checkNumber, checkObject } from '../contract/arguments.js';
+import { printable } from '../contract/errors.js';
 
 /**
  * How a permit's work ended. 'success': the backend did its work, business errors included. 'overload': it had too

@@ -1,4 +1,4 @@
-import { checkDuration, checkFinite, checkLimit, checkObject } from '../arguments.js';
+import { checkDuration, checkFinite, checkLimit, checkObject } from '../contract/arguments.js';
 
 export interface LittlesLawOptions {
   /** How many items have to be done. */

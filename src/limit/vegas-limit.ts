@@ -24,9 +24,9 @@ const fewestCalls = 10;
 /** The fastest window is forgotten after so many windows per permit, lest it be a freak for ever. */
 const windowsPerPermit = 30;
 /** How many calls may queue, in steps of the limit: up to one is few and calls for a leap, three is enough, six many. */
-const few = 1;
-const enough = 3;
-const many = 6;
+const leapBelow = 1;
+const alpha = 3;
+const beta = 6;
 const leap = 6;
 
 export class VegasLimit implements LimitAlgorithm {
@@ -87,9 +87,9 @@ export class VegasLimit implements LimitAlgorithm {
     const queued = Math.ceil(this.#limit * (1 - this.#fastestMs / meanMs));
     if (this.#anyOverload) this.#moveBy(-step);
     else if (this.#mostHeld * 2 < this.#limit) return;
-    else if (queued <= few * step) this.#moveBy(leap * step);
-    else if (queued < enough * step) this.#moveBy(step);
-    else if (queued > many * step) this.#moveBy(-step);
+    else if (queued <= leapBelow * step) this.#moveBy(leap * step);
+    else if (queued < alpha * step) this.#moveBy(step);
+    else if (queued > beta * step) this.#moveBy(-step);
   }
 
   #moveBy(step: number): void {

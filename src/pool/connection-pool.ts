@@ -17,16 +17,17 @@
  * The invariants stand in pool-core.ts. Not here: retries of the user's work, minimum idle connections, priorities.
  * Lineage: Go's net/http transport (late binding), jackc/puddle (detached dials), HikariCP (demand, jitter, leaks).
  */
-import { checkDuration, checkFunction, checkObject } from '../arguments.js';
-import { exposed, tracingChannel } from '../channels.js';
-import type { Awaitable, WaitOptions } from '../vocabulary.js';
-import { type WaitTerms, waitTerms } from '../wait-queue.js';
+import { runAndReport } from '../calling/run-and-release.js';
+import { checkDuration, checkFunction, checkObject } from '../contract/arguments.js';
+import type { Awaitable, WaitOptions } from '../contract/types.js';
+import { exposed, tracingChannel } from '../runtime/channels.js';
+import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
 import type { ConnectionPoolOptions, ConnectionPoolStats, Connector, Lease } from './connector.js';
+import { DeferredCalls } from './deferred-calls.js';
 import { Hooks } from './hooks.js';
 import { watchForLeak } from './leak-watch.js';
-import { type PoolLease, well } from './lease.js';
+import type { PoolLease } from './lease.js';
 import { PoolCore } from './pool-core.js';
-import { Sections } from './sections.js';
 import { checkConnector, type PoolSettings, poolSettings } from './settings.js';
 
 /** The key, unless there is only one target: then it is left out. */
@@ -49,18 +50,19 @@ const defaultGraceMs = 10_000;
 export class ConnectionPool<C, K = void> implements AsyncDisposable {
   readonly #settings: PoolSettings;
   readonly #hooks: Hooks<C, K>;
-  readonly #sections = new Sections();
+  readonly #deferred = new DeferredCalls();
   readonly #core: PoolCore<C, K>;
-  readonly #defaults: WaitTerms;
+  readonly #defaults: WaitSettings;
 
   /** @throws TypeError or RangeError that names the hook or the option, and the value. */
   constructor(connector: Connector<C, K>, options: ConnectionPoolOptions = {}) {
     checkConnector(connector);
     this.#settings = poolSettings(options);
-    this.#hooks = new Hooks(this, connector, this.#settings.onEvent, this.#sections.context);
-    this.#core = new PoolCore(this.#settings, this.#hooks, this.#sections);
+    this.#hooks = new Hooks(this, connector, this.#settings.onEvent, this.#deferred.context);
+    this.#core = new PoolCore(this.#settings, this.#hooks, this.#deferred);
     const { waitTimeoutMs } = this.#settings;
-    this.#defaults = waitTimeoutMs === Infinity ? waitTerms(undefined) : { signal: undefined, waitTimeoutMs };
+    this.#defaults =
+      waitTimeoutMs === Infinity ? waitSettings(undefined) : { signal: undefined, waitTimeoutMs };
   }
 
   /**
@@ -153,29 +155,16 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   }
 
   #lease(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
-    const acquiring = this.#core.acquire(key, waitTerms(options, this.#defaults));
+    const acquiring = this.#core.acquire(key, waitSettings(options, this.#defaults));
     const warnAfterMs = this.#settings.leakWarnAfterMs;
     if (warnAfterMs === Infinity) return acquiring;
     const emit = this.#hooks.emit.bind(this.#hooks);
-    return watchForLeak(acquiring, { warnAfterMs, context: this.#sections.context, emit });
+    return watchForLeak(acquiring, { warnAfterMs, context: this.#deferred.context, emit });
   }
 }
 
-/** A task may have released its lease early; then there is nothing left to end. */
 function useLease<C, K, T>(lease: PoolLease<C, K>, task: UseTask<C, K, T>): Promise<T> {
-  const succeed = (value: Awaited<T>): Awaited<T> => {
-    if (!lease.released) lease.end(well);
-    return value;
-  };
-  const fail = (error: unknown): never => {
-    if (!lease.released) lease.end({ how: 'failed', error });
-    throw error;
-  };
-  try {
-    return Promise.resolve(task(lease.connection, lease)).then(succeed, fail);
-  } catch (error) {
-    return fail(error);
-  }
+  return runAndReport(lease, () => task(lease.connection, lease));
 }
 
 /** Tells `acquire(options)`, where there is only one target, from `acquire(key)` with an object for a key. */

@@ -1,5 +1,5 @@
 /** What a user of the pool writes and reads: the connector, the options, the lease, events and statistics. */
-import type { Awaitable, Permit } from '../vocabulary.js';
+import type { Awaitable, Permit } from '../contract/types.js';
 
 /** How connections are made and ended. Every hook runs in the async context in which the pool was made. */
 export interface Connector<C, K = void> {

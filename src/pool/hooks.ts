@@ -2,8 +2,9 @@
  * Every call of user code goes through here: in the async context in which the pool was made, inside a try, and
  * with what goes wrong turned into an event. A hook may throw, reject, never settle or call the pool back.
  */
-import { channel, type Exposed, exposed } from '../channels.js';
-import type { Context } from '../context.js';
+import { decide, ignoreRejection, notify } from '../calling/listeners.js';
+import type { AsyncContext } from '../runtime/async-context.js';
+import { channel, type Exposed, exposed } from '../runtime/channels.js';
 import type { CloseReason, ConnectContext, ConnectionPoolEvent, Connector, HookName } from './connector.js';
 import type { PoolLease } from './lease.js';
 
@@ -24,13 +25,13 @@ export class Hooks<C, K> {
   readonly #source: object;
   readonly #connector: Connector<C, K>;
   readonly #onEvent: ((event: ConnectionPoolEvent) => void) | undefined;
-  readonly #context: Context;
+  readonly #context: AsyncContext;
 
   constructor(
     source: object,
     connector: Connector<C, K>,
     onEvent: ((event: ConnectionPoolEvent) => void) | undefined,
-    context: Context,
+    context: AsyncContext,
   ) {
     this.#source = source;
     this.#connector = connector;
@@ -80,9 +81,9 @@ export class Hooks<C, K> {
     return this.#connector.keyId === undefined ? key : this.#askKeyId(key);
   }
 
-  /** Apart from `keyId`, as below: a function that makes functions pays for it with every call. */
+  /** Not in `keyId`, and below as well: V8 allocates a context on every call of a function that contains closures. */
   #askKeyId(key: K): unknown {
-    return this.#context.run(() => this.#connector.keyId?.(key));
+    return decide(this.#context, 'keyId', () => this.#connector.keyId?.(key));
   }
 
   /** No hook, no doubt; a hook that throws means no. */
@@ -91,19 +92,19 @@ export class Hooks<C, K> {
   }
 
   #askIsAlive(connection: C, key: K): boolean {
-    return this.#attempt('isAlive', key, () => this.#connector.isAlive?.(connection)) === true;
+    return this.#ask('isAlive', key, () => this.#connector.isAlive?.(connection));
   }
 
   isReusable(connection: C, key: K, error: unknown): boolean {
-    return this.#attempt('isReusable', key, () => this.#connector.isReusable?.(connection, error)) === true;
+    return this.#ask('isReusable', key, () => this.#connector.isReusable?.(connection, error));
   }
 
   ref(connection: C, key: K): void {
-    this.#attempt('ref', key, () => this.#connector.ref?.(connection));
+    this.#tell('ref', key, () => this.#connector.ref?.(connection));
   }
 
   unref(connection: C, key: K): void {
-    this.#attempt('unref', key, () => this.#connector.unref?.(connection));
+    this.#tell('unref', key, () => this.#connector.unref?.(connection));
   }
 
   released(lease: PoolLease<C, K>): void {
@@ -114,12 +115,7 @@ export class Hooks<C, K> {
     if (events.hasSubscribers) {
       this.#context.run(() => events.publish(exposed({ source: this.#source, ...event })));
     }
-    if (this.#onEvent === undefined) return;
-    try {
-      this.#context.run(this.#onEvent, event);
-    } catch {
-      // A listener's own trouble: there is nobody left to tell.
-    }
+    notify(this.#context, this.#onEvent, event);
   }
 
   #promise<T>(hook: () => T | PromiseLike<T>): Promise<T> {
@@ -130,12 +126,21 @@ export class Hooks<C, K> {
     }
   }
 
-  #attempt<T>(hook: HookName, key: K, call: () => T): T | undefined {
+  /** A decider that throws or answers a promise means no. */
+  #ask(hook: HookName, key: K, decider: () => boolean | undefined): boolean {
     try {
-      return this.#context.run(call);
+      return decide(this.#context, hook, decider) === true;
     } catch (error) {
       this.emit({ type: 'hookError', key, hook, error });
-      return undefined;
+      return false;
+    }
+  }
+
+  #tell(hook: HookName, key: K, listener: () => unknown): void {
+    try {
+      ignoreRejection(this.#context.run(listener));
+    } catch (error) {
+      this.emit({ type: 'hookError', key, hook, error });
     }
   }
 }

@@ -1,10 +1,12 @@
-import { now, type Timer } from '../clock.js';
-import type { WaitDetails } from '../errors.js';
-import { LinkedList, Place } from '../linked-list.js';
-import { type QueueOwner, WaitQueue } from '../wait-queue.js';
+import type { WaitDetails } from '../contract/errors.js';
+import { now, type Timer } from '../runtime/clock.js';
+import { Link, LinkedList } from '../waiting/linked-list.js';
+import { WaitQueue } from '../waiting/wait-queue.js';
+import type { QueueOwner } from '../waiting/waiter.js';
 import type { PoolLease } from './lease.js';
 import type { PoolSettings } from './settings.js';
-import { Census, type Slot } from './slot.js';
+import type { Slot } from './slot.js';
+import { SlotCounts } from './slot-counts.js';
 
 const firstBackoffMs = 50;
 const longestBackoffMs = 5_000;
@@ -20,14 +22,14 @@ export class KeyState<C, K> implements QueueOwner {
   readonly key: K;
   readonly id: unknown;
   #queue: WaitQueue<PoolLease<C, K>> | undefined;
-  readonly census = new Census();
-  readonly spare = new LinkedList<Place<Slot<C, K>>>();
+  readonly counts = new SlotCounts();
+  readonly spare = new LinkedList<Link<Slot<C, K>>>();
   generation = 0;
 
   /** How many slots it wants and cannot have yet, and since when; it stands in the pool's line of starved keys. */
   demand = 0;
   starvedSinceMs = 0;
-  readonly starved = new Place<KeyState<C, K>>(this);
+  readonly starved = new Link<KeyState<C, K>>(this);
 
   /** Dials that failed in a row. While there are any, one dial at a time probes. */
   failures = 0;
@@ -56,12 +58,12 @@ export class KeyState<C, K> implements QueueOwner {
 
   /** Leases that what is under way will bring: dials, and connections being checked. */
   get leasesToCome(): number {
-    return (this.census.connecting + this.census.checking) * this.#settings.leasesPerConnection;
+    return (this.counts.connecting + this.counts.checking) * this.#settings.leasesPerConnection;
   }
 
   /** Connections that can, or soon can, serve this key. */
   get serving(): number {
-    return this.census.total - this.census.leaving;
+    return this.counts.total - this.counts.leaving;
   }
 
   /** How many dials the waiters justify: never more than are unmet, than the key may have, or than may run at once. */
@@ -69,12 +71,12 @@ export class KeyState<C, K> implements QueueOwner {
     const { leasesPerConnection, maxPerKey, maxConnecting } = this.#settings;
     const unmet = Math.ceil((this.waiting - this.leasesToCome) / leasesPerConnection);
     const dialsAtOnce = this.failures > 0 ? 1 : maxConnecting;
-    return Math.max(0, Math.min(unmet, maxPerKey - this.census.total, dialsAtOnce - this.census.connecting));
+    return Math.max(0, Math.min(unmet, maxPerKey - this.counts.total, dialsAtOnce - this.counts.connecting));
   }
 
   /** Nothing is left that would have to be remembered. */
   get quiet(): boolean {
-    return this.census.total === 0 && this.waiting === 0 && this.backoff === undefined;
+    return this.counts.total === 0 && this.waiting === 0 && this.backoff === undefined;
   }
 
   /**

@@ -1,12 +1,12 @@
-import { setTimer } from '../clock.js';
-import type { Context } from '../context.js';
+import type { AsyncContext } from '../runtime/async-context.js';
+import { setTimer } from '../runtime/clock.js';
 import type { ConnectionPoolEvent } from './connector.js';
 import type { PoolLease } from './lease.js';
 
 /** Reports a lease that is held for too long, and its return if it comes back after all. */
 export async function watchForLeak<C, K>(
   acquiring: PoolLease<C, K> | Promise<PoolLease<C, K>>,
-  options: { warnAfterMs: number; context: Context; emit: (event: ConnectionPoolEvent) => void },
+  options: { warnAfterMs: number; context: AsyncContext; emit: (event: ConnectionPoolEvent) => void },
 ): Promise<PoolLease<C, K>> {
   const { warnAfterMs, context, emit } = options;
   const trace = new Error('the lease was acquired here');

@@ -1,5 +1,5 @@
-import { now } from '../clock.js';
-import { ClosedError, LeaseLostError } from '../errors.js';
+import { ClosedError, LeaseLostError } from '../contract/errors.js';
+import { now } from '../runtime/clock.js';
 import type { Lease } from './connector.js';
 import type { Slot } from './slot.js';
 
@@ -64,6 +64,15 @@ export class PoolLease<C, K> implements Lease<C, K> {
 
   destroy(): void {
     this.end(destroyed);
+  }
+
+  /** Its task has ended. A task may have released the lease early: then there is nothing left to end. */
+  onSuccess(): void {
+    if (!this.#released) this.end(well);
+  }
+
+  onFailure(error: unknown): void {
+    if (!this.#released) this.end({ how: 'failed', error });
   }
 
   /** Tells the holder that the connection is gone. */

@@ -30,59 +30,60 @@
  * free place, else from the least recently used idle connection of any key, else from a busy one whose time slice
  * is over.
  */
-import { now, setTimer, type Timer } from '../clock.js';
-import { ClosedError, QueueFullError, type WaitDetails } from '../errors.js';
-import type { WaitTerms } from '../wait-queue.js';
+
+import { ClosedError, QueueFullError, type WaitDetails } from '../contract/errors.js';
+import { now, setTimer, type Timer } from '../runtime/clock.js';
+import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { CloseReason, ConnectionPoolEvent, ConnectionPoolStats } from './connector.js';
+import type { DeferredCalls } from './deferred-calls.js';
 import type { Hooks } from './hooks.js';
-import { Inventory, type InventoryOwner } from './inventory.js';
 import { type KeyOwner, KeyState } from './key-state.js';
 import { type LeaseEnd, type LeaseOwner, PoolLease } from './lease.js';
-import type { Sections } from './sections.js';
+import { Lifecycle, type LifecycleOwner } from './lifecycle.js';
+import { connectError, oldestLease } from './pool-errors.js';
 import type { PoolSettings } from './settings.js';
 import type { Slot } from './slot.js';
-import { connectError, oldestLease } from './standing.js';
 import { StarvedKeys } from './starved-keys.js';
 
-export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, LeaseOwner<C, K> {
+export class PoolCore<C, K> implements LifecycleOwner<C, K>, KeyOwner<C, K>, LeaseOwner<C, K> {
   readonly #settings: PoolSettings;
   readonly #hooks: Hooks<C, K>;
-  readonly #sections: Sections;
-  readonly #inventory: Inventory<C, K>;
+  readonly #deferred: DeferredCalls;
+  readonly #lifecycle: Lifecycle<C, K>;
   readonly #keys = new Map<unknown, KeyState<C, K>>();
   readonly #starved = new StarvedKeys<C, K>();
   readonly #counters = { acquired: 0, timedOut: 0, aborted: 0, evicted: 0, rebalanced: 0 };
   #waiting = 0;
   #closed: { readonly promise: Promise<void>; readonly resolve: () => void; grace?: Timer } | undefined;
 
-  constructor(settings: PoolSettings, hooks: Hooks<C, K>, sections: Sections) {
+  constructor(settings: PoolSettings, hooks: Hooks<C, K>, deferred: DeferredCalls) {
     this.#settings = settings;
     this.#hooks = hooks;
-    this.#sections = sections;
-    this.#inventory = new Inventory(settings, hooks, sections, this);
+    this.#deferred = deferred;
+    this.#lifecycle = new Lifecycle(settings, hooks, deferred, this);
   }
 
   /** The lease itself where an idle connection is fit, else the promise of one. */
-  acquire(key: K, terms: WaitTerms): PoolLease<C, K> | Promise<PoolLease<C, K>> {
+  acquire(key: K, settings: WaitSettings): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     const id = this.#hooks.keyId(key);
     if (this.#closed !== undefined) throw new ClosedError('the connection pool');
     const known = this.#keys.get(id);
     const lease = known && this.#leaseAtOnce(known);
     if (lease !== undefined) {
-      this.#sections.end();
+      this.#deferred.end();
       return lease;
     }
-    return this.#wait(key, id, terms);
+    return this.#wait(key, id, settings);
   }
 
-  #wait(key: K, id: unknown, terms: WaitTerms): Promise<PoolLease<C, K>> {
+  #wait(key: K, id: unknown, settings: WaitSettings): Promise<PoolLease<C, K>> {
     if (this.#waiting >= this.#settings.maxWaiting) {
-      throw new QueueFullError({ ...this.#standing(), key, waitedMs: 0, waiting: this.#waiting });
+      throw new QueueFullError({ ...this.#waitDetails(), key, waitedMs: 0, waiting: this.#waiting });
     }
     const state = this.#keys.get(id) ?? this.#remember(key, id);
     this.#waiting++;
-    const promise = state.queue.wait(terms);
-    this.#sections.run(() => this.#pump(state));
+    const promise = state.queue.wait(settings);
+    this.#deferred.run(() => this.#pump(state));
     return promise;
   }
 
@@ -90,10 +91,10 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   reset(...keys: K[]): void {
     const ids = keys.length === 0 ? [...this.#keys.keys()] : keys.map((key) => this.#hooks.keyId(key));
     const states = new Set(ids.map((id) => this.#keys.get(id)));
-    this.#sections.run(() => {
+    this.#deferred.run(() => {
       for (const state of states) state?.startGeneration();
-      for (const slot of this.#inventory.slots) {
-        if (states.has(slot.key)) this.#inventory.retire(slot, 'reset');
+      for (const slot of this.#lifecycle.slots) {
+        if (states.has(slot.key)) this.#lifecycle.retire(slot, 'reset');
       }
       for (const state of states) if (state !== undefined) this.#pump(state);
     });
@@ -106,26 +107,26 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
       resolve = onClosed;
     });
     this.#closed = { promise, resolve };
-    this.#sections.run(() => {
-      this.#inventory.stopSweeping();
+    this.#deferred.run(() => {
+      this.#lifecycle.stopSweeping();
       for (const key of [...this.#keys.values()]) {
         this.#refuse(key, () => new ClosedError('the connection pool'));
         key.endBackoff();
         this.#pump(key);
       }
-      for (const slot of [...this.#inventory.slots]) {
-        if (slot.leases.length > 0) this.#inventory.retire(slot, 'shutdown');
-        else this.#inventory.shutDown(slot);
+      for (const slot of [...this.#lifecycle.slots]) {
+        if (slot.leases.length > 0) this.#lifecycle.retire(slot, 'shutdown');
+        else this.#lifecycle.shutDown(slot);
       }
       if (graceMs !== Infinity)
-        this.#closed!.grace = this.#sections.context.run(setTimer, this.#endGrace, graceMs);
+        this.#closed!.grace = this.#deferred.context.run(setTimer, this.#endGrace, graceMs);
       this.#finishClosing();
     });
     return promise;
   }
 
   stats(): ConnectionPoolStats {
-    const { total, connecting, idle, leased, checking, closing } = this.#inventory.census;
+    const { total, connecting, idle, leased, checking, closing } = this.#lifecycle.counts;
     return {
       total,
       connecting,
@@ -136,7 +137,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
       waiting: this.#waiting,
       keys: this.#keys.size,
       ...this.#counters,
-      ...this.#inventory.counters,
+      ...this.#lifecycle.counters,
     };
   }
 
@@ -150,37 +151,37 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     slot.removeLease(lease);
     if (this.#hooks.watchesReleases) this.#tellRelease(lease);
     if (slot.state === 'leased') {
-      if (!reusable) this.#inventory.retire(slot, 'error');
-      else if (slot.retireReason !== undefined) this.#inventory.retire(slot, slot.retireReason);
+      if (!reusable) this.#lifecycle.retire(slot, 'error');
+      else if (slot.retireReason !== undefined) this.#lifecycle.retire(slot, slot.retireReason);
       else if (this.#hooks.canReset && this.#settings.leasesPerConnection === 1) {
-        this.#inventory.check(slot, 'reset');
+        this.#lifecycle.check(slot, 'reset');
       } else this.#offer(slot, now());
       this.#pumpIfWanted(slot.key);
     }
-    this.#sections.end();
+    this.#deferred.end();
   }
 
   #tellRelease(lease: PoolLease<C, K>): void {
-    this.#sections.afterwards(() => this.#hooks.released(lease));
+    this.#deferred.afterwards(() => this.#hooks.released(lease));
   }
 
   onDoubleRelease(lease: PoolLease<C, K>): void {
     this.#emit({ type: 'doubleRelease', key: lease.key });
-    this.#sections.end();
+    this.#deferred.end();
   }
 
   /** A waiter gave up. */
   onLeave(key: KeyState<C, K>, why: 'aborted' | 'timedOut'): void {
     this.#waiting--;
     this.#counters[why]++;
-    this.#sections.run(() => this.#pump(key));
+    this.#deferred.run(() => this.#pump(key));
   }
 
   /** A dial answers a demand that may be gone: everything is asked again. */
   onConnected(slot: Slot<C, K>): void {
     const { key } = slot;
     if (slot.retireReason === 'lost') {
-      this.#inventory.retire(slot, 'lost');
+      this.#lifecycle.retire(slot, 'lost');
       this.onDialFailed(slot, slot.lostError);
       return;
     }
@@ -237,7 +238,7 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   #lease(slot: Slot<C, K>, nowMs: number): PoolLease<C, K> {
     const lease = new PoolLease(this, slot, nowMs);
     slot.addLease(lease);
-    this.#inventory.occupy(slot);
+    this.#lifecycle.occupy(slot);
     if (slot.leases.length >= this.#settings.leasesPerConnection) slot.spare.leave();
     this.#counters.acquired++;
     return lease;
@@ -246,24 +247,24 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
   /** Gives a connection that has room to whoever should have it now. The double check of the insertion is here. */
   #offer(slot: Slot<C, K>, nowMs: number, fresh?: 'fresh'): void {
     const { key } = slot;
-    if (slot.generation !== key.generation) this.#inventory.retire(slot, 'reset');
-    else if (fresh === undefined && nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');
+    if (slot.generation !== key.generation) this.#lifecycle.retire(slot, 'reset');
+    else if (fresh === undefined && nowMs >= slot.expiresMs) this.#lifecycle.retire(slot, 'lifetime');
     else if (
       fresh === undefined &&
       this.#starved.demand > 0 &&
-      this.#starved.mayTake(slot, this.#inventory.census.leaving, nowMs)
+      this.#starved.mayTake(slot, this.#lifecycle.counts.leaving, nowMs)
     ) {
       this.#counters.rebalanced++;
-      this.#inventory.retire(slot, 'rebalanced');
+      this.#lifecycle.retire(slot, 'rebalanced');
       this.#starved.sendToEnd(key, nowMs);
     } else {
       this.#serve(slot, nowMs);
       if (slot.leases.length === 0) {
         if (fresh !== undefined && this.#settings.leasesPerConnection > 1 && key.spare.size > 0) {
-          this.#inventory.retire(slot, 'duplicate');
+          this.#lifecycle.retire(slot, 'duplicate');
           return;
         }
-        this.#inventory.rest(slot, nowMs);
+        this.#lifecycle.rest(slot, nowMs);
       }
       const hasRoom = slot.leases.length < this.#settings.leasesPerConnection;
       if (hasRoom && slot.spare.list === undefined) key.spare.push(slot.spare);
@@ -287,9 +288,9 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
       const verdict = this.#inspect(slot, nowMs);
       if (slot.spare.list === undefined) continue;
       if (verdict === 'fit') this.#serve(slot, nowMs);
-      else if (verdict !== 'unproven') this.#inventory.retire(slot, verdict);
+      else if (verdict !== 'unproven') this.#lifecycle.retire(slot, verdict);
       else if (key.waiting <= key.leasesToCome) return;
-      else this.#inventory.check(slot, 'validate');
+      else this.#lifecycle.check(slot, 'validate');
     }
   }
 
@@ -312,15 +313,15 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
 
   /** One slot per key and turn, as long as there are any; then one eviction for each that is still missing. */
   #serveStarved(): void {
-    const { census, idle } = this.#inventory;
-    while (this.#starved.demand > 0 && census.total < this.#settings.max) {
+    const { counts, idle } = this.#lifecycle;
+    while (this.#starved.demand > 0 && counts.total < this.#settings.max) {
       const key = this.#starved.next()!;
-      this.#inventory.dial(key);
+      this.#lifecycle.dial(key);
       this.#starved.want(key, key.slotsWanted);
     }
-    for (let { head } = idle; head !== undefined && census.leaving < this.#starved.demand; head = idle.head) {
+    for (let { head } = idle; head !== undefined && counts.leaving < this.#starved.demand; head = idle.head) {
       this.#counters.evicted++;
-      this.#inventory.retire(head.item, 'evicted');
+      this.#lifecycle.retire(head.item, 'evicted');
     }
   }
 
@@ -343,34 +344,34 @@ export class PoolCore<C, K> implements InventoryOwner<C, K>, KeyOwner<C, K>, Lea
     key.endBackoff();
     const end = () => {
       key.endBackoff();
-      this.#sections.run(() => this.#pump(key));
+      this.#deferred.run(() => this.#pump(key));
     };
-    const timer = this.#sections.context.run(setTimer, end, delayMs, { background });
+    const timer = this.#deferred.context.run(setTimer, end, delayMs, { background });
     key.backoff = { endsMs: now() + delayMs, timer, background };
   }
 
   readonly #endGrace = (): void => {
-    this.#sections.run(() => {
-      for (const slot of [...this.#inventory.slots]) this.#inventory.shutDown(slot);
+    this.#deferred.run(() => {
+      for (const slot of [...this.#lifecycle.slots]) this.#lifecycle.shutDown(slot);
     });
   };
 
   #finishClosing(): void {
-    if (this.#closed === undefined || this.#inventory.census.total > 0) return;
+    if (this.#closed === undefined || this.#lifecycle.counts.total > 0) return;
     this.#closed.grace?.cancel();
     this.#closed.resolve();
   }
 
   describe(key: KeyState<C, K>, waitedMs: number): WaitDetails {
-    return { ...this.#standing(), key: key.key, waitedMs, waiting: this.#waiting - 1 };
+    return { ...this.#waitDetails(), key: key.key, waitedMs, waiting: this.#waiting - 1 };
   }
 
-  #standing(): { held: number; limit: number; hint: string | undefined } {
-    const held = this.#inventory.census.leased;
-    return { held, limit: this.#settings.max, hint: oldestLease(this.#inventory.slots) };
+  #waitDetails(): { held: number; limit: number; hint: string | undefined } {
+    const held = this.#lifecycle.counts.leased;
+    return { held, limit: this.#settings.max, hint: oldestLease(this.#lifecycle.slots) };
   }
 
   #emit(event: ConnectionPoolEvent): void {
-    if (this.#hooks.listens) this.#sections.afterwards(() => this.#hooks.emit(event));
+    if (this.#hooks.listens) this.#deferred.afterwards(() => this.#hooks.emit(event));
   }
 }

@@ -1,4 +1,4 @@
-import { checkDuration, checkFunction, checkLimit, checkObject } from '../arguments.js';
+import { checkDuration, checkFunction, checkLimit, checkObject } from '../contract/arguments.js';
 import type { ConnectionPoolEvent, ConnectionPoolOptions, Connector } from './connector.js';
 
 export type PoolSettings = Readonly<ReturnType<typeof poolSettings>>;

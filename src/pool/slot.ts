@@ -1,56 +1,8 @@
-import { Place } from '../linked-list.js';
+import { Link } from '../waiting/linked-list.js';
 import type { CloseReason } from './connector.js';
 import type { KeyState } from './key-state.js';
 import type { PoolLease } from './lease.js';
-
-/**
- *   connecting ──► idle ◄──► leased
- *       │           │ ▲         │
- *       │           ▼ │         │
- *       │        checking ◄─────┤      checking: in `validate` or `reset`
- *       │           │           │
- *       └────────►closing◄──────┘      closing: also a dial that was given up and has not settled yet
- *                   │
- *                   ▼
- *                 gone
- */
-export type SlotState = 'connecting' | 'idle' | 'leased' | 'checking' | 'closing' | 'gone';
-
-/** How many slots stand in each state: one for the pool and one per key. */
-export class Census {
-  connecting = 0;
-  idle = 0;
-  leased = 0;
-  checking = 0;
-  closing = 0;
-  /** Those of the past: what leaves the other counts must arrive somewhere. */
-  gone = 0;
-  /** Of the leased: those that take no new lease and close when the last one returns. */
-  retiring = 0;
-
-  move(from: SlotState, to: SlotState): void {
-    // The two moves of every use are spelled out: counts looked up by name cost a quarter of an acquire.
-    if (from === 'idle' && to === 'leased') {
-      this.idle--;
-      this.leased++;
-    } else if (from === 'leased' && to === 'idle') {
-      this.leased--;
-      this.idle++;
-    } else {
-      this[from]--;
-      this[to]++;
-    }
-  }
-
-  get total(): number {
-    return this.connecting + this.idle + this.leased + this.checking + this.closing;
-  }
-
-  /** Slots on their way out: each will be free without anybody doing more. */
-  get leaving(): number {
-    return this.closing + this.retiring;
-  }
-}
+import type { SlotState } from './slot-counts.js';
 
 /** One of the pool's `max`: taken before the dial begins and given back after the close has ended. */
 export class Slot<C, K> {
@@ -73,9 +25,9 @@ export class Slot<C, K> {
   /** In no order. A linked list of its own for each connection would cost a tenth of an acquire. */
   readonly leases: PoolLease<C, K>[] = [];
   /** Among the key's connections with room for a lease, the most recently used last. */
-  readonly spare = new Place<Slot<C, K>>(this);
+  readonly spare = new Link<Slot<C, K>>(this);
   /** Among the pool's idle connections, the least recently used first. */
-  readonly idle = new Place<Slot<C, K>>(this);
+  readonly idle = new Link<Slot<C, K>>(this);
   /** Gives up what is going on outside: a dial, a validation or a reset. */
   interrupt: ((reason: unknown) => void) | undefined = undefined;
 

@@ -1,5 +1,5 @@
-import { now } from '../clock.js';
-import { LinkedList, type Place } from '../linked-list.js';
+import { now } from '../runtime/clock.js';
+import { type Link, LinkedList } from '../waiting/linked-list.js';
 import type { KeyState } from './key-state.js';
 import type { Slot } from './slot.js';
 
@@ -8,7 +8,7 @@ const timeSliceMs = 100;
 
 /** The line of keys that want a slot, the longest waiting first. Each gets one slot per turn. */
 export class StarvedKeys<C, K> {
-  readonly #line = new LinkedList<Place<KeyState<C, K>>>();
+  readonly #queue = new LinkedList<Link<KeyState<C, K>>>();
   #demand = 0;
 
   /** How many slots all of them want together. */
@@ -26,14 +26,14 @@ export class StarvedKeys<C, K> {
 
   /** Takes the key whose turn it is out of the line; what it still wants it must say again. */
   next(): KeyState<C, K> | undefined {
-    const { head } = this.#line;
+    const { head } = this.#queue;
     head?.leave();
     return head?.item;
   }
 
   /** Whether the time slice of a busy connection is over: another key has starved long enough, and it has lived so long. */
   mayTake(slot: Slot<C, K>, leaving: number, nowMs: number): boolean {
-    const { head } = this.#line;
+    const { head } = this.#queue;
     const other = head?.item === slot.key ? head.next : head;
     return (
       other !== undefined &&
@@ -52,6 +52,6 @@ export class StarvedKeys<C, K> {
 
   #join(key: KeyState<C, K>, nowMs: number): void {
     key.starvedSinceMs = nowMs;
-    this.#line.push(key.starved);
+    this.#queue.push(key.starved);
   }
 }

@@ -2,9 +2,10 @@
  * Tells of overflows without adding to them: the first at once, then one report per interval, with how many there were in
  * it. The last interval is reported when it ends, so that no burst is lost.
  */
-import { channel } from '../channels.js';
-import { setTimer, type Timer } from '../clock.js';
-import { Context } from '../context.js';
+import { notify } from '../calling/listeners.js';
+import type { AsyncContext } from '../runtime/async-context.js';
+import { channel } from '../runtime/channels.js';
+import { setTimer, type Timer } from '../runtime/clock.js';
 
 export interface OverflowReport {
   /** Overflows since the last report. */
@@ -22,35 +23,41 @@ const overflows = channel<OverflowMessage>('latchkey:queue:overflow');
 
 export class OverflowAlert {
   readonly #source: object;
-  readonly #report: ((report: OverflowReport) => void) | undefined;
+  readonly #listener: ((report: OverflowReport) => void) | undefined;
   readonly #intervalMs: number;
-  readonly #context = new Context();
+  readonly #context: AsyncContext;
   #count = 0;
   #fill = 0;
   #interval: Timer | undefined;
 
-  constructor(source: object, report: ((report: OverflowReport) => void) | undefined, intervalMs: number) {
+  constructor(
+    source: object,
+    listener: ((report: OverflowReport) => void) | undefined,
+    intervalMs: number,
+    context: AsyncContext,
+  ) {
     this.#source = source;
-    this.#report = report;
+    this.#listener = listener;
+    this.#context = context;
     this.#intervalMs = intervalMs;
   }
 
   overflowed(fill: number): void {
-    if (this.#report === undefined && !overflows.hasSubscribers) return;
+    if (this.#listener === undefined && !overflows.hasSubscribers) return;
     this.#count++;
     this.#fill = fill;
-    if (this.#interval === undefined) this.#tell();
+    if (this.#interval === undefined) this.#reportAndRearm();
   }
 
   /** Tells what is left to tell, now. */
   flush(): void {
     this.#interval?.cancel();
     this.#interval = undefined;
-    if (this.#count > 0) this.#say();
+    if (this.#count > 0) this.#report();
   }
 
-  #tell(): void {
-    this.#say();
+  #reportAndRearm(): void {
+    this.#report();
     this.#interval = this.#context.run(() =>
       setTimer(() => this.#end(), this.#intervalMs, { background: true }),
     );
@@ -58,17 +65,13 @@ export class OverflowAlert {
 
   #end(): void {
     this.#interval = undefined;
-    if (this.#count > 0) this.#tell();
+    if (this.#count > 0) this.#reportAndRearm();
   }
 
-  #say(): void {
+  #report(): void {
     const report = { count: this.#count, fill: this.#fill };
     this.#count = 0;
     if (overflows.hasSubscribers) overflows.publish({ source: this.#source, ...report });
-    try {
-      this.#context.run(() => this.#report?.(report));
-    } catch {
-      // Whoever offers must not suffer for a listener.
-    }
+    notify(this.#context, this.#listener, report);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Counts the timers that are armed, those in the background too, which `process.getActiveResourcesInfo` leaves out. It takes
- * the place of the globals, which src/clock.ts reads when it is called.
+ * the place of the globals, which src/runtime/clock.ts reads when it is called.
  */
 export class ArmedTimers implements Disposable {
   readonly #armed = new Set<unknown>();

@@ -1,8 +1,8 @@
-import { BoundedQueue, type OverflowPolicy } from '../../src/bounded-queue.js';
-import { LeaseKeeper } from '../../src/distributed/lease-keeper.js';
 import { monitorEventLoop, yieldEvery } from '../../src/event-loop.js';
 import { constant, gatherSettled, RetryBudget, retry, Semaphore } from '../../src/index.js';
-import { SingleFlight } from '../../src/single-flight.js';
+import { BoundedQueue, type OverflowPolicy } from '../../src/queue/bounded-queue.js';
+import { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';
+import { SingleFlight } from '../../src/single-flight/single-flight.js';
 import { type Callers, microtasks, quietly, turns } from './callers.js';
 import { FaultyEngine } from './faulty-engine.js';
 import type { Kind, Subject } from './kind.js';

@@ -1,6 +1,6 @@
 /** Many calls of one kind, in rounds of callers who compete; then, what is left of them. */
 import { queryObjects } from 'node:v8';
-import { Waiter } from '../../src/wait-queue.js';
+import { Waiter } from '../../src/waiting/waiter.js';
 import { ArmedTimers } from './armed-timers.js';
 import { Callers, turns } from './callers.js';
 import { growth, type HeapSample, heapInUse } from './heap.js';

@@ -1,4 +1,4 @@
-import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../../src/distributed/lease-engine.js';
+import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../../src/remote-locks/lease-engine.js';
 import type { SeededRandom } from '../support/seeded-random.js';
 
 /** A database in memory, of which some commands fail, before or after they had their effect. */

@@ -3,10 +3,10 @@
  * The scenarios are those of `npm run bench -- adaptive`. The claims leave a little room beneath what was measured.
  */
 import { describe, expect, test } from 'vitest';
-import { oracle } from '../../bench/adaptive/laws/fixed.js';
-import { scenarioOf } from '../../bench/adaptive/scenarios/index.js';
-import { convergedAfter, type Run, simulate } from '../../bench/adaptive/simulation/simulate.js';
-import { quantile } from '../../bench/statistics.js';
+import { quantile } from '../../bench/harness/statistics.js';
+import { oracle } from '../../bench/suites/limit/laws/fixed.js';
+import { scenarioOf } from '../../bench/suites/limit/scenarios/index.js';
+import { convergedAfter, type Run, simulate } from '../../bench/suites/limit/simulation/simulate.js';
 import { ElasticLimit } from '../../src/limit/elastic-limit.js';
 
 const seeds = Array.from({ length: 10 }, (_, i) => i + 1);

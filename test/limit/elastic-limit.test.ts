@@ -30,7 +30,7 @@ function feed(
 }
 
 describe('elastic limit', () => {
-  test('E1, E2: a whole number within [min, max], the same for the same samples, whatever the clock does', () => {
+  test('EL1, EL2: a whole number within [min, max], the same for the same samples, whatever the clock does', () => {
     fc.assert(
       fc.property(steps, (samples) => {
         const [one, other] = [1, 2].map(() => new ElasticLimit({ initial: 10, min: 2, max: 50 }));
@@ -46,7 +46,7 @@ describe('elastic limit', () => {
     );
   });
 
-  test('E3: a limit that does not bind stays where it is', () => {
+  test('EL3: a limit that does not bind stays where it is', () => {
     const limit = new ElasticLimit({ initial: 20 });
     const seen = new Set<number>();
     let nowMs = 1e12;
@@ -61,7 +61,7 @@ describe('elastic limit', () => {
     ['an hour back', -3_600_000],
     ['a day ahead, or nothing heard for a day', 86_400_000],
     ['twenty years back', -20 * 365 * 86_400_000],
-  ])('E4: a wall clock that steps %s does not move the limit', (_name, stepMs) => {
+  ])('EL4: a wall clock that steps %s does not move the limit', (_name, stepMs) => {
     const limit = new ElasticLimit();
     const nowMs = feed(limit, 40_000);
     const before = Number(limit.snapshot()['target']);
@@ -71,7 +71,7 @@ describe('elastic limit', () => {
     expect(Math.abs(Number(limit.snapshot()['target']) / before - 1)).toBeLessThan(0.3);
   });
 
-  test('E4: small steps back are not noticed at all', () => {
+  test('EL4: small steps back are not noticed at all', () => {
     const [steady, jumpy] = [new ElasticLimit(), new ElasticLimit()];
     let nowMs = 1e12;
     for (let i = 0; i < 20_000; i++) {

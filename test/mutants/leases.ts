@@ -1,20 +1,20 @@
 import type { KnownMutant } from './known-mutant.js';
 
-const keeper = 'distributed/lease-keeper.ts';
-const lease = 'distributed/remote-lease.ts';
+const keeper = 'remote-locks/lease-keeper.ts';
+const lease = 'remote-locks/remote-lease.ts';
 
 export const leaseMutants: readonly KnownMutant[] = [
   {
     name: 'does not notice that the session has ended before there is a lease',
     file: keeper,
-    from: 'if (isLost || line.isAbandoned) return { freeInMs: 0 };',
-    to: 'if (line.isAbandoned) return { freeInMs: 0 };',
+    from: 'if (isLost || queue.isAbandoned) return { freeInMs: 0 };',
+    to: 'if (queue.isAbandoned) return { freeInMs: 0 };',
     killedBy: 'microtask sweep of LeaseKeeper',
   },
   {
     name: 'keeps what was granted when everybody had left',
     file: keeper,
-    from: 'if (isLost || line.isAbandoned) return { freeInMs: 0 };',
+    from: 'if (isLost || queue.isAbandoned) return { freeInMs: 0 };',
     to: 'if (isLost) return { freeInMs: 0 };',
     killedBy: 'explorer of LeaseKeeper',
   },
@@ -28,8 +28,8 @@ export const leaseMutants: readonly KnownMutant[] = [
   {
     name: 'asks for every waiter at once',
     file: keeper,
-    from: 'if (line.isPursued || !line.wantsMore) {',
-    to: 'if (!line.wantsMore) {',
+    from: 'if (queue.isPursued || !queue.wantsMore) {',
+    to: 'if (!queue.wantsMore) {',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
@@ -42,22 +42,22 @@ export const leaseMutants: readonly KnownMutant[] = [
   {
     name: 'never notices that a lease has ended',
     file: keeper,
-    from: 'line.held--;',
+    from: 'queue.held--;',
     to: '',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
     name: 'serves nobody after a lease has ended',
     file: keeper,
-    from: 'line.held--;\n        this.#pursue(line);',
-    to: 'line.held--;',
+    from: 'queue.held--;\n        this.#pursue(queue);',
+    to: 'queue.held--;',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
     name: 'serves nobody after a request has failed',
     file: keeper,
-    from: 'line.isPursued = false;\n        this.#pursue(line);',
-    to: 'line.isPursued = false;',
+    from: 'queue.isPursued = false;\n        this.#pursue(queue);',
+    to: 'queue.isPursued = false;',
     killedBy: 'explorer of LeaseKeeper',
   },
   {

@@ -1,28 +1,30 @@
 import type { KnownMutant } from './known-mutant.js';
 
-const queue = 'wait-queue.ts';
-const keyed = 'keyed-mutex.ts';
-const semaphore = 'semaphore.ts';
-const adaptive = 'adaptive-semaphore.ts';
+const queue = 'waiting/wait-queue.ts';
+const waiter = 'waiting/waiter.ts';
+const group = 'locks/key-group.ts';
+const keyed = 'locks/keyed-mutex.ts';
+const semaphore = 'locks/semaphore.ts';
+const adaptive = 'limit/adaptive-semaphore.ts';
 
 export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'grants a waiter who has given up',
-    file: queue,
+    file: waiter,
     from: 'if (!this.leave()) return;\n    this.#reject(reason);',
     to: 'this.#reject(reason);',
     killedBy: 'handover sweep',
   },
   {
     name: 'keeps the timer of a waiter who was granted',
-    file: queue,
+    file: waiter,
     from: 'this.#deadline?.leave();',
     to: '',
     killedBy: 'explorer of Mutex',
   },
   {
     name: 'keeps the listener of a waiter who was granted',
-    file: queue,
+    file: waiter,
     from: 'this.#abort?.leave();',
     to: '',
     killedBy: 'explorer of Mutex',
@@ -36,42 +38,42 @@ export const lockMutants: readonly KnownMutant[] = [
   },
   {
     name: 'never takes its listener off a signal',
-    file: 'abort-listeners.ts',
+    file: 'waiting/abort-listeners.ts',
     from: "this.#signal.removeEventListener('abort', this);",
     to: '',
     killedBy: 'handover sweep',
   },
   {
     name: 'never stops its timer',
-    file: 'deadlines.ts',
+    file: 'waiting/deadlines.ts',
     from: 'this.#timer.cancel();',
     to: '',
     killedBy: 'handover sweep',
   },
   {
     name: 'expires everybody with the first',
-    file: 'deadlines.ts',
+    file: 'waiting/deadlines.ts',
     from: 'if (waitedMs < this.#durationMs - 1) {',
     to: 'if (false) {',
     killedBy: 'model of Mutex',
   },
   {
     name: 'frees the mutex before it hands it over',
-    file: 'mutex.ts',
+    file: 'locks/mutex.ts',
     from: 'if (this.waiting > 0) this.#queue',
     to: 'this.locked = false;\n    if (this.waiting > 0) this.#queue',
     killedBy: 'microtask sweep of Mutex',
   },
   {
     name: 'hands the mutex over a microtask late',
-    file: 'mutex.ts',
+    file: 'locks/mutex.ts',
     from: 'if (this.waiting > 0) this.#queue?.grant(new MutexPermit(this));',
     to: 'if (this.waiting > 0) queueMicrotask(() => this.#queue?.grant(new MutexPermit(this)));',
     killedBy: 'microtask sweep of Mutex',
   },
   {
     name: 'believes a second release of a mutex',
-    file: 'mutex.ts',
+    file: 'locks/mutex.ts',
     from: 'const state = this.#state;\n    this.#state = undefined;',
     to: 'const state = this.#state;\n    queueMicrotask(() => state?.release());',
     killedBy: 'handover sweep',
@@ -79,28 +81,28 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'forgets a key that has passed to the next holder',
     file: keyed,
-    from: 'else contenders.queue.grant(this.#grant(key, contenders));',
-    to: 'else contenders.queue.grant(this.#grant(key, contenders));\n    this.#leases.delete(key);',
+    from: 'else keyQueue.queue.grant(this.#grant(key, keyQueue));',
+    to: 'else keyQueue.queue.grant(this.#grant(key, keyQueue));\n    this.#leases.delete(key);',
     killedBy: 'explorer of KeyedMutex',
   },
   {
     name: 'hands a key over a microtask late',
     file: keyed,
-    from: 'else contenders.queue.grant(this.#grant(key, contenders));',
-    to: 'else queueMicrotask(() => contenders.queue.grant(this.#grant(key, contenders)));',
+    from: 'else keyQueue.queue.grant(this.#grant(key, keyQueue));',
+    to: 'else queueMicrotask(() => keyQueue.queue.grant(this.#grant(key, keyQueue)));',
     killedBy: 'microtask sweep of KeyedMutex',
   },
   {
     name: 'keeps the keys of a caller who has given up the others',
-    file: keyed,
+    file: group,
     from: 'for (const lease of this.#leases) lease.release();\n  }\n\n  describe',
     to: '}\n\n  describe',
     killedBy: 'explorer of KeyedMutex',
   },
   {
     name: 'keeps the places of a caller who has given up',
-    file: keyed,
-    from: 'for (const place of this.#places) place.leave();',
+    file: group,
+    from: 'for (const waiter of this.#waiters) waiter.leave();',
     to: '',
     killedBy: 'model of KeyedMutex',
   },

@@ -1,35 +1,35 @@
 import type { KnownMutant } from './known-mutant.js';
 
 const core = 'pool/pool-core.ts';
-const inventory = 'pool/inventory.ts';
+const lifecycle = 'pool/lifecycle.ts';
 const keyState = 'pool/key-state.ts';
 
 export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'does not count closing connections',
-    file: 'pool/slot.ts',
+    file: 'pool/slot-counts.ts',
     from: 'this.checking + this.closing',
     to: 'this.checking',
     killedBy: 'explorer of ConnectionPool',
   },
   {
     name: 'spends a wake-up on a waiter who has given up',
-    file: 'wait-queue.ts',
+    file: 'waiting/waiter.ts',
     from: 'if (!this.leave()) return;\n    this.#reject(reason);',
     to: 'this.#reject(reason);',
     killedBy: 'explorer of ConnectionPool',
   },
   {
     name: 'ignores a validation that rejects',
-    file: inventory,
-    from: 'error: (error) => this.#sections.run(() => fail(error)),',
+    file: lifecycle,
+    from: 'error: (error) => this.#deferred.run(() => fail(error)),',
     to: 'error: () => {},',
     killedBy: 'explorer of ConnectionPool',
   },
   {
     name: 'leases a draining connection again',
     file: core,
-    from: 'else if (slot.retireReason !== undefined) this.#inventory.retire(slot, slot.retireReason);',
+    from: 'else if (slot.retireReason !== undefined) this.#lifecycle.retire(slot, slot.retireReason);',
     to: '',
     killedBy: 'pool claims: givingBack',
   },
@@ -38,7 +38,7 @@ export const poolMutants: readonly KnownMutant[] = [
     file: core,
     from: 'this.#counters[why]++;',
     to: `this.#counters[why]++;
-      for (const slot of this.#inventory.slots) if (slot.state === 'connecting') slot.interrupt?.(why);`,
+      for (const slot of this.#lifecycle.slots) if (slot.state === 'connecting') slot.interrupt?.(why);`,
     killedBy: 'pool claims: givingUp',
   },
   {
@@ -65,7 +65,7 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'does not ask again for the generation when a connection arrives',
     file: core,
-    from: "if (slot.generation !== key.generation) this.#inventory.retire(slot, 'reset');\n    else if",
+    from: "if (slot.generation !== key.generation) this.#lifecycle.retire(slot, 'reset');\n    else if",
     to: 'if',
     killedBy: 'explorer of ConnectionPool',
   },
@@ -78,7 +78,7 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'does not close a connection that arrives too late',
-    file: inventory,
+    file: lifecycle,
     from: "slot.connection = connection;\n          this.#close(slot, slot.retireReason ?? 'error');",
     to: 'this.#free(slot);',
     killedBy: 'explorer of ConnectionPool',
@@ -86,14 +86,14 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'evicts every idle connection',
     file: core,
-    from: 'head !== undefined && census.leaving < this.#starved.demand;',
+    from: 'head !== undefined && counts.leaving < this.#starved.demand;',
     to: 'head !== undefined && this.#starved.demand > 0;',
     killedBy: 'pool claims: fairness',
   },
   {
     name: 'evicts none',
     file: core,
-    from: 'head !== undefined && census.leaving < this.#starved.demand;',
+    from: 'head !== undefined && counts.leaving < this.#starved.demand;',
     to: 'false;',
     killedBy: 'explorer of ConnectionPool',
   },
@@ -134,15 +134,15 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'never gives up on a close that hangs',
-    file: inventory,
-    from: "timeout: () => this.#sections.run(() => this.#abandon(slot, 'close')),",
+    file: lifecycle,
+    from: "timeout: () => this.#deferred.run(() => this.#abandon(slot, 'close')),",
     to: 'timeout: () => {},',
     killedBy: 'pool claims: failure',
   },
   {
     name: 'says that it is closed before it is',
     file: core,
-    from: 'if (this.#closed === undefined || this.#inventory.census.total > 0) return;',
+    from: 'if (this.#closed === undefined || this.#lifecycle.counts.total > 0) return;',
     to: 'if (this.#closed === undefined) return;',
     killedBy: 'pool claims: closing',
   },
@@ -156,7 +156,7 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'takes the lifetime for a matter of idle connections only',
     file: core,
-    from: "else if (fresh === undefined && nowMs >= slot.expiresMs) this.#inventory.retire(slot, 'lifetime');",
+    from: "else if (fresh === undefined && nowMs >= slot.expiresMs) this.#lifecycle.retire(slot, 'lifetime');",
     to: '',
     killedBy: 'pool claims: age',
   },
@@ -169,10 +169,10 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'believes that nothing has happened since a connection arrived',
-    file: inventory,
-    from: 'value: (connection) => this.#sections.run(() => this.#arrive(slot, connection)),',
+    file: lifecycle,
+    from: 'value: (connection) => this.#deferred.run(() => this.#arrive(slot, connection)),',
     to: `value: (connection) =>
-        queueMicrotask(() => this.#sections.run(() => this.#arrive(slot, connection))),`,
+        queueMicrotask(() => this.#deferred.run(() => this.#arrive(slot, connection))),`,
     killedBy: 'model of ConnectionPool',
   },
 ];

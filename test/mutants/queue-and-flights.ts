@@ -1,7 +1,7 @@
 import type { KnownMutant } from './known-mutant.js';
 
-const queue = 'bounded-queue.ts';
-const flight = 'single-flight.ts';
+const queue = 'queue/bounded-queue.ts';
+const flight = 'single-flight/single-flight.ts';
 
 export const queueMutants: readonly KnownMutant[] = [
   {
@@ -143,7 +143,7 @@ export const flightMutants: readonly KnownMutant[] = [
   {
     name: 'begins a call for each caller',
     file: flight,
-    from: 'if (underWay !== undefined) return underWay.join(terms);',
+    from: 'if (underWay !== undefined) return underWay.join(settings);',
     to: '',
     killedBy: 'model of SingleFlight',
   },

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type KeyOwner, KeyState } from '../../src/pool/key-state.js';
 import { poolSettings } from '../../src/pool/settings.js';
-import { waitTerms } from '../../src/wait-queue.js';
+import { waitSettings } from '../../src/waiting/wait-settings.js';
 import { watch } from '../support/lock-likes.js';
 
 beforeEach(() => {
@@ -20,7 +20,7 @@ function keyWith(options: Parameters<typeof poolSettings>[0] = {}) {
   };
   const key = new KeyState<object, string>('a', 'id of a', poolSettings(options), owner);
   const wait = (count: number) => {
-    for (let i = 0; i < count; i++) watch(key.queue.wait(waitTerms(undefined)));
+    for (let i = 0; i < count; i++) watch(key.queue.wait(waitSettings(undefined)));
   };
   return { key, left, wait };
 }
@@ -31,10 +31,10 @@ describe('how many dials a key wants', () => {
     expect([key.waiting, key.slotsWanted, key.quiet]).toEqual([0, 0, true]);
     wait(4);
     expect([key.waiting, key.slotsWanted, key.quiet]).toEqual([4, 4, false]);
-    key.census.connecting = 1;
-    key.census.checking = 2;
+    key.counts.connecting = 1;
+    key.counts.checking = 2;
     expect([key.leasesToCome, key.slotsWanted]).toEqual([3, 1]);
-    key.census.checking = 5;
+    key.counts.checking = 5;
     expect(key.slotsWanted).toBe(0);
   });
 
@@ -42,7 +42,7 @@ describe('how many dials a key wants', () => {
     const { key, wait } = keyWith({ leasesPerConnection: 3 });
     wait(7);
     expect(key.slotsWanted).toBe(3);
-    key.census.connecting = 1;
+    key.counts.connecting = 1;
     expect([key.leasesToCome, key.slotsWanted]).toEqual([3, 2]);
   });
 
@@ -50,21 +50,21 @@ describe('how many dials a key wants', () => {
     const { key, wait } = keyWith({ max: 20, maxPerKey: 5, maxConnecting: 3 });
     wait(10);
     expect(key.slotsWanted).toBe(3);
-    key.census.connecting = 2;
+    key.counts.connecting = 2;
     expect(key.slotsWanted).toBe(1);
-    key.census.leased = 3;
+    key.counts.leased = 3;
     expect(key.slotsWanted).toBe(0);
-    Object.assign(key.census, { connecting: 0, leased: 0 });
+    Object.assign(key.counts, { connecting: 0, leased: 0 });
     key.countFailure(0, new Error('down'));
     expect(key.slotsWanted).toBe(1);
-    key.census.connecting = 1;
+    key.counts.connecting = 1;
     expect(key.slotsWanted).toBe(0);
   });
 
   test('what is on its way out serves nobody', () => {
     const { key } = keyWith();
-    Object.assign(key.census, { connecting: 1, idle: 1, leased: 3, checking: 1, closing: 2, retiring: 1 });
-    expect([key.census.total, key.census.leaving, key.serving]).toEqual([8, 3, 5]);
+    Object.assign(key.counts, { connecting: 1, idle: 1, leased: 3, checking: 1, closing: 2, retiring: 1 });
+    expect([key.counts.total, key.counts.leaving, key.serving]).toEqual([8, 3, 5]);
   });
 });
 
@@ -105,16 +105,16 @@ describe('a key whose dials fail', () => {
   test('tells who waited in vain why, and hears of those who leave', async () => {
     const { key, left } = keyWith();
     const down = new Error('down');
-    const plain = watch(key.queue.wait(waitTerms({ waitTimeoutMs: 5 })));
+    const plain = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 })));
     await vi.advanceTimersByTimeAsync(5);
     expect(plain.reason).toMatchObject({ code: 'ERR_WAIT_TIMEOUT', key: 'a', waitedMs: 5 });
     expect(Object.hasOwn(plain.reason as Error, 'cause')).toBe(false);
     key.countFailure(0, down);
-    const told = watch(key.queue.wait(waitTerms({ waitTimeoutMs: 5 })));
+    const told = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 })));
     await vi.advanceTimersByTimeAsync(5);
     expect((told.reason as Error).cause).toBe(down);
     const controller = new AbortController();
-    watch(key.queue.wait(waitTerms({ signal: controller.signal })));
+    watch(key.queue.wait(waitSettings({ signal: controller.signal })));
     controller.abort();
     expect(left).toEqual(['a timedOut', 'a timedOut', 'a aborted']);
   });

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Place } from '../../src/linked-list.js';
 import type { KeyState } from '../../src/pool/key-state.js';
 import type { Slot } from '../../src/pool/slot.js';
 import { StarvedKeys } from '../../src/pool/starved-keys.js';
+import { Link } from '../../src/waiting/linked-list.js';
 
 type Key = KeyState<object, string>;
 
 /** As much of a key as the line looks at. */
 function keyNamed(id: string): Key {
   const key = { id, demand: 0, starvedSinceMs: 0 } as unknown as Key;
-  return Object.assign(key, { starved: new Place(key) });
+  return Object.assign(key, { starved: new Link(key) });
 }
 
 const slotOf = (key: Key, bornMs: number) => ({ key, bornMs }) as Slot<object, string>;

@@ -5,10 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { AdaptiveSemaphore, ElasticLimit, type LimitAlgorithm } from 'latchkey';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { httpCaller } from '../../bench/adaptive/real/http-backend.js';
-import { figuresOf, type Notes, openLoad } from '../../bench/adaptive/real/load.js';
+import { httpCaller } from '../../bench/suites/limit/real/http-backend.js';
+import { figuresOf, type Notes, openLoad } from '../../bench/suites/limit/real/load.js';
 
-const source = fileURLToPath(new URL('../../bench/adaptive/real/http-backend.process.ts', import.meta.url));
+const source = fileURLToPath(
+  new URL('../../bench/suites/limit/real/http-backend.process.ts', import.meta.url),
+);
 const program = fileURLToPath(
   new URL('../../node_modules/.cache/latchkey/http-backend.mjs', import.meta.url),
 );

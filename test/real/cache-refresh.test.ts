@@ -4,8 +4,8 @@ import { RedisMutex } from 'latchkey/redis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { SharedCache, type Store } from '../../docs/recipes/cache-refresh.js';
 import { cached } from '../../docs/recipes/naive/cache-refresh.js';
-import { pause } from '../distributed/support/real-time.js';
-import { ioredisClients, type RedisClients } from '../distributed/support/redis-clients.js';
+import { pause } from '../remote-locks/support/real-time.js';
+import { ioredisClients, type RedisClients } from '../remote-locks/support/redis-clients.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
 
 let server: RedisServer;

@@ -11,7 +11,7 @@ import { transfer as naiveTransfer, transferNested } from '../../docs/recipes/na
 import { customersOf } from '../../docs/recipes/naive/n-plus-one.js';
 import { goHome as naiveGoHome } from '../../docs/recipes/naive/write-skew.js';
 import { doctors, goHome } from '../../docs/recipes/write-skew.js';
-import { pause } from '../distributed/support/real-time.js';
+import { pause } from '../remote-locks/support/real-time.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { type Replicas, replicasOf } from '../support/engines/replicas.js';
 

@@ -12,7 +12,7 @@ import { runOncePerDay as naiveRunOncePerDay } from '../../docs/recipes/naive/jo
 import { migrate as naiveMigrate } from '../../docs/recipes/naive/migration-guard.js';
 import { poll } from '../../docs/recipes/naive/singleton-worker.js';
 import { singleton } from '../../docs/recipes/singleton-worker.js';
-import { pause } from '../distributed/support/real-time.js';
+import { pause } from '../remote-locks/support/real-time.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { type Replicas, replicasOf } from '../support/engines/replicas.js';
 import { readTogether } from '../support/read-together.js';

@@ -96,7 +96,7 @@ import {
   isLockTimeout,
   isTransactionConflict,
   isUniqueViolation,
-  type LeaseTerms,
+  type LeaseOptions,
   type LockedTransactionOptions,
   leaseTableSchema,
   lockedTransaction,
@@ -118,7 +118,7 @@ import {
   type VersionedUpdate,
 } from 'latchkey/postgres';
 import {
-  type LeaseTerms as RedisLeaseTerms,
+  type LeaseOptions as RedisLeaseTerms,
   RedisMutex,
   type RedisMutexOptions,
   RedisSemaphore,
@@ -286,7 +286,7 @@ export function told(message: Messages['latchkey:limit']): number {
 
 export async function postgres(pool: PostgresPool): Promise<unknown> {
   const sessions: PostgresMutexOptions = { mode: 'session', namespace: 'app' };
-  const terms: LeaseTerms = { ttlMs: 5_000 };
+  const terms: LeaseOptions = { ttlMs: 5_000 };
   const places: PostgresSemaphoreOptions = { name: 'reports', ...terms };
   const limiter: Limiter = new PostgresSemaphore(pool, 3, places);
   const lock: KeyedLock<string> = new PostgresMutex(pool, sessions);

@@ -2,4 +2,4 @@
 export * from 'latchkey';
 export * from 'latchkey/bounded-queue';
 export * from 'latchkey/single-flight';
-export { LeaseKeeper } from '../../src/distributed/lease-keeper.js';
+export { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';

@@ -1,5 +1,5 @@
 /**
- * Time that passes only when told to. It takes the place of the globals that src/clock.ts reads, so nothing in the
+ * Time that passes only when told to. It takes the place of the globals that src/runtime/clock.ts reads, so nothing in the
  * package has to know of it; between two timers every microtask runs that is due.
  */
 import { vi } from 'vitest';

@@ -39,8 +39,8 @@ async function bundled(plugins: Plugin[]): Promise<typeof everything> {
     target: 'node20',
     alias: {
       latchkey: source('index.ts'),
-      'latchkey/bounded-queue': source('bounded-queue.ts'),
-      'latchkey/single-flight': source('single-flight.ts'),
+      'latchkey/bounded-queue': source('queue/bounded-queue.ts'),
+      'latchkey/single-flight': source('single-flight/single-flight.ts'),
     },
     plugins,
   });

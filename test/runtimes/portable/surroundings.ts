@@ -13,13 +13,13 @@ interface Diagnostics {
   tracingChannel(name: string): { subscribe(listeners: Record<string, (message: never) => void>): void };
 }
 
-function builtin<T>(id: string): T | undefined {
+function nodeModule<T>(id: string): T | undefined {
   return (globalThis as Runtime).process?.getBuiltinModule?.(id) as T | undefined;
 }
 
 export const surroundings: Claim[] = [];
 
-const hooks = builtin<AsyncHooks>('node:async_hooks');
+const hooks = nodeModule<AsyncHooks>('node:async_hooks');
 if (hooks !== undefined) {
   surroundings.push(
     claim("async context: a task runs in its caller's, a hook in the pool's", async () => {
@@ -41,7 +41,7 @@ if (hooks !== undefined) {
   );
 }
 
-const diagnostics = builtin<Diagnostics>('node:diagnostics_channel');
+const diagnostics = nodeModule<Diagnostics>('node:diagnostics_channel');
 if (diagnostics !== undefined) {
   surroundings.push(
     claim('diagnostics: who subscribes is told of a wait', async () => {

@@ -3,8 +3,8 @@
  * come; and sessions may end. Time passes when there is nothing else to do, and a few times when there is.
  */
 import type { KeyLease } from 'latchkey';
-import type { LeaseAnswer, LeaseEngine } from '../../../src/distributed/lease-engine.js';
-import { MemoryEngine } from '../../distributed/support/memory-engine.js';
+import type { LeaseAnswer, LeaseEngine } from '../../../src/remote-locks/lease-engine.js';
+import { MemoryEngine } from '../../remote-locks/support/memory-engine.js';
 import type * as everything from '../everything.js';
 import type { Move, World } from '../explore.js';
 import { Budget, leftTimers, type Manners, newcomers, Party, timeMoves } from './party.js';
@@ -218,7 +218,7 @@ export class LeaseWorld implements World {
     };
   }
 
-  /** L1. */
+  /** LK1. */
   #checkAlone(process: number): void {
     const holder = this.#workers.find((worker) => worker.process === process && believes(worker));
     if (holder !== undefined) this.#wrongs.push(`process ${process} asks for what ${holder.name} has`);

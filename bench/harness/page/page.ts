@@ -1,0 +1,95 @@
+/** docs/benchmarks.md and its pictures, made of a run. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Measured } from '../measure.js';
+import { columnsOf } from '../report.js';
+import type { Result, Run } from '../results.js';
+import { whereOthersAreAhead } from './ahead.js';
+import { pictureOf } from './pictures.js';
+import { closing, howToRead, meanings, opening, suiteNames } from './prose.js';
+
+const docs = new URL('../../../../../docs/', import.meta.url);
+
+export async function writePage(run: Run): Promise<void> {
+  const suites = [...new Set(run.results.map(({ suite }) => suite))];
+  const sections: string[] = [];
+  await mkdir(new URL('images/', docs), { recursive: true });
+  for (const suite of suites) {
+    const tables = run.results.filter((result) => result.suite === suite);
+    const picture = pictureOf(suiteNames[suite] ?? suite, tables);
+    const file = `images/benchmarks-${suite}.svg`;
+    if (picture !== undefined) await writeFile(new URL(file, docs), picture);
+    sections.push(section(suite, tables, picture === undefined ? undefined : file));
+  }
+  const page = [opening(run), howToRead, goals(run.results), ahead(run.results), ...sections, closing];
+  await writeFile(new URL('benchmarks.md', docs), `${page.join('\n\n')}\n`);
+  console.log('docs/benchmarks.md and its pictures are written');
+}
+
+/** What is missed stands open, what is met is folded. */
+function goals(results: readonly Result[]): string {
+  const all = results.flatMap(({ title, rows }) =>
+    rows.flatMap(({ name, targets }) => targets.map((target) => ({ title, name, ...target }))),
+  );
+  const missed = all.filter(({ ok }) => !ok);
+  const met = all.filter(({ ok }) => ok);
+  const tableOf = (targets: typeof all) =>
+    markdownTable(
+      ['table', 'row', 'goal', 'measured'],
+      targets.map(({ title, name, label, figure }) => [title, name, label, figure]),
+    );
+  return [
+    '## Goals',
+    `${met.length} of ${all.length} are met. ${missed.length === 0 ? '' : 'Missed:'}`.trim(),
+    ...(missed.length === 0 ? [] : [tableOf(missed)]),
+    `<details><summary>Met: ${met.length}</summary>`,
+    tableOf(met),
+    '</details>',
+  ].join('\n\n');
+}
+
+function ahead(results: readonly Result[]): string {
+  const rows = whereOthersAreAhead(results).map(({ table, peer, figures, reason }) => [
+    table,
+    peer,
+    ...figures,
+    reason,
+  ]);
+  const table = markdownTable(['table', 'who', 'theirs', 'ours', 'why'], rows);
+  return [
+    '## Where somebody else wins, and why',
+    rows.length === 0 ? 'Nowhere in this run, by more than both vary.' : table,
+  ].join('\n\n');
+}
+
+function section(suite: string, tables: readonly Result[], picture: string | undefined): string {
+  const name = suiteNames[suite] ?? suite;
+  return [
+    `## ${name}`,
+    `\`npm run bench -- ${suite}\``,
+    ...(picture === undefined ? [] : [`![${name}: the same figures as in the tables below](${picture})`]),
+    ...tables.map((table) => [`### ${table.title}`, text(table), figuresOf(table)].join('\n\n')),
+  ].join('\n\n');
+}
+
+function text({ title, shows }: Result): string {
+  const meaning = meanings[title];
+  return meaning === undefined ? shows : `${shows} ${meaning}`;
+}
+
+function figuresOf(table: Result): string {
+  const columns = columnsOf(table);
+  const cells = (row: Measured) =>
+    columns.map((column, i) =>
+      i === 0 && row.role === 'latchkey' ? `**${column.cell(row)}**` : column.cell(row),
+    );
+  return markdownTable(
+    columns.map(({ name }) => name),
+    table.rows.map(cells),
+  );
+}
+
+function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}

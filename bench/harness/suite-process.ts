@@ -1,0 +1,30 @@
+/** Runs one suite in a process of its own, so that no figure depends on what was measured before it. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Result } from './results.js';
+
+/** What the process is asked for. */
+export interface Order {
+  readonly suite: string;
+  readonly nodeFlags?: readonly string[] | undefined;
+  readonly filters: readonly string[];
+  readonly flags: Readonly<Record<string, string>>;
+  /** Only the floor and our own rows, and only of tables that have a floor: what a budget is about. */
+  readonly againstFloorOnly?: boolean;
+}
+
+const file = fileURLToPath(new URL('../suite.process.js', import.meta.url));
+
+/** Calls `onResult` with each table as it is done. */
+export async function runSuite(order: Order, onResult: (result: Result) => void): Promise<void> {
+  // JSON knows neither NaN nor undefined.
+  const child = fork(file, {
+    execArgv: [...process.execArgv, ...(order.nodeFlags ?? [])],
+    serialization: 'advanced',
+  });
+  child.on('message', (result: Result) => onResult(result));
+  child.send(order);
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`the suite ${order.suite} ended with ${code}`);
+}

@@ -1,0 +1,165 @@
+import { Mutex as AsyncMutex } from 'async-mutex';
+import { Sema } from 'async-sema';
+import { Mutex } from 'latchkey';
+import { resolveInTurn } from '../../harness/floors.js';
+import { burst, operation, scenario, synchronousOperation } from '../../harness/stopwatch.js';
+import type { Case, Role, Subject, Suite } from '../../harness/subjects.js';
+import { asFastAs, atMost, countAtMost } from '../../harness/targets.js';
+import { increment } from '../../naive/check-then-act.js';
+import { PromiseChain } from '../../naive/promise-chain.js';
+import { asyncLock } from '../../rivals/async-lock.js';
+import { asyncMutex } from '../../rivals/async-mutex.js';
+import { asyncSema } from '../../rivals/async-sema.js';
+import { cockatielBulkhead } from '../../rivals/cockatiel.js';
+import { pLimitRun } from '../../rivals/p-limit.js';
+import { pQueueRun } from '../../rivals/p-queue.js';
+import type { Run } from '../../rivals/rival.js';
+
+const task = async () => {};
+
+const makers: readonly { name: string; role: Role; make: () => Run }[] = [
+  { name: 'promise chain', role: 'naive', make: chain },
+  { name: 'latchkey', role: 'latchkey', make: latchkey },
+  { name: 'async-sema', role: 'peer', make: () => asyncSema(1) },
+  { name: 'cockatiel', role: 'peer', make: () => cockatielBulkhead(1) },
+  { name: 'async-lock', role: 'peer', make: asyncLock },
+  { name: 'p-limit', role: 'peer', make: () => pLimitRun(1) },
+  { name: 'p-queue', role: 'peer', make: () => pQueueRun(1) },
+  { name: 'async-mutex', role: 'peer', make: asyncMutex },
+];
+
+function chain(): Run {
+  const lock = new PromiseChain();
+  return (work) => lock.run(work);
+}
+
+function latchkey(): Run {
+  const lock = new Mutex();
+  return (work) => lock.run(work);
+}
+
+const lostUpdates: Case = {
+  title: 'Mutex: 100 callers read a counter, wait, and write it back plus one',
+  shows: 'Without a lock all of them read the same value, and 99 of 100 updates are lost.',
+  countsOnly: true,
+  rounds: 3,
+  subjects: [
+    scenario({ name: 'check-then-act', role: 'naive' }, () => hundredIncrements((work) => work())),
+    scenario({ name: 'latchkey', role: 'latchkey', targets: [countAtMost(0, 'lost updates')] }, () =>
+      hundredIncrements(latchkey()),
+    ),
+  ],
+};
+
+async function hundredIncrements(run: Run) {
+  let stored = 0;
+  const store = {
+    read: async () => stored,
+    write: async (_key: string, value: number) => {
+      stored = value;
+    },
+  };
+  await Promise.all(Array.from({ length: 100 }, () => run(() => increment(store, 'visits'))));
+  return { 'lost updates': 100 - stored };
+}
+
+const uncontendedRun: Case = {
+  title: 'Mutex: run(task), uncontended',
+  shows: 'What a free lock adds to the call that it protects.',
+  warmups: 2,
+  subjects: [
+    operation({ name: 'await task()', role: 'floor' }, task),
+    ...makers.map(({ name, role, make }) => {
+      const run = make();
+      const targets = role === 'latchkey' ? [atMost(1.8, 'floor')] : [];
+      return operation({ name, role, targets }, () => run(task));
+    }),
+  ],
+};
+
+const uncontendedAcquire: Case = {
+  title: 'Mutex: acquire() and release(), uncontended',
+  shows:
+    'What a permit costs; async-sema gives none that could be released only once, and has no way to give up.',
+  warmups: 2,
+  subjects: [
+    operation({ name: 'await a resolved promise', role: 'floor' }, () => Promise.resolve()),
+    latchkeyAcquire(),
+    latchkeyTryAcquire(),
+    asyncSemaAcquire(),
+    asyncMutexAcquire(),
+  ],
+};
+
+function latchkeyAcquire(): Subject {
+  const mutex = new Mutex();
+  const targets = [atMost(1.7, 'floor')];
+  return operation(
+    { name: 'latchkey', role: 'latchkey', targets },
+    () => mutex.acquire(),
+    (permit) => permit.release(),
+  );
+}
+
+function latchkeyTryAcquire(): Subject {
+  const mutex = new Mutex();
+  const targets = [atMost(0.2, 'floor')];
+  return synchronousOperation({ name: 'latchkey tryAcquire()', role: 'latchkey', targets }, () =>
+    mutex.tryAcquire()!.release(),
+  );
+}
+
+function asyncSemaAcquire(): Subject {
+  const semaphore = new Sema(1);
+  return operation(
+    { name: 'async-sema', role: 'peer' },
+    () => semaphore.acquire(),
+    () => semaphore.release(),
+  );
+}
+
+function asyncMutexAcquire(): Subject {
+  const mutex = new AsyncMutex();
+  return operation(
+    { name: 'async-mutex', role: 'peer' },
+    () => mutex.acquire(),
+    (release) => release(),
+  );
+}
+
+function crowd(size: number, limit: number, left: readonly string[]): Case {
+  return {
+    title: `Mutex: ${size.toLocaleString('en-US')} callers at once for one lock`,
+    shows: 'What each caller of a contended lock pays, all of them included.',
+    time: 'per caller',
+    rounds: 5,
+    budgetMs: 800,
+    subjects: [
+      burst({ name: 'a promise each, resolved in turn', role: 'floor' }, size, () =>
+        resolveInTurn(size, task),
+      ),
+      ...makers
+        .filter(({ name }) => !left.includes(name))
+        .map(({ name, role, make }) => {
+          const targets = role === 'latchkey' ? [atMost(limit, 'floor'), asFastAs(1, 'async-sema')] : [];
+          return burst({ name, role, targets }, size, () => allAtOnce(make(), size));
+        }),
+    ],
+  };
+}
+
+async function allAtOnce(run: Run, size: number): Promise<void> {
+  await Promise.all(Array.from({ length: size }, () => run(task)));
+}
+
+export const mutex: Suite = {
+  name: 'mutex',
+  async run(measure) {
+    await measure(lostUpdates);
+    await measure(uncontendedRun);
+    await measure(uncontendedAcquire);
+    await measure(crowd(1_000, 1.35, []));
+    // Quadratic, or tens of times the others: a minute of waiting to learn what the last table has shown.
+    await measure(crowd(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel']));
+  },
+};

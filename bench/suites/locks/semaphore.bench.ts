@@ -1,0 +1,105 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import { Semaphore as AsyncMutexSemaphore, withTimeout } from 'async-mutex';
+import { Semaphore, type WaitOptions } from 'latchkey';
+import { burst } from '../../harness/stopwatch.js';
+import type { Case, Subject, Suite } from '../../harness/subjects.js';
+import { asFastAs, atMost } from '../../harness/targets.js';
+import { ArrayQueueSemaphore } from '../../naive/array-queue.js';
+import { asyncMutexSemaphore } from '../../rivals/async-mutex.js';
+import { asyncSema } from '../../rivals/async-sema.js';
+import { cockatielBulkhead } from '../../rivals/cockatiel.js';
+import { pLimitRun } from '../../rivals/p-limit.js';
+import { pQueueRun } from '../../rivals/p-queue.js';
+import type { Run } from '../../rivals/rival.js';
+import { ownSignals, sharedSignal } from './giving-up.js';
+
+const crowdSize = 10_000;
+
+const limitTen: Case = {
+  isCrowd: true,
+  title: 'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each',
+  shows: 'What a limit costs beside real, if tiny, work; the floor runs all of it at once.',
+  time: 'per task',
+  rounds: 9,
+  budgetMs: 800,
+  subjects: [
+    limited('no limit', 'floor', () => (task) => task()),
+    limited('array queue', 'naive', naive),
+    limited('latchkey', 'latchkey', latchkey),
+    limited('async-sema', 'peer', () => asyncSema(10)),
+    limited('p-limit', 'peer', () => pLimitRun(10)),
+    limited('p-queue', 'peer', () => pQueueRun(10)),
+    limited('async-mutex', 'peer', () => asyncMutexSemaphore(10)),
+    limited('cockatiel', 'peer', () => cockatielBulkhead(10)),
+  ],
+};
+
+function limited(name: string, role: Subject['role'], make: () => Run): Subject {
+  const targets = role === 'latchkey' ? [asFastAs(1, 'async-sema')] : [];
+  return burst({ name, role, targets }, crowdSize, async () => {
+    const run = make();
+    await Promise.all(Array.from({ length: crowdSize }, () => run(() => immediate())));
+  });
+}
+
+function naive(): Run {
+  const semaphore = new ArrayQueueSemaphore(10);
+  return (task) => semaphore.run(task);
+}
+
+function latchkey(): Run {
+  const semaphore = new Semaphore(10);
+  return (task) => semaphore.run(task);
+}
+
+function timeouts(size: number): Case {
+  return {
+    isCrowd: size === crowdSize,
+    title: `Semaphore: ${size.toLocaleString('en-US')} waiters with a timeout that never fires`,
+    shows:
+      'What it costs to be able to time out; equal timeouts share a timer, and an error is made only when one fires.',
+    time: 'per waiter',
+    rounds: 9,
+    budgetMs: 800,
+    subjects: [
+      served('latchkey, no timeout', 'floor', size, latchkeyWaiting({})),
+      {
+        ...served('latchkey', 'latchkey', size, latchkeyWaiting({ waitTimeoutMs: 60_000 })),
+        targets: [atMost(1.5, 'floor')],
+      },
+      served('async-mutex', 'peer', size, asyncMutexWaiting),
+    ],
+  };
+}
+
+function served(name: string, role: Subject['role'], size: number, make: () => Run): Subject {
+  return burst({ name, role }, size, async () => {
+    const run = make();
+    await Promise.all(Array.from({ length: size }, () => run(async () => {})));
+  });
+}
+
+function latchkeyWaiting(options: WaitOptions): () => Run {
+  return () => {
+    const semaphore = new Semaphore(1);
+    return (task) => semaphore.run(task, options);
+  };
+}
+
+function asyncMutexWaiting(): Run {
+  const semaphore = withTimeout(new AsyncMutexSemaphore(1), 60_000);
+  return (task) => semaphore.runExclusive(task);
+}
+
+export const semaphore: Suite = {
+  name: 'semaphore',
+  async run(measure) {
+    await measure(limitTen);
+    await measure(sharedSignal(crowdSize));
+    await measure(sharedSignal(10 * crowdSize));
+    await measure(ownSignals(crowdSize));
+    await measure(ownSignals(10 * crowdSize));
+    await measure(timeouts(crowdSize));
+    await measure(timeouts(10 * crowdSize));
+  },
+};

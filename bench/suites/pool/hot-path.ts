@@ -1,0 +1,157 @@
+/** B6, B7: no wire and no connect, only what the pool itself costs. */
+import { createPool } from 'generic-pool';
+import { ConnectionPool } from 'latchkey';
+import { Pool as LightningPool } from 'lightning-pool';
+import { Pool as Tarn } from 'tarn';
+import { resolveInTurn } from '../../harness/floors.js';
+import { burst, operation } from '../../harness/stopwatch.js';
+import type { Case, Role, Subject } from '../../harness/subjects.js';
+import { asFastAs, atMost } from '../../harness/targets.js';
+import { genericPool } from '../../rivals/generic-pool.js';
+import { latchkeyPool } from '../../rivals/latchkey.js';
+import { lightningPool } from '../../rivals/lightning-pool.js';
+import type { MakePool } from '../../rivals/rival.js';
+import { tarn } from '../../rivals/tarn.js';
+import { inMemory, noWork } from './pool-subjects.js';
+
+const connector = { connect: async () => ({}), close: async () => {} };
+const factory = { create: connector.connect, destroy: connector.close };
+
+export const idleConnection: Case = {
+  title: 'B6 ConnectionPool: acquire() and release() of an idle connection, in memory',
+  shows: 'The price of every request that finds a connection ready.',
+  rounds: 9,
+  warmups: 4,
+  subjects: [
+    operation({ name: 'await a resolved promise', role: 'floor' }, () => Promise.resolve()),
+    latchkeyOneHost(),
+    latchkeyHundredHosts(),
+    genericIdle(),
+    tarnIdle(),
+    lightningIdle(),
+  ],
+};
+
+const { performance: kept } = globalThis;
+
+export const clockAlone: Case = {
+  title: 'B6 ConnectionPool: the clock alone, in memory',
+  shows: 'A pool asks it twice: how long the connection was idle, and since when it is idle again.',
+  rounds: 9,
+  warmups: 4,
+  subjects: [
+    operation({ name: 'await a resolved promise', role: 'floor' }, () => Promise.resolve()),
+    operation({ name: 'the same, and performance.now() twice', role: 'part' }, () => {
+      performance.now();
+      performance.now();
+      return Promise.resolve();
+    }),
+    operation({ name: 'the same, with `performance` looked up once', role: 'part' }, () => {
+      kept.now();
+      kept.now();
+      return Promise.resolve();
+    }),
+  ],
+};
+
+function latchkeyOneHost(): Subject {
+  const pool = new ConnectionPool<object, number>(connector);
+  const targets = [
+    atMost(6, 'floor'),
+    asFastAs(1, 'generic-pool'),
+    asFastAs(1.5, 'tarn'),
+    asFastAs(1, 'lightning-pool'),
+  ];
+  return operation(
+    { name: 'latchkey', role: 'latchkey', targets },
+    () => pool.acquire(1),
+    (lease) => lease.release(),
+  );
+}
+
+function latchkeyHundredHosts(): Subject {
+  const pool = new ConnectionPool<object, number>(connector, { max: 100 });
+  let turn = 0;
+  const targets = [asFastAs(0.9, 'latchkey')];
+  return operation(
+    { name: 'latchkey, 100 hosts', role: 'latchkey', targets },
+    () => pool.acquire(turn++ % 100),
+    (lease) => lease.release(),
+  );
+}
+
+function genericIdle(): Subject {
+  const pool = createPool(factory, { max: 10 });
+  return operation(
+    { name: 'generic-pool', role: 'peer' },
+    () => pool.acquire(),
+    (connection) => void pool.release(connection),
+  );
+}
+
+function tarnIdle(): Subject {
+  const pool = new Tarn({ ...factory, min: 0, max: 10 });
+  return operation(
+    { name: 'tarn', role: 'peer' },
+    () => pool.acquire().promise,
+    (connection) => void pool.release(connection),
+  );
+}
+
+function lightningIdle(): Subject {
+  const pool = new LightningPool(factory, { max: 10 });
+  return operation(
+    { name: 'lightning-pool', role: 'peer' },
+    () => pool.acquire(),
+    (connection) => pool.release(connection),
+  );
+}
+
+export const thousandCallers: Case = {
+  title: 'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory',
+  shows:
+    'What each request pays where all but ten have to wait; on the floor each waits on a promise of its own.',
+  rounds: 11,
+  warmups: 2,
+  subjects: [
+    burst({ name: 'a promise each, ten at a time', role: 'floor' }, 1_000, () =>
+      resolveInTurn(1_000, noWork, 10),
+    ),
+    crowd('latchkey', 'latchkey', latchkeyPool),
+    crowd('generic-pool', 'peer', genericPool),
+    crowd('tarn', 'peer', tarn),
+    crowd('lightning-pool', 'peer', lightningPool),
+  ],
+};
+
+/** The connections are open before the first round. */
+function crowd(name: string, role: Role, makePool: MakePool): Subject {
+  const targets = role === 'latchkey' ? [atMost(3, 'floor'), asFastAs(1, 'lightning-pool')] : [];
+  const pool = makePool(connector, { max: 10 });
+  return burst({ name, role, targets }, 1_000, async () => {
+    await Promise.all(Array.from({ length: 1_000 }, () => pool.use(1, noWork)));
+  });
+}
+
+export const tenThousandWaiters: Case = {
+  title:
+    'B7 ConnectionPool: 10,000 requests at once for 10 connections, in memory, with a wait timeout of 30 s',
+  shows: 'The price of a queue, a timeout for each waiter included.',
+  rounds: 11,
+  warmups: 2,
+  subjects: [
+    waiters('latchkey', 'latchkey', latchkeyPool, 30_000),
+    waiters('latchkey, no timeout', 'latchkey', latchkeyPool, Infinity),
+    waiters('generic-pool', 'peer', genericPool, 30_000),
+    waiters('tarn', 'peer', tarn, 30_000),
+    waiters('lightning-pool', 'peer', lightningPool, 30_000),
+  ],
+};
+
+function waiters(name: string, role: Role, makePool: MakePool, waitTimeoutMs: number): Subject {
+  const targets = name === 'latchkey' ? [atMost(0.7, 'generic-pool'), atMost(0.6, 'tarn')] : [];
+  const terms = { max: 10, waitTimeoutMs };
+  return inMemory({ name, role, targets }, { connectMs: 1, makePool, terms }, async (pool) => {
+    await Promise.all(Array.from({ length: 10_000 }, () => pool.use(1, noWork)));
+  });
+}

@@ -1,0 +1,82 @@
+/** Pools as subjects: a fresh one per sample, with the connects and the peak beside the time, as the other side counts. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Counts, Subject } from '../../harness/subjects.js';
+import type { Dialler, KeyedPool, MakePool, PoolTerms } from '../../rivals/rival.js';
+import { Connection } from '../../servers/handshake-client.js';
+import type { HandshakeServer } from '../../servers/handshake-server.js';
+import type { Behaviour } from '../../servers/protocol.js';
+
+type Described = Omit<Subject, 'sample'>;
+
+export const tcpDialler: Dialler<Connection> = {
+  connect: Connection.open,
+  close: (connection) => connection.close(),
+};
+
+/** Uses a pool of connections to the server, which does the counting. */
+export function onServer(
+  subject: Described,
+  setting: { server: HandshakeServer; behaviour?: Partial<Behaviour>; makePool: MakePool; terms: PoolTerms },
+  use: (pool: KeyedPool<Connection>) => Promise<Counts | void>,
+): Subject {
+  const { server, behaviour, makePool, terms } = setting;
+  return {
+    ...subject,
+    sample: async () => {
+      await server.begin(behaviour);
+      const pool = makePool(tcpDialler, terms);
+      const startedMs = performance.now();
+      const extra = await use(pool);
+      const ms = performance.now() - startedMs;
+      await pool.close();
+      const { connects, peak } = await server.counts();
+      return { cost: ms, counts: { connects, peak, ...extra } };
+    },
+  };
+}
+
+/** Connections without a wire, for what a wire would only blur: it counts as a server would. */
+export class CountingDialler implements Dialler<object> {
+  readonly #connectMs: number;
+  #open = 0;
+  connects = 0;
+  peak = 0;
+
+  constructor(connectMs: number) {
+    this.#connectMs = connectMs;
+  }
+
+  readonly connect = async (): Promise<object> => {
+    this.connects++;
+    this.peak = Math.max(this.peak, ++this.#open);
+    await sleep(this.#connectMs);
+    return {};
+  };
+
+  readonly close = async (): Promise<void> => {
+    this.#open--;
+  };
+}
+
+/** Uses a pool of connections that take `connectMs` to make and nothing else. */
+export function inMemory(
+  subject: Described,
+  setting: { connectMs: number; makePool: MakePool; terms: PoolTerms },
+  use: (pool: KeyedPool<object>) => Promise<Counts | void>,
+): Subject {
+  const { connectMs, makePool, terms } = setting;
+  return {
+    ...subject,
+    sample: async () => {
+      const dialler = new CountingDialler(connectMs);
+      const pool = makePool(dialler, terms);
+      const startedMs = performance.now();
+      const extra = await use(pool);
+      const ms = performance.now() - startedMs;
+      await pool.close();
+      return { cost: ms, counts: { connects: dialler.connects, peak: dialler.peak, ...extra } };
+    },
+  };
+}
+
+export const noWork = async (): Promise<void> => {};

@@ -1,0 +1,93 @@
+/** On demand: what the naive code of each recipe costs. `--recipe=<name>` measures one. */
+import { type PostgresServer, startPostgres } from '../../../test/support/engines/postgres.js';
+import { type RedisServer, startRedis } from '../../../test/support/engines/redis.js';
+import { aligned } from '../../harness/report.js';
+import type { Suite } from '../../harness/subjects.js';
+import { batches } from './batches.js';
+import { cacheRefresh } from './cache-refresh.js';
+import { circuitBreaker } from './circuit-breaker.js';
+import { connectionPerHost } from './connection-per-host.js';
+import { entityCommandQueue } from './entity-command-queue.js';
+import { eventLoopWatch } from './event-loop-watch.js';
+import { fencing } from './fencing.js';
+import { getOrCreate } from './get-or-create.js';
+import { gracefulShutdown } from './graceful-shutdown.js';
+import { jobExactlyOnce } from './job-exactly-once.js';
+import { longWork } from './long-work.js';
+import { lostUpdate } from './lost-update.js';
+import { migrationGuard } from './migration-guard.js';
+import { moneyTransfer } from './money-transfer.js';
+import { nPlusOne } from './n-plus-one.js';
+import { offThread } from './off-thread.js';
+import { partialFailures } from './partial-failures.js';
+import { rateLimitedApi } from './rate-limited-api.js';
+import { readWriteLock } from './read-write-lock.js';
+import type { RecipeCost } from './recipe.js';
+import { shardKeys } from './shard-keys.js';
+import { singletonWorker } from './singleton-worker.js';
+import { stampedeFreeCache } from './stampede-free-cache.js';
+import { streamingEtl } from './streaming-etl.js';
+import { telemetryQueue } from './telemetry-queue.js';
+import { writeSkew } from './write-skew.js';
+
+const all: readonly RecipeCost[] = [
+  batches,
+  offThread,
+  streamingEtl,
+  circuitBreaker,
+  connectionPerHost,
+  rateLimitedApi,
+  gracefulShutdown,
+  cacheRefresh,
+  entityCommandQueue,
+  fencing,
+  getOrCreate,
+  jobExactlyOnce,
+  lostUpdate,
+  migrationGuard,
+  moneyTransfer,
+  nPlusOne,
+  singletonWorker,
+  writeSkew,
+  partialFailures,
+  telemetryQueue,
+  stampedeFreeCache,
+  readWriteLock,
+  shardKeys,
+  eventLoopWatch,
+  longWork,
+];
+
+export const recipes: Suite = {
+  name: 'recipes',
+  onDemand: true,
+  printsItself: true,
+  async run(_measure, flags) {
+    const wanted = all.filter(({ name }) => flags['recipe'] === undefined || flags['recipe'] === name);
+    if (wanted.length === 0) {
+      throw new Error(`no recipe ${flags['recipe']}; there are ${all.map(({ name }) => name).join(', ')}`);
+    }
+    let postgres: Promise<PostgresServer> | undefined;
+    let redis: Promise<RedisServer> | undefined;
+    const engines = {
+      postgres: () => (postgres ??= startPostgres()),
+      redis: () => (redis ??= startRedis()),
+    };
+    const rows = [['recipe', 'naive', 'recipe', 'what']];
+    try {
+      for (const { name, measure } of wanted) {
+        for (const { what, naive, recipe } of await measure(engines)) {
+          rows.push([name, shown(naive), shown(recipe), what]);
+        }
+      }
+    } finally {
+      await (await postgres)?.[Symbol.asyncDispose]();
+      await (await redis)?.[Symbol.asyncDispose]();
+    }
+    console.log(`\nWhat the naive code costs, and the recipe\n${aligned(rows, true)}`);
+  },
+};
+
+function shown(figure: number | string): string {
+  return typeof figure === 'string' ? figure : Math.round(figure).toLocaleString('en-US');
+}

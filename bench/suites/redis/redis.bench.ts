@@ -1,0 +1,179 @@
+/** On demand: RedisMutex beside the packages people use, on a Redis of its own, which is frozen in the end. */
+import { createRequire } from 'node:module';
+import { Redis } from 'ioredis';
+import { RedisMutex } from 'latchkey/redis';
+import { Mutex as SemaphoreMutex } from 'redis-semaphore';
+import { startRedis } from '../../../test/support/engines/redis.js';
+import type { Suite } from '../../harness/subjects.js';
+import {
+  handOverMs,
+  type LockFigures,
+  type LockRow,
+  lockAndUnlockMs,
+  printLocks,
+} from '../remote-locks/lock-rows.js';
+
+const ttlMs = 1_000;
+const frozenMs = 4_000;
+
+/** Its types cannot be found through its `exports`. */
+interface RedlockClass {
+  new (
+    clients: Redis[],
+  ): {
+    acquire(keys: string[], ttlMs: number): Promise<{ release(): Promise<unknown> }>;
+    using<T>(keys: string[], ttlMs: number, task: (signal: AbortSignal) => Promise<T>): Promise<T>;
+    on(event: 'error', listener: () => void): void;
+  };
+}
+const { default: Redlock } = createRequire(import.meta.url)('redlock') as { default: RedlockClass };
+
+export const redisLocks: Suite = {
+  name: 'redis',
+  onDemand: true,
+  printsItself: true,
+  async run() {
+    await using server = await startRedis();
+    const clients: Redis[] = [];
+    const client = () => {
+      const made = new Redis({ ...server.connectionOptions, maxRetriesPerRequest: 1 });
+      made.on('error', () => {});
+      clients.push(made);
+      return made;
+    };
+    const rows = [ours(client), redlock(client), redisSemaphore(client), polling(client)];
+    const figures: LockFigures[] = [];
+    for (const row of rows) {
+      figures.push({ name: row.name, cost: await lockAndUnlockMs(row), handOver: await handOverMs(row) });
+    }
+    const told: (string | undefined)[] = [];
+    for (const row of rows) told.push(await whenFrozen(row, server));
+    printLocks(
+      `RedisMutex, time to live ${ttlMs} ms; the last column: when the holder is told that Redis is frozen`,
+      'told after',
+      figures.map((row, i) => ({ ...row, told: told[i] ?? '' })),
+    );
+    for (const made of clients) made.disconnect();
+  },
+};
+
+async function whenFrozen(row: LockRow, server: { freeze(): void; thaw(): void }): Promise<string> {
+  if (row.toldOfLoss === undefined) return 'never';
+  let startedMs = 0;
+  const frozen = new Promise<void>((resolve) => {
+    setTimeout(() => {
+      server.freeze();
+      startedMs = performance.now();
+      setTimeout(() => {
+        server.thaw();
+        resolve();
+      }, frozenMs);
+    }, 200);
+  });
+  const toldMs = await row.toldOfLoss(frozen);
+  return toldMs === undefined ? `not in ${frozenMs} ms` : `${Math.round(toldMs - startedMs)} ms`;
+}
+
+/** When `told` is called, if it is before `until`. */
+function noted(until: Promise<unknown>): { told: () => void; answer: Promise<number | undefined> } {
+  let toldMs: number | undefined;
+  return {
+    told: () => {
+      toldMs ??= performance.now();
+    },
+    answer: until.then(() => toldMs),
+  };
+}
+
+function ours(client: () => Redis): LockRow {
+  const mutexes = [0, 1].map(() => {
+    const [commands, subscriber] = [client(), client()];
+    return new RedisMutex(([command = '', ...args]) => commands.call(command, ...args), {
+      ttlMs,
+      async subscribe(channel, listener) {
+        subscriber.on('message', (_channel: string, message: string) => listener(message));
+        await subscriber.subscribe(channel);
+      },
+    });
+  });
+  return {
+    name: 'latchkey',
+    async acquire(side) {
+      const lease = await mutexes[side]!.acquire('ours');
+      return async () => lease.release();
+    },
+    async toldOfLoss(until) {
+      const { told, answer } = noted(until);
+      const lease = await mutexes[0]!.acquire('frozen');
+      lease.signal.addEventListener('abort', told);
+      await answer;
+      await lease.release();
+      return answer;
+    },
+  };
+}
+
+function redlock(client: () => Redis): LockRow {
+  const sides = [0, 1].map(() => new Redlock([client()]));
+  for (const side of sides) side.on('error', () => {});
+  return {
+    name: 'redlock 5 beta',
+    async acquire(side) {
+      for (;;) {
+        const lock = await sides[side]!.acquire(['redlock'], ttlMs).catch(() => undefined);
+        if (lock !== undefined) return () => lock.release();
+      }
+    },
+    async toldOfLoss(until) {
+      const { told, answer } = noted(until);
+      await sides[0]!
+        .using(['redlock frozen'], ttlMs, async (signal) => {
+          signal.addEventListener('abort', told);
+          await answer;
+        })
+        .catch(() => {});
+      return answer;
+    },
+  };
+}
+
+function redisSemaphore(client: () => Redis): LockRow {
+  const clients = [client(), client()];
+  const make = (side: number, key: string, onLockLost = () => {}) =>
+    new SemaphoreMutex(clients[side] as never, key, {
+      lockTimeout: ttlMs,
+      acquireTimeout: 60_000,
+      onLockLost,
+    });
+  return {
+    name: 'redis-semaphore 5',
+    async acquire(side) {
+      const mutex = make(side, 'redis-semaphore');
+      await mutex.acquire();
+      return () => mutex.release();
+    },
+    async toldOfLoss(until) {
+      const { told, answer } = noted(until);
+      const mutex = make(0, 'redis-semaphore frozen', told);
+      await mutex.acquire();
+      await answer;
+      await mutex.release().catch(() => {});
+      return answer;
+    },
+  };
+}
+
+/** What people write: SET NX, again every 50 ms, and DEL. Nobody tells its holder anything. */
+function polling(client: () => Redis): LockRow {
+  const clients = [client(), client()];
+  return {
+    name: 'SET NX, every 50 ms',
+    async acquire(side) {
+      const redis = clients[side]!;
+      while ((await redis.set('polling', '1', 'PX', ttlMs, 'NX')) === null) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return () => redis.del('polling');
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** What the question "does anybody listen?" costs: the package as it is beside one from which it was cut out. */
+import { subscribe, tracingChannel } from 'node:diagnostics_channel';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+import { channelNames } from 'latchkey/diagnostics';
+import { burst, operation } from '../../harness/stopwatch.js';
+import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
+import { atMost } from '../../harness/targets.js';
+
+type Latchkey = typeof import('latchkey');
+
+const root = fileURLToPath(new URL('../../../../..', import.meta.url));
+/** Constants, so that the minifier takes out what only listeners need. */
+const deaf = `const start = { hasSubscribers: false };
+  const channel = { hasSubscribers: false, start };
+  export const tracingChannel = () => channel, exposed = (message) => message;
+  export { tracingChannel as channel };`;
+const deafened: Plugin = {
+  name: 'without channels',
+  setup({ onLoad }) {
+    onLoad({ filter: /dist.channels\.js$/ }, () => ({ contents: deaf }));
+  },
+};
+
+async function bundled(folder: string, name: string, plugins: Plugin[]): Promise<Latchkey> {
+  const outfile = path.join(folder, `${name}.mjs`);
+  const entryPoints = [path.join(root, 'dist/index.js')];
+  await build({ entryPoints, outfile, plugins, bundle: true, minify: true, format: 'esm', platform: 'node' });
+  return import(pathToFileURL(outfile).href);
+}
+
+interface Packages {
+  readonly without: Latchkey;
+  readonly within: Latchkey;
+}
+type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
+type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
+
+const wait: MakeSubject = ({ Mutex }, description) =>
+  burst(description, 1_000, async () => {
+    const mutex = new Mutex();
+    await Promise.all(Array.from({ length: 1_000 }, () => mutex.run(async () => {})));
+  });
+
+const lease: MakeSubject = ({ ConnectionPool }, description) => {
+  const pool = new ConnectionPool({ connect: () => ({}), close() {} });
+  return operation(
+    description,
+    () => pool.acquire(),
+    (granted) => granted.release(),
+  );
+};
+
+const works = [
+  ['1,000 callers at once for one mutex', wait],
+  ['acquire and release of an idle connection', lease],
+] as const;
+
+interface Audience {
+  readonly name: string;
+  readonly shows: string;
+  readonly targets: readonly Target[];
+}
+
+const nobody: Audience = {
+  name: 'nobody listens',
+  shows: 'What it costs to ask whether somebody listens.',
+  targets: [atMost(1.1, 'floor')],
+};
+const oneListener: Audience = {
+  name: 'one listener',
+  shows: 'What messages cost that somebody listens to, and does nothing with.',
+  targets: [],
+};
+
+function tablesBefore({ name, shows, targets }: Audience, { without, within }: Packages): Case[] {
+  return works.map(
+    ([title, subject]): Case => ({
+      title: `Diagnostics: ${title}, ${name}`,
+      shows,
+      rounds: 15,
+      warmups: 3,
+      subjects: [
+        subject(without, { name: 'without channels', role: 'floor' }),
+        subject(within, { name: 'latchkey', role: 'latchkey', targets }),
+      ],
+    }),
+  );
+}
+
+function listen(): void {
+  const handle = () => {};
+  const all = { start: handle, end: handle, asyncStart: handle, asyncEnd: handle, error: handle };
+  for (const name of [channelNames.wait, channelNames.poolAcquire]) tracingChannel(name).subscribe(all);
+  subscribe(channelNames.poolRelease, handle);
+}
+
+export const diagnostics: Suite = {
+  name: 'diagnostics',
+  async run(measure) {
+    const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-bench-'));
+    try {
+      const packages = {
+        without: await bundled(folder, 'without', [deafened]),
+        within: await bundled(folder, 'within', []),
+      };
+      for (const table of tablesBefore(nobody, packages)) await measure(table);
+      // Once there has been a listener, the runtime asks more slowly: these come last.
+      listen();
+      for (const table of tablesBefore(oneListener, packages)) await measure(table);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+};

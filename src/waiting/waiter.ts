@@ -1,0 +1,132 @@
+/**
+ * Waiter: one caller in a WaitQueue, and the four ways in which its wait ends: granted, aborted, timed out, refused (W2).
+ */
+import { type WaitDetails, WaitTimeoutError } from '../contract/errors.js';
+import type { Awaitable } from '../contract/types.js';
+import { type Abortable, onAbort } from './abort-listeners.js';
+import { type Expirable, onDeadline } from './deadlines.js';
+import { DeferredError } from './deferred-error.js';
+import { type Link, type Linked, type LinkedList, leave } from './linked-list.js';
+import type { WaitSettings } from './wait-settings.js';
+
+/** What is waited for. */
+export interface QueueOwner {
+  /** What a user would say is waited for: stands in messages. Waits of an owner without one are not told of. */
+  readonly source?: object;
+  /** How things stand, for the error of a wait that timed out. */
+  describe(waitedMs: number): WaitDetails;
+  /** A waiter left without a grant. */
+  onLeave(why: 'aborted' | 'timedOut'): void;
+  /** What is known to be in the way, for the error of a wait that timed out. */
+  cause?(): ErrorOptions | undefined;
+}
+
+/** What to do with what was granted. */
+export type Task<T, R = unknown> = (granted: T) => Awaitable<R>;
+
+/** A task whose turn has come. */
+export interface Turn<T, R = unknown> {
+  readonly task: Task<T, R>;
+  readonly granted: T;
+}
+
+export type Resolve<G> = (granted: G | Promise<never>) => void;
+type Reject = (reason: unknown) => void;
+
+/** Most wait for as long as it takes, and a queue is as large as its waiters: what only others need is not in here. */
+export class Waiter<T, D> implements Linked<Waiter<T, D>> {
+  previous: Waiter<T, D> | undefined = undefined;
+  next: Waiter<T, D> | undefined = undefined;
+  list: LinkedList<Waiter<T, D>> | undefined = undefined;
+  /** What the caller has said of it: a weight, or what he brings. */
+  readonly demand: D;
+  readonly task: Task<T> | undefined;
+  readonly #resolve: Resolve<T | Turn<T>>;
+
+  /** Joins the queue. */
+  constructor(
+    queue: LinkedList<Waiter<T, D>>,
+    demand: D,
+    task: Task<T> | undefined,
+    resolve: Resolve<T | Turn<T>>,
+  ) {
+    this.demand = demand;
+    this.task = task;
+    this.#resolve = resolve;
+    queue.push(this);
+  }
+
+  /** Takes the waiter out of everything it stands in; false when it had left before. */
+  leave(): boolean {
+    return leave(this);
+  }
+
+  grant(value: T): void {
+    this.leave();
+    const { task } = this;
+    this.#resolve(task === undefined ? value : { task, granted: value });
+  }
+
+  /** Ends the wait with an error of the package's own. */
+  refuse(makeError: () => Error): void {
+    this.leave();
+    this.#resolve(Promise.reject(makeError()));
+  }
+}
+
+/** A waiter with a signal or a timeout. */
+export class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Expirable {
+  readonly #owner: QueueOwner;
+  readonly #reject: Reject;
+  #abort: Link<Abortable> | undefined = undefined;
+  #deadline: Link<Expirable> | undefined = undefined;
+  sinceMs = 0;
+
+  constructor(
+    queue: LinkedList<Waiter<T, D>>,
+    owner: QueueOwner,
+    demand: D,
+    task: Task<T> | undefined,
+    resolve: Resolve<T | Turn<T>>,
+    reject: Reject,
+    { signal, waitTimeoutMs }: WaitSettings,
+  ) {
+    super(queue, demand, task, resolve);
+    this.#owner = owner;
+    this.#reject = reject;
+    try {
+      if (signal !== undefined) this.#abort = onAbort(signal, this);
+      if (waitTimeoutMs !== Infinity) this.#deadline = onDeadline(waitTimeoutMs, this);
+    } catch (error) {
+      // A signal that cannot be listened to: this caller leaves, or nobody after him would have his turn.
+      this.onAbort(error);
+    }
+  }
+
+  override leave(): boolean {
+    if (!leave(this)) return false;
+    this.#abort?.leave();
+    this.#deadline?.leave();
+    return true;
+  }
+
+  override refuse(makeError: () => Error): void {
+    this.leave();
+    // Only a wait that may time out has a last reaction that makes the error where its caller is known.
+    this.#reject(this.#deadline ? new DeferredError(makeError) : makeError());
+  }
+
+  onAbort(reason: unknown): void {
+    if (!this.leave()) return;
+    this.#reject(reason);
+    this.#owner.onLeave('aborted');
+  }
+
+  onExpire(waitedMs: number): void {
+    if (!this.leave()) return;
+    const details = this.#owner.describe(waitedMs);
+    const cause = this.#owner.cause?.();
+    this.refuse(() => new WaitTimeoutError(details, cause));
+    this.#owner.onLeave('timedOut');
+  }
+}

@@ -1,0 +1,50 @@
+/** What users get: the files, and how many bytes of them reach a browser. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { gzippedBytes } from '../../bench/harness/bundle.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
+  dependencies?: unknown;
+  exports: Record<string, string | { types: string; default: string }>;
+};
+
+describe('package', () => {
+  test('only what users need would be published', async () => {
+    const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+    });
+    const [packed] = JSON.parse(stdout) as { files: { path: string }[] }[];
+    const others = (packed?.files ?? [])
+      .map((file) => file.path)
+      .filter((file) => !/^dist\/.*\.(js|d\.ts)$/.test(file));
+    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  });
+
+  test('every export is there, with its types', () => {
+    for (const target of Object.values(manifest.exports)) {
+      const targets = typeof target === 'string' ? [target] : [target.types, target.default];
+      for (const file of targets) expect(existsSync(path.join(root, file)), file).toBe(true);
+    }
+  });
+
+  test('there are no runtime dependencies', () => {
+    expect(manifest.dependencies).toBeUndefined();
+  });
+
+  test.each([
+    ['the whole core', "export * from 'latchkey'", 18 * 1024],
+    ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 3.3 * 1024],
+    ['Semaphore alone', "export { Semaphore } from 'latchkey'", 3.3 * 1024],
+  ])('%s stays within its budget, minified and gzipped', async (name, code, budget) => {
+    // 'neutral': a module of Node's would fail the build.
+    const size = await gzippedBytes(code, { resolveDir: root, platform: 'neutral' });
+    console.info(`${name}: ${size} bytes`);
+    expect(size).toBeLessThanOrEqual(budget);
+  });
+});

@@ -1,0 +1,11 @@
+/** Random users against the models: who is served, who gave up, who comes next. Failures shrink and print their seed. */
+import { expect, test } from 'vitest';
+import * as everything from '../support/everything.js';
+import { randomWorlds } from '../support/worlds/random-worlds.js';
+
+test.each(randomWorlds)(
+  '$primitive does what its model does, whatever happens in which order',
+  async (world) => {
+    await expect(world.check(everything)).resolves.toBeUndefined();
+  },
+);

@@ -1,0 +1,274 @@
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
+import {
+  AdaptiveSemaphore,
+  ClosedError,
+  ConnectionPool,
+  gatherSettled,
+  KeyedMutex,
+  Mutex,
+  retry,
+  Semaphore,
+  WaitTimeoutError,
+} from 'latchkey';
+import { BoundedQueue } from 'latchkey/bounded-queue';
+import { channelNames, exposeKeys, type WaitMessage } from 'latchkey/diagnostics';
+import { monitorEventLoop } from 'latchkey/event-loop';
+import { RedisMutex } from 'latchkey/redis';
+import { SingleFlight } from 'latchkey/single-flight';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';
+import { MemoryEngine } from '../remote-locks/support/memory-engine.js';
+import { drained } from '../support/lock-likes.js';
+
+/** What is published on a channel until the test ends. */
+function heard(name: string): Record<string, unknown>[] {
+  const messages: Record<string, unknown>[] = [];
+  const listen = (message: unknown) => void messages.push({ ...(message as object) });
+  subscribe(name, listen);
+  onTestFinished(() => void unsubscribe(name, listen));
+  return messages;
+}
+
+/** What is traced: how each message looked at the start, and at the end. */
+function traced(name: string) {
+  const [starts, ends]: [WaitMessage[], WaitMessage[]] = [[], []];
+  const subscribers = {
+    start: (message: object) => void starts.push({ ...(message as WaitMessage) }),
+    end() {},
+    asyncStart() {},
+    asyncEnd: (message: object) => void ends.push({ ...(message as WaitMessage) }),
+    error() {},
+  };
+  const channel = tracingChannel<object>(name);
+  channel.subscribe(subscribers);
+  onTestFinished(() => void channel.unsubscribe(subscribers));
+  return { starts, ends };
+}
+
+afterEach(() => exposeKeys(false));
+
+describe('diagnostics: waits', () => {
+  const busy = async () => {
+    const [mutex, keyed, semaphore] = [new Mutex(), new KeyedMutex<string>(), new Semaphore(2)];
+    const adaptive = new AdaptiveSemaphore({ algorithm: { limit: 1, onSample() {} } });
+    const queue = new BoundedQueue<number>({ capacity: 1 });
+    const flight = new SingleFlight<string, number>();
+    const permits = [
+      await mutex.acquire(),
+      await keyed.acquire('a'),
+      await semaphore.acquire({ weight: 2 }),
+      await adaptive.acquire(),
+    ];
+    await queue.offer(1);
+    return { mutex, keyed, semaphore, adaptive, queue, flight, permits };
+  };
+
+  test('each primitive tells who waits, for what, and what came of it', async () => {
+    const { starts, ends } = traced(channelNames.wait);
+    const { mutex, keyed, semaphore, adaptive, queue, flight, permits } = await busy();
+    expect(starts).toEqual([]);
+    const waits = [
+      mutex.run(() => 'done'),
+      keyed.acquire('a').then((lease) => lease.release()),
+      semaphore.run(() => 'done'),
+      adaptive.run(() => 'done'),
+      queue.offer(2),
+      flight.run('a', () => 7),
+      keyed.runAll(['a', 'b'], () => 'done'),
+    ];
+    expect(starts.map(({ source }) => source)).toEqual([
+      mutex,
+      keyed,
+      semaphore,
+      adaptive,
+      queue,
+      flight,
+      keyed,
+    ]);
+    expect(starts[2]).toMatchObject({ held: 2, limit: 2, waiting: 0 });
+    await drained();
+    expect(ends.map(({ source }) => source)).toEqual([flight]);
+    for (const permit of permits) permit.release();
+    (await queue.take()).done();
+    await Promise.all(waits);
+    expect(ends).toHaveLength(7);
+    expect(ends.every(({ error }) => error === undefined)).toBe(true);
+    expect(ends[0]).toMatchObject({ source: flight, result: 7 });
+  });
+
+  test('a caller who gives up, and one who is refused, get their error untouched, and so do the listeners', async () => {
+    const { ends } = traced(channelNames.wait);
+    const semaphore = new Semaphore(1);
+    await semaphore.acquire();
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const error = (wait: Promise<unknown>) => wait.catch((thrown: unknown) => thrown);
+    const aborted = error(semaphore.acquire({ signal: controller.signal }));
+    const timedOut = error(semaphore.acquire({ waitTimeoutMs: 0 }));
+    const refused = error(semaphore.acquire());
+    controller.abort(reason);
+    await timedOut;
+    semaphore.close();
+    const errors = await Promise.all([aborted, timedOut, refused]);
+    expect(errors).toEqual([reason, expect.any(WaitTimeoutError), expect.any(ClosedError)]);
+    expect(ends.map((end) => end.error)).toEqual(errors);
+  });
+
+  test('a lock across processes tells of its waits, and of its loss', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const { starts } = traced(channelNames.wait);
+    const losses = heard(channelNames.leaseLost);
+    const source = {};
+    const engine = new MemoryEngine();
+    const keeper = new LeaseKeeper<string>(source, engine, String, { ttlMs: 1_000 });
+    const lease = keeper.acquire('a');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(starts).toEqual([expect.objectContaining({ source, held: 0 })]);
+    const { signal } = await lease;
+    engine.renew = async () => false;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(losses).toEqual([{ source, error: signal.reason }]);
+  });
+
+  test('what users of locks across processes know is the lock, not what it is made of', () => {
+    const { starts } = traced(channelNames.wait);
+    const mutex = new RedisMutex(() => new Promise(() => {}));
+    void mutex.acquire('a');
+    expect(starts.map(({ source }) => source)).toEqual([mutex]);
+  });
+});
+
+describe('diagnostics: keys', () => {
+  test('are told only to those who asked', async () => {
+    const { starts } = traced(channelNames.wait);
+    const acquires = traced(channelNames.poolAcquire);
+    const events = heard(channelNames.poolEvent);
+    const releases = heard(channelNames.poolRelease);
+    const keyed = new KeyedMutex<string>();
+    await keyed.acquire('ann@example.com');
+    const use = async () => {
+      void keyed.acquire('ann@example.com');
+      await using pool = new ConnectionPool<object, string>({ connect: () => ({}), close() {} });
+      await pool.use('ann@example.com', () => {});
+    };
+    await use();
+    const all = () => [...starts, ...acquires.starts, ...acquires.ends, ...events, ...releases];
+    expect(all().length).toBeGreaterThanOrEqual(6);
+    expect(all().filter((message) => 'key' in message)).toEqual([]);
+    const before = all().length;
+    exposeKeys(true);
+    await use();
+    const told = all().filter(({ key }) => key === 'ann@example.com');
+    expect(told).toHaveLength(all().length - before);
+  });
+});
+
+describe('diagnostics: pool', () => {
+  test('every acquire is traced, also one that need not wait; releases and events tell which pool', async () => {
+    const acquires = traced(channelNames.poolAcquire);
+    const releases = heard(channelNames.poolRelease);
+    const events = heard(channelNames.poolEvent);
+    const waits = traced(channelNames.wait);
+    const told: string[] = [];
+    const pool = new ConnectionPool<object>(
+      { connect: () => ({}), close() {} },
+      { max: 1, onEvent: ({ type }) => void told.push(type) },
+    );
+    await pool.use(() => {});
+    const lease = await pool.acquire();
+    const gaveUp = pool.acquire({ waitTimeoutMs: 0 }).catch((error) => error);
+    expect(await gaveUp).toBeInstanceOf(WaitTimeoutError);
+    lease.release();
+    await pool.close();
+    expect(acquires.starts.map(({ source }) => source)).toEqual([pool, pool, pool]);
+    expect(acquires.ends.map(({ error }) => error)).toEqual([undefined, undefined, await gaveUp]);
+    expect(releases).toEqual([
+      { source: pool, heldMs: expect.any(Number) },
+      { source: pool, heldMs: expect.any(Number) },
+    ]);
+    expect(events).toEqual([
+      { source: pool, type: 'connect', durationMs: expect.any(Number) },
+      { source: pool, type: 'close', reason: 'shutdown' },
+    ]);
+    expect(told).toEqual(events.map(({ type }) => type));
+    expect(waits.starts).toEqual([]);
+  });
+
+  test('a listener may call the pool back', async () => {
+    const pool = new ConnectionPool<object>({ connect: () => ({}), close() {} }, { max: 1 });
+    const again: Promise<unknown>[] = [];
+    const listen = () => void (again.length === 0 && again.push(pool.use(() => 'again')));
+    subscribe(channelNames.poolRelease, listen);
+    onTestFinished(() => void unsubscribe(channelNames.poolRelease, listen));
+    await pool.use(() => {});
+    expect(await Promise.all(again)).toEqual(['again']);
+    await pool.close();
+  });
+});
+
+describe('diagnostics: events', () => {
+  test('a limit that changed', async () => {
+    const changes = heard(channelNames.limit);
+    const algorithm = { limit: 1, onSample: () => void algorithm.limit++ };
+    const source = new AdaptiveSemaphore({ algorithm });
+    await source.run(() => {});
+    expect(changes).toEqual([{ source, from: 1, to: 2 }]);
+  });
+
+  test('an attempt that failed and is followed by another one', async () => {
+    const attempts = heard(channelNames.retry);
+    const error = new Error('once');
+    await retry(({ attempt }) => (attempt === 1 ? Promise.reject(error) : 'value'), { backoff: () => 0 });
+    expect(attempts).toEqual([{ error, attempt: 1, delayMs: 0 }]);
+  });
+
+  test('a gathering that ended', async () => {
+    const gatherings = heard(channelNames.gather);
+    await gatherSettled([1, 2, 3], (n) => (n === 2 ? Promise.reject(new Error('two')) : n));
+    expect(gatherings).toEqual([
+      { total: 3, succeeded: 2, failed: 1, skipped: 0, durationMs: expect.any(Number) },
+    ]);
+  });
+
+  test('a queue that overflowed, also where it has no listener of its own', async () => {
+    const overflows = heard(channelNames.queueOverflow);
+    const source = new BoundedQueue<number>({ capacity: 1, policy: 'drop-newest' });
+    for (const item of [1, 2, 3]) await source.offer(item);
+    source.close();
+    expect(overflows).toEqual([
+      { source, count: 1, fill: 1 },
+      { source, count: 1, fill: 1 },
+    ]);
+  });
+
+  describe('an event loop', () => {
+    beforeEach(() => void vi.useFakeTimers());
+    afterEach(() => void vi.useRealTimers());
+
+    test('that was blocked', () => {
+      const blocks = heard(channelNames.eventLoopBlock);
+      using source = monitorEventLoop({ thresholdMs: 20 });
+      vi.setSystemTime(0);
+      const clock = vi.spyOn(performance, 'now');
+      clock.mockReturnValue(performance.now() + 200);
+      vi.advanceTimersByTime(5);
+      clock.mockRestore();
+      vi.advanceTimersByTime(5);
+      expect(blocks).toEqual([expect.objectContaining({ source, cause: expect.any(String) })]);
+    });
+  });
+});
+
+test('where the runtime has no channels nothing is told, and everything works', async () => {
+  vi.resetModules();
+  vi.stubGlobal('process', { getBuiltinModule: () => undefined });
+  const { Mutex: Bare } = await import('../../src/locks/mutex.js');
+  vi.unstubAllGlobals();
+  const { starts } = traced(channelNames.wait);
+  const mutex = new Bare();
+  const permit = await mutex.acquire();
+  const next = mutex.run(() => 'value');
+  permit.release();
+  expect([await next, starts]).toEqual(['value', []]);
+});

@@ -1,0 +1,75 @@
+import { getEventListeners } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { onAbort } from '../../src/waiting/abort-listeners.js';
+
+const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
+
+describe('abort listeners', () => {
+  test('a signal has our listener exactly while somebody waits on it', () => {
+    const { signal } = new AbortController();
+    const subscriptions = Array.from({ length: 100 }, () => onAbort(signal, { onAbort() {} }));
+    expect(listeners(signal)).toBe(1);
+    for (const subscription of subscriptions.slice(1)) subscription.leave();
+    expect(listeners(signal)).toBe(1);
+    subscriptions[0]?.leave();
+    expect(listeners(signal)).toBe(0);
+    const again = onAbort(signal, { onAbort() {} });
+    expect(listeners(signal)).toBe(1);
+    again.leave();
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('all are told once, in the order in which they came, with the reason itself', () => {
+    const controller = new AbortController();
+    const told: [number, unknown][] = [];
+    for (const i of [1, 2, 3]) onAbort(controller.signal, { onAbort: (reason) => told.push([i, reason]) });
+    const reason = {};
+    controller.abort(reason);
+    expect(told).toEqual([
+      [1, reason],
+      [2, reason],
+      [3, reason],
+    ]);
+    expect(told[0]?.[1]).toBe(reason);
+    controller.signal.dispatchEvent(new Event('abort'));
+    expect([told.length, listeners(controller.signal)]).toEqual([3, 0]);
+  });
+
+  test('one who cancelled is not told, also when another cancels him while the signal aborts', () => {
+    const controller = new AbortController();
+    const told: string[] = [];
+    onAbort(controller.signal, { onAbort: () => told.push('before') }).leave();
+    onAbort(controller.signal, {
+      onAbort() {
+        told.push('first');
+        second.leave();
+      },
+    });
+    const second = onAbort(controller.signal, { onAbort: () => told.push('second') });
+    onAbort(controller.signal, { onAbort: () => told.push('third') });
+    controller.abort();
+    expect(told).toEqual(['first', 'third']);
+  });
+
+  test('cancelling twice, or after the abort, takes nobody else along', () => {
+    const controller = new AbortController();
+    const first = onAbort(controller.signal, { onAbort() {} });
+    let told = 0;
+    onAbort(controller.signal, { onAbort: () => told++ });
+    first.leave();
+    first.leave();
+    controller.abort();
+    first.leave();
+    expect(told).toBe(1);
+  });
+
+  test('signals do not know of each other', () => {
+    const [one, other] = [new AbortController(), new AbortController()];
+    let told = 0;
+    onAbort(one.signal, { onAbort: () => told++ });
+    const subscription = onAbort(other.signal, { onAbort: () => told++ });
+    one.abort();
+    expect([told, listeners(other.signal)]).toEqual([1, 1]);
+    subscription.leave();
+  });
+});
