@@ -46,14 +46,14 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'never stops its timer',
     file: 'waiting/deadlines.ts',
-    from: 'this.#timer.cancel();',
+    from: 'this.#timer?.cancel();',
     to: '',
     killedBy: 'handover sweep',
   },
   {
     name: 'expires everybody with the first',
     file: 'waiting/deadlines.ts',
-    from: 'if (waitedMs < this.#durationMs - 1) {',
+    from: 'if (waitedMs < this.#durationMs - timerGrainMs) {',
     to: 'if (false) {',
     killedBy: 'model of Mutex',
   },
