@@ -11,6 +11,45 @@ export function checkObject(name: string, value: unknown): void {
   }
 }
 
+/** The names of all options of `O`. The type refuses a list that lacks one. */
+export type OptionNames<O> = Readonly<Record<keyof O, true>>;
+
+/**
+ * Refuses an option that does not exist: a misspelt one would be ignored in silence. The names that every object has are
+ * nobody's misspelling.
+ */
+export function checkOptions(options: unknown, known: Readonly<Record<string, true>>): void {
+  checkObject('options', options);
+  for (const name of Object.keys(options as object)) {
+    if (Object.hasOwn(known, name) || name in Object.prototype) continue;
+    const names = Object.keys(known);
+    const nearest = nearestName(name, names);
+    const advice = nearest === undefined ? `the options are ${names.join(', ')}` : `did you mean ${nearest}?`;
+    throw new TypeError(`unknown option ${printable(name)}; ${advice}`);
+  }
+}
+
+/** The name that shares the most pairs of letters with `name` (Dice), if that is more than half of them. */
+function nearestName(name: string, names: readonly string[]): string | undefined {
+  let nearest: string | undefined;
+  let most = 0.5;
+  for (const candidate of names) {
+    const [some, others] = [letterPairs(name), letterPairs(candidate)];
+    const shared = [...some].filter((pair) => others.has(pair)).length;
+    const likeness = (2 * shared) / (some.size + others.size);
+    if (likeness > most) [nearest, most] = [candidate, likeness];
+  }
+  return nearest;
+}
+
+function letterPairs(name: string): ReadonlySet<string> {
+  const letters = name
+    .slice(0, 80)
+    .toLowerCase()
+    .replace(/[^a-z]/g, '');
+  return new Set(Array.from({ length: letters.length - 1 }, (_, i) => letters.slice(i, i + 2)));
+}
+
 export function checkString(name: string, value: unknown): void {
   if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${printable(value)}`);
 }

@@ -16,7 +16,13 @@
  */
 
 import { Holder } from '../calling/run-and-release.js';
-import { checkCount, checkFunction, checkLimit, checkObject } from '../contract/arguments.js';
+import {
+  checkCount,
+  checkFunction,
+  checkLimit,
+  checkOptions,
+  type OptionNames,
+} from '../contract/arguments.js';
 import { ClosedError, QueueFullError, type WaitDetails } from '../contract/errors.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
@@ -27,6 +33,8 @@ export interface SemaphoreOptions {
   /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
   maxWaiting?: number | undefined;
 }
+
+const optionNames: OptionNames<SemaphoreOptions> = { maxWaiting: true };
 
 export interface WeightedWaitOptions extends WaitOptions {
   /** How many units to take. Default 1. */
@@ -49,7 +57,7 @@ export class Semaphore implements Limiter {
   constructor(limit: number, options: SemaphoreOptions, source: object);
   constructor(limit: number, options: SemaphoreOptions = {}, source: object = this) {
     checkLimit('limit', limit);
-    checkObject('options', options);
+    checkOptions(options, optionNames);
     const { maxWaiting = Infinity } = options;
     checkCount('maxWaiting', maxWaiting);
     this.#state = new SemaphoreState(source, limit, maxWaiting);

@@ -20,6 +20,9 @@ export function waitSettings(
 ): WaitSettings {
   if (options === undefined) return defaults;
   checkObject('options', options);
+  if (typeof (options as Partial<AbortSignal>).aborted === 'boolean') {
+    throw new TypeError('options must be an object such as { signal }, got the AbortSignal itself');
+  }
   const { signal, waitTimeoutMs = defaults.waitTimeoutMs } = options;
   checkDuration('waitTimeoutMs', waitTimeoutMs);
   if (signal !== undefined) {
