@@ -2,11 +2,14 @@
 
 export { type GetOrCreate, getOrCreate } from './postgres/get-or-create.js';
 export { leaseTableSchema } from './postgres/lease-table-engine.js';
+export { type LockedTransactionOptions, lockedTransaction } from './postgres/locked-transaction.js';
 export type { PostgresClient, PostgresPool, PostgresResult } from './postgres/postgres-client.js';
 export {
+  NoConnectionError,
   OutcomeUnknownError,
   PoolerError,
   RolledBackError,
+  SavepointNeededError,
   VersionConflictError,
 } from './postgres/postgres-errors.js';
 export { PostgresMutex, type PostgresMutexOptions } from './postgres/postgres-mutex.js';
@@ -19,8 +22,6 @@ export {
 } from './postgres/sql-state.js';
 export {
   type Isolation,
-  type LockedTransactionOptions,
-  lockedTransaction,
   retryTransaction,
   type TransactionOptions,
 } from './postgres/transaction.js';

@@ -10,7 +10,7 @@
  */
 
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
-import { advisoryKey } from './advisory-key.js';
+import { advisoryKey } from './advisory-lock.js';
 import type { PostgresClient, PostgresPool, PostgresResult } from './postgres-client.js';
 import { PoolerError } from './postgres-errors.js';
 import { isLockTimeout } from './sql-state.js';

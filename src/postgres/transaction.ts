@@ -1,41 +1,71 @@
 /**
- * Transactions that are run again, whole, when PostgreSQL has sacrificed them, and transactions that share their fate
- * with a lock.
+ * Transactions that are run again as a whole when PostgreSQL aborts them.
  *
- * COMMIT is a part of what is tried: a serialization failure may come only there. A COMMIT that is answered ROLLBACK,
- * which is no error to the driver, is one here. When the connection breaks during COMMIT, nobody knows whether it was
- * committed: that is never tried again. An error of the ROLLBACK never hides why it was rolled back.
+ * Invariants
+ *   PT1  COMMIT is part of the attempt: a serialization failure that comes only there is retried as well.
+ *   PT2  A COMMIT that was sent and not answered is never tried again, whatever the caller's hooks say. The caller gets
+ *        OutcomeUnknownError. Before COMMIT is sent, the outcome is known: the caller gets the true error.
+ *   PT3  A COMMIT that PostgreSQL answers with ROLLBACK, which is no error to the driver, is an error here.
+ *   PT4  An error of the ROLLBACK never hides why the transaction was rolled back, and a silent server never delays it.
+ *   PT5  An attempt that was given up (timeout, abort) does not commit later.
+ *
+ * Cancel: an abort rejects at once; the attempt is rolled back behind the caller's back. One that comes while COMMIT is on its
+ *   way cannot recall it.
+ * Cost: one round trip for BEGIN, one for COMMIT.
+ * What it is not: a guard for side effects elsewhere. Lineage: the retry loop of the PostgreSQL manual, section 13.5.
  */
-import { checkFunction, checkObject, checkString } from '../contract/arguments.js';
-import { printable, WaitTimeoutError } from '../contract/errors.js';
+import { answerWithin } from '../calling/with-timeout.js';
+import { checkFunction, checkObject } from '../contract/arguments.js';
+import { AttemptTimeoutError, printable } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
-import { nameOf } from '../remote-locks/key-name.js';
 import { exponential } from '../retry/backoff.js';
 import { type AttemptContext, type RetryOptions, retry } from '../retry/retry.js';
-import { now } from '../runtime/clock.js';
-import { waitSettings } from '../waiting/wait-settings.js';
-import { advisoryKey } from './advisory-key.js';
-import { checkPool, type PostgresClient, type PostgresPool } from './postgres-client.js';
+import {
+  answersOf,
+  checkPool,
+  connectionOf,
+  type PostgresClient,
+  type PostgresPool,
+  type PostgresResult,
+} from './postgres-client.js';
 import { OutcomeUnknownError, RolledBackError } from './postgres-errors.js';
-import { isLockTimeout, isTransactionConflict, sqlStateOf } from './sql-state.js';
+import { isTransactionConflict, sqlStateOf } from './sql-state.js';
 
+/** A level of isolation of PostgreSQL. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
+/** Options of `retryTransaction`: those of `retry`, and the isolation level. */
 export interface TransactionOptions extends RetryOptions {
-  /** Default 'serializable': the level that needs to be retried, and at which no anomaly is left. */
+  /** Default 'serializable': no anomaly is possible at this level, and transactions have to be retried. */
   isolation?: Isolation | undefined;
 }
 
 const levels = new Set<unknown>(['read committed', 'repeatable read', 'serializable'] satisfies Isolation[]);
-const soonAgain = exponential({ initialMs: 5, maxMs: 500, jitter: 'full' });
+const betweenAttempts = exponential({ initialMs: 5, maxMs: 500, jitter: 'full' });
+/** A server that does not answer ROLLBACK must not hold up the caller: the connection is closed, which rolls back too. */
+const rollbackTimeoutMs = 5_000;
 
 /**
- * Runs `task` in a transaction, and the whole transaction again when it fails with 40001 or 40P01. The task is run several
- * times then: let it do nothing but talk to `client`.
+ * Runs `task` in a transaction, and the whole transaction again when PostgreSQL aborts it in favour of another one (40001, 40P01)
+ * or when the connection is lost before COMMIT is sent. The task may run several times, so let it do nothing but talk to `client`.
  *
- * Options are those of `retry`; `attempts` is 10 by default, the backoff some milliseconds. Rejects with what the task or
- * PostgreSQL threw, untouched; with `RolledBackError` when a statement had failed and the task went on all the same; with
- * `OutcomeUnknownError` when the connection broke during COMMIT.
+ * Options are those of `retry`; `attempts` is 10 by default, with a backoff of a few milliseconds. Rejects with what the task
+ * or PostgreSQL threw, untouched; with `RolledBackError` when a statement had failed and the task ignored it; with
+ * `OutcomeUnknownError`, which is never retried, when COMMIT was sent and not answered.
+ *
+ * @example
+ * ```ts no-run
+ * import { retryTransaction } from 'latchkey/postgres';
+ * import pg from 'pg';
+ *
+ * const pool = new pg.Pool();
+ * const left = await retryTransaction(pool, async (client) => {
+ *   const { rows } = await client.query('select balance from accounts where id = 1');
+ *   await client.query('update accounts set balance = $1 where id = 1', [rows[0].balance - 10]);
+ *   return rows[0].balance - 10;
+ * });
+ * console.log(left); // → 90
+ * ```
  */
 export function retryTransaction<T>(
   pool: PostgresPool,
@@ -50,129 +80,117 @@ export function retryTransaction<T>(
     if (!levels.has(isolation)) {
       throw new RangeError(`isolation must be one of ${[...levels].join(', ')}, got ${printable(isolation)}`);
     }
-    const begin = `begin isolation level ${isolation}`;
-    return retry((context) => transaction(pool, begin, (client) => task(client, context)), {
-      attempts: 10,
-      backoff: soonAgain,
-      shouldRetry: isTransactionConflict,
-      ...retryOptions,
+    const { attempts = 10, backoff = betweenAttempts, shouldRetry } = options;
+    if (shouldRetry !== undefined) checkFunction('shouldRetry', shouldRetry);
+    let transaction: Transaction | undefined;
+    const attempt = (context: AttemptContext) => {
+      transaction = new Transaction(pool, context);
+      return transaction.run(`begin isolation level ${isolation}`, (client) => task(client, context));
+    };
+    const isWorthIt: RetryOptions['shouldRetry'] = (error, context) => {
+      if (transaction?.isUnknown || isOutcomeUnknown(error)) return false;
+      if (shouldRetry !== undefined) return shouldRetry(error, context);
+      return isTransactionConflict(error) || transaction?.isLost === true;
+    };
+    return retry(attempt, { ...retryOptions, attempts, backoff, shouldRetry: isWorthIt }).catch((error) => {
+      const isLate = error instanceof AttemptTimeoutError && transaction?.isUnknown;
+      throw isLate ? new OutcomeUnknownError(error) : error;
     });
   } catch (refused) {
     return Promise.reject(refused);
   }
 }
 
-export interface LockedTransactionOptions {
-  /** How long to wait for the lock, in milliseconds. Default: for ever. */
-  waitTimeoutMs?: number | undefined;
-  /** Keys of different namespaces are different locks. Default 'latchkey'. */
-  namespace?: string | undefined;
-}
+/** One transaction on a connection of its own. */
+export class Transaction {
+  readonly #pool: PostgresPool;
+  /** Aborts when nobody waits for the result any more. */
+  readonly #context: { readonly signal?: AbortSignal | undefined };
+  #broken: Error | undefined;
+  /** COMMIT was sent, and PostgreSQL has not said what became of it. */
+  isUnknown = false;
 
-/**
- * Runs `task` in a transaction at READ COMMITTED that holds `key`: nobody else who uses this function with this key runs
- * at the same time, in any process. The lock lasts exactly as long as the transaction. If the connection is lost, so are
- * the writes: no fencing is needed, as long as all that the lock protects is written through `client`.
- *
- * Rejects with `WaitTimeoutError`, or with what the task or PostgreSQL threw, untouched.
- */
-export async function lockedTransaction<T>(
-  pool: PostgresPool,
-  key: string,
-  task: (client: PostgresClient) => Awaitable<T>,
-  options: LockedTransactionOptions = {},
-): Promise<T> {
-  checkPool(pool);
-  const name = nameOf(key);
-  checkFunction('task', task);
-  const { waitTimeoutMs } = waitSettings(options);
-  const { namespace = 'latchkey' } = options;
-  checkString('namespace', namespace);
-  refuseIsolation(options);
-  const lock = await advisoryKey(namespace, name);
-  // A higher level would take its snapshot before the wait for the lock, and work on what was true then.
-  return transaction(pool, 'begin isolation level read committed', async (client) => {
-    await waitForLock(client, key, lock, waitTimeoutMs);
-    return task(client);
-  });
-}
-
-function refuseIsolation(options: object): void {
-  const { isolation = 'read committed' } = options as { isolation?: unknown };
-  if (isolation === 'read committed') return;
-  throw new RangeError(
-    `isolation must be 'read committed', got ${printable(isolation)}: any other has seen the data before the lock is held`,
-  );
-}
-
-async function waitForLock(
-  client: PostgresClient,
-  key: string,
-  lock: string,
-  waitTimeoutMs: number,
-): Promise<void> {
-  const startedMs = now();
-  const timeoutMs = waitTimeoutMs === Infinity ? 0 : Math.max(1, Math.ceil(waitTimeoutMs));
-  try {
-    await client.query("select set_config('lock_timeout', $1, true)", [String(timeoutMs)]);
-    // A statement of its own: what else it selected would be read before the lock is held.
-    await client.query('select pg_advisory_xact_lock($1::bigint)', [lock]);
-    await client.query('set local lock_timeout to default');
-  } catch (error) {
-    if (!isLockTimeout(error)) throw error;
-    const details = { key, waitedMs: now() - startedMs, held: 1, waiting: 0, limit: 1 };
-    throw new WaitTimeoutError(details, { cause: error });
-  }
-}
-
-async function transaction<T>(
-  pool: PostgresPool,
-  begin: string,
-  task: (client: PostgresClient) => Awaitable<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  // Without a listener, a connection that breaks between two statements would end the process.
-  const ignore = () => {};
-  client.on('error', ignore);
-  let isUsable = false;
-  try {
-    await client.query(begin);
-    const value = await attempt();
-    await commit();
-    return value;
-  } finally {
-    client.off('error', ignore);
-    client.release(!isUsable);
+  constructor(pool: PostgresPool, context: { readonly signal?: AbortSignal | undefined } = {}) {
+    this.#pool = pool;
+    this.#context = context;
   }
 
-  async function attempt(): Promise<T> {
+  /** The connection was lost, and the outcome is known: nothing was written. */
+  get isLost(): boolean {
+    return this.#broken !== undefined && !this.isUnknown;
+  }
+
+  /** `begin`: statements that begin the transaction; the task gets the answer to the last of them. */
+  async run<T>(
+    begin: string,
+    task: (client: PostgresClient, begun: PostgresResult) => Awaitable<T>,
+  ): Promise<T> {
+    const client = await connectionOf(this.#pool, this.#context.signal);
+    // Without a listener, a connection that breaks between two statements would end the process.
+    const onError = (error: Error) => {
+      this.#broken ??= error;
+    };
+    client.on('error', onError);
+    let isUsable = false;
     try {
-      return await task(client);
+      const begun = (await answersOf(client, begin)).at(-1) as PostgresResult;
+      const value = await this.#attempt(() => task(client, begun)).catch(async (error) => {
+        isUsable = await rollback(client);
+        throw error;
+      });
+      await this.#commit(client, (isAnswered) => {
+        isUsable = isAnswered;
+      });
+      return value;
+    } finally {
+      // A broken connection may report twice: it keeps its listener, so that the second report does not end the process.
+      if (isUsable) client.off('error', onError);
+      client.release(!isUsable);
+    }
+  }
+
+  async #attempt<T>(task: () => Awaitable<T>): Promise<T> {
+    const value = await task();
+    this.#context.signal?.throwIfAborted();
+    // COMMIT would be refused without having been sent.
+    if (this.#broken !== undefined) throw this.#broken;
+    return value;
+  }
+
+  async #commit(client: PostgresClient, answered: (isAnswered: boolean) => void): Promise<void> {
+    this.isUnknown = true;
+    try {
+      const { command } = await client.query('commit');
+      this.isUnknown = false;
+      answered(true);
+      if (command === 'ROLLBACK') throw new RolledBackError();
     } catch (error) {
-      const rollback = client.query('rollback');
-      isUsable = await rollback.then(
-        () => true,
-        () => false,
-      );
+      if (!this.isUnknown) throw error;
+      if (!isVerdict(error)) throw new OutcomeUnknownError(error);
+      this.isUnknown = false;
+      answered(true);
       throw error;
     }
   }
-
-  async function commit(): Promise<void> {
-    try {
-      const { command } = await client.query('commit');
-      isUsable = true;
-      if (command === 'ROLLBACK') throw new RolledBackError();
-    } catch (error) {
-      if (isUsable) throw error;
-      isUsable = isVerdict(error);
-      throw isUsable ? error : new OutcomeUnknownError(error);
-    }
-  }
 }
 
-/** An error of the server that ends the transaction and leaves the connection; 08 and 57 end the connection. */
+/** Whether the connection can be used again. */
+function rollback(client: PostgresClient): Promise<boolean> {
+  return answerWithin(rollbackTimeoutMs, client.query('rollback')).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * An error of the server that ends the transaction and leaves the connection. Not so 08 and 57, which end the connection, and
+ * 40003, which says in so many words that the outcome is unknown.
+ */
 function isVerdict(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state !== undefined && !state.startsWith('08') && !state.startsWith('57');
+  return state !== undefined && !state.startsWith('08') && !state.startsWith('57') && state !== '40003';
+}
+
+function isOutcomeUnknown(error: unknown): boolean {
+  return Object(error).code === 'ERR_OUTCOME_UNKNOWN';
 }

@@ -1,25 +1,45 @@
-/** Optimistic locking: read a version, write only if it is still that version, and begin anew if it is not. */
+/** Optimistic locking: read a version, write only if the row still has that version, and start again if it has not. */
 import { checkFunction, checkObject } from '../contract/arguments.js';
 import type { Awaitable } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { type RetryOptions, retry } from '../retry/retry.js';
 import { VersionConflictError } from './postgres-errors.js';
 
+/** The three steps of `updateVersioned`. */
 export interface VersionedUpdate<T> {
-  /** The row and its version, or `undefined` if there is none. Read again in each attempt. */
-  read: () => Awaitable<{ value: T; version: unknown } | undefined>;
-  /** What it is to become: pure, since it may be asked for several times. */
+  /** Reads the row and its version; `undefined` or `null` if there is none. Called again in each attempt. */
+  read: () => Awaitable<{ value: T; version: unknown } | null | undefined>;
+  /** Answers what the row is to become. It may be called several times, so let it have no side effects. */
   change: (value: T) => Awaitable<T>;
-  /** `update … where version = $version`: how many rows that was. */
+  /** Writes with `update … where version = $version`, and answers how many rows that changed. */
   write: (value: T, version: unknown) => Awaitable<number | null>;
 }
 
+const betweenAttempts = exponential({ initialMs: 5, maxMs: 500 });
+
 /**
- * Resolves with what was written; `undefined` if there was no row. A counter that many change at once is better served by a
- * lock, or by `set n = n + 1`.
+ * Changes a row that others may change at the same time. Resolves with what was written; `undefined` if there was no row.
+ * A counter that many callers change at once is better served by a lock, or by `set n = n + 1`.
  *
- * Rejects with `VersionConflictError` when somebody else was faster each time: ten times by default (`attempts`, and the
- * other options of `retry`); or with what the functions threw, untouched.
+ * Options are those of `retry`; `attempts` is 10 by default. Rejects with `VersionConflictError` when another writer was
+ * faster in every attempt, or with what a step threw, untouched.
+ *
+ * @example
+ * ```ts
+ * import { updateVersioned } from 'latchkey/postgres';
+ *
+ * const row = { value: 1, version: 1 };
+ * const written = await updateVersioned({
+ *   read: () => ({ ...row }),
+ *   change: (value) => value + 1,
+ *   write(value, version) {
+ *     if (row.version !== version) return 0;
+ *     Object.assign(row, { value, version: row.version + 1 });
+ *     return 1;
+ *   },
+ * });
+ * console.log(written, row.version); // → 2 2
+ * ```
  */
 export async function updateVersioned<T>(
   steps: VersionedUpdate<T>,
@@ -31,17 +51,17 @@ export async function updateVersioned<T>(
   checkFunction('change', change);
   checkFunction('write', write);
   checkObject('options', options);
+  const {
+    attempts = 10,
+    backoff = betweenAttempts,
+    shouldRetry = (error: unknown) => error instanceof VersionConflictError,
+  } = options;
   const attempt = async () => {
-    const found = await read();
+    const found = (await read()) ?? undefined;
     if (found === undefined) return undefined;
     const value = await change(found.value);
     if ((await write(value, found.version)) === 0) throw new VersionConflictError(found.version);
     return value;
   };
-  return retry(attempt, {
-    attempts: 10,
-    backoff: exponential({ initialMs: 5, maxMs: 500 }),
-    shouldRetry: (error) => error instanceof VersionConflictError,
-    ...options,
-  });
+  return retry(attempt, { ...options, attempts, backoff, shouldRetry });
 }

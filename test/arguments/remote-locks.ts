@@ -10,6 +10,7 @@ import {
   may,
   object,
   oneOf,
+  signal,
   string,
 } from '../support/wrong-values.js';
 import {
@@ -121,6 +122,7 @@ add('rejects', 'lockedTransaction', idle, {
     may(duration),
     (_, v) => postgres.lockedTransaction(client, 'a', work, { waitTimeoutMs: v }),
   ],
+  signal: [may(signal), (_, value) => postgres.lockedTransaction(client, 'a', work, { signal: value })],
   namespace: [may(string), (_, namespace) => postgres.lockedTransaction(client, 'a', work, { namespace })],
 });
 const parts = { find: nobody, create: nobody, isConflict: () => false };
@@ -130,6 +132,8 @@ add('rejects', 'getOrCreate', idle, {
   find: [aFunction, (_, find) => postgres.getOrCreate({ ...parts, find })],
   create: [aFunction, (_, create) => postgres.getOrCreate({ ...parts, create })],
   isConflict: [aFunction, (_, isConflict) => postgres.getOrCreate({ ...parts, isConflict })],
+  client: [may(object), (_, client) => postgres.getOrCreate({ ...parts, client })],
+  'client.query': [aFunction, (_, query) => postgres.getOrCreate({ ...parts, client: { query } })],
 });
 const versioned = { read: nobody, change: nobody, write: nobody };
 addRetrying('updateVersioned', (value) => postgres.updateVersioned(versioned, value));

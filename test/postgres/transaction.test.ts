@@ -255,6 +255,57 @@ describe('get or create', () => {
     await expect(wait).rejects.toMatchObject({ constraint: 'users_name_key' });
   });
 
+  test('a find that answers null has found nothing', async () => {
+    const steps = { find: () => null, create: () => 'made', isConflict: () => false };
+    expect(await getOrCreate<string>(steps)).toEqual({ value: 'made', created: true });
+    expect(
+      await updateVersioned({ read: () => null, change: (n: number) => n, write: () => 1 }),
+    ).toBeUndefined();
+  });
+
+  test('in a transaction, a conflict says what is missing, and a savepoint helps', async () => {
+    const other = await pool.connect();
+    await other.query("begin; insert into users (email) values ('tx@b')");
+    const inTransaction = (withClient: boolean) =>
+      retryTransaction(
+        pool,
+        (client) => {
+          const one = async (sql: string) => (await client.query(sql)).rows[0] as { id: number } | undefined;
+          return getOrCreate({
+            find: () => one("select * from users where email = 'tx@b'"),
+            create: async () => (await one("insert into users (email) values ('tx@b') returning *"))!,
+            isConflict: isUniqueViolation,
+            client: withClient ? client : undefined,
+          });
+        },
+        { isolation: 'read committed' },
+      );
+    const [without, within] = [inTransaction(false), inTransaction(true)];
+    const ends = Promise.allSettled([without, within]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await other.query('commit');
+    other.release();
+    await ends;
+    await expect(without).rejects.toMatchObject({ code: 'ERR_SAVEPOINT_NEEDED', cause: { code: '23505' } });
+    expect((await within).created).toBe(false);
+    expect((await pool.query("select from users where email = 'tx@b'")).rowCount).toBe(1);
+  });
+
+  test('an error of create that is no conflict goes through the savepoint untouched, and the transaction goes on', async () => {
+    const failure = Object.assign(new Error('too long'), { code: '22001' });
+    const value = await retryTransaction(pool, async (client) => {
+      const steps = {
+        find: () => null,
+        create: () => Promise.reject(failure),
+        isConflict: isUniqueViolation,
+        client,
+      };
+      await expect(getOrCreate(steps)).rejects.toBe(failure);
+      return (await client.query('select 7 as n')).rows[0].n;
+    });
+    expect(value).toBe(7);
+  });
+
   test('gives up with the conflict when the row is never there', async () => {
     const conflict = Object.assign(new Error('duplicate'), { code: '23505' });
     let created = 0;
@@ -270,9 +321,20 @@ describe('get or create', () => {
     expect(created).toBe(3);
   });
 
+  test('the constraint of a violation is found where its SQLSTATE is', () => {
+    const wrapped = new Error('Failed query', { cause: { code: '23505', constraint: 'users_email_key' } });
+    expect(isUniqueViolation(wrapped, 'users_email_key')).toBe(true);
+    expect(isUniqueViolation(wrapped, 'users_name_key')).toBe(false);
+    const circle: { cause?: unknown } = {};
+    circle.cause = circle;
+    expect(isUniqueViolation(circle)).toBe(false);
+  });
+
   test.each([
     [{ code: '40001' }, '40001'],
     [{ code: 'ECONNRESET' }, undefined],
+    [{ code: 'EPIPE' }, undefined],
+    [new Error('wrapped', { cause: { code: '23505' } }), '23505'],
     [null, undefined],
     ['40001', undefined],
   ])('the SQLSTATE of %o is %s', (error, state) => {

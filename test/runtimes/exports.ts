@@ -100,6 +100,7 @@ import {
   type LockedTransactionOptions,
   leaseTableSchema,
   lockedTransaction,
+  NoConnectionError,
   OutcomeUnknownError,
   PoolerError,
   type PostgresClient,
@@ -111,6 +112,7 @@ import {
   type PostgresSemaphoreOptions,
   RolledBackError,
   retryTransaction,
+  SavepointNeededError,
   sqlStateOf,
   type TransactionOptions,
   updateVersioned,
@@ -232,7 +234,13 @@ export function codes(error: unknown): string {
   if (error instanceof ConnectError) return `${error.code} ${String(error.cause)}`;
   if (error instanceof ClosedError || error instanceof LeaseLostError) return error.code;
   if (error instanceof RolledBackError || error instanceof OutcomeUnknownError) return error.code;
-  if (error instanceof VersionConflictError || error instanceof PoolerError) return error.code;
+  if (
+    error instanceof VersionConflictError ||
+    error instanceof NoConnectionError ||
+    error instanceof SavepointNeededError ||
+    error instanceof PoolerError
+  )
+    return error.code;
   return String(error);
 }
 

@@ -1,0 +1,181 @@
+/** lockedTransaction on a real PostgreSQL: the wait in its three parts, and what it leaves of the application's settings. */
+import { WaitTimeoutError } from 'latchkey';
+import { lockedTransaction, type PostgresClient } from 'latchkey/postgres';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../remote-locks/support/real-time.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+
+let server: PostgresServer;
+let pool: pg.Pool;
+const pools: pg.Pool[] = [];
+
+beforeAll(async () => {
+  server = await startPostgres();
+  pool = poolOf();
+});
+afterAll(async () => {
+  await Promise.all(pools.map((made) => made.end()));
+  await server[Symbol.asyncDispose]();
+});
+
+function poolOf(options: pg.PoolConfig = {}): pg.Pool {
+  const made = new pg.Pool({ ...server.connectionOptions, max: 10, ...options });
+  made.on('error', () => {});
+  pools.push(made);
+  return made;
+}
+
+/** Holds the key until `free` is called. */
+function holding(key: string, from = pool) {
+  let free = () => {};
+  let held = () => {};
+  const isHeld = new Promise<void>((resolve) => (held = resolve));
+  const end = lockedTransaction(from, key, () => {
+    held();
+    return new Promise<void>((resolve) => (free = resolve));
+  });
+  return { isHeld, free: () => free(), end };
+}
+
+const advisoryLocks = async (granted: boolean) => {
+  const sql = "select count(*)::int as n from pg_locks where locktype = 'advisory' and granted = $1";
+  return (await server.admin<{ n: number }>(sql, [granted]))[0]!.n;
+};
+
+describe('locked transaction', () => {
+  test('LT1: one task at a time over two processes, whatever the number of callers', async () => {
+    const replicas = [poolOf(), poolOf()];
+    let inside = 0;
+    const runs = Array.from({ length: 40 }, (_, i) =>
+      lockedTransaction(replicas[i % 2]!, 'one', async (client) => {
+        expect(++inside).toBe(1);
+        await client.query('select 1');
+        inside--;
+        return i;
+      }),
+    );
+    expect(await Promise.all(runs)).toHaveLength(40);
+  });
+
+  test('LT2: a connection that is lost takes its lock and its writes with it', async () => {
+    await pool.query('create table written (n int)');
+    const run = lockedTransaction(pool, 'two', async (client) => {
+      await client.query('insert into written values (1)');
+      const { rows } = await client.query('select pg_backend_pid() as pid');
+      await server.admin('select pg_terminate_backend($1)', [rows[0].pid]);
+      await client.query('select 1');
+    });
+    await expect(run).rejects.toThrow();
+    expect(await lockedTransaction(pool, 'two', () => 'next')).toBe('next');
+    expect((await pool.query('select from written')).rowCount).toBe(0);
+  });
+
+  test('LT3: the task sees what the holder before it committed', async () => {
+    await pool.query('create table counters (n int)');
+    await pool.query('insert into counters values (0)');
+    const other = poolOf();
+    const add = async (client: PostgresClient) => {
+      const { rows } = await client.query('select n from counters');
+      await client.query('update counters set n = $1', [rows[0].n + 1]);
+    };
+    await Promise.all(
+      Array.from({ length: 30 }, (_, i) => lockedTransaction(i % 2 ? pool : other, 'three', add)),
+    );
+    expect((await pool.query('select n from counters')).rows[0].n).toBe(30);
+  });
+
+  test('LT4: thirty callers of one key take one connection between them', async () => {
+    const small = poolOf({ max: 4 });
+    const holder = holding('four', small);
+    await holder.isHeld;
+    const waits = Array.from({ length: 30 }, () =>
+      lockedTransaction(small, 'four', () => small.query('select 1')),
+    );
+    expect([small.totalCount, small.waitingCount]).toEqual([1, 0]);
+    holder.free();
+    expect(await Promise.all(waits)).toHaveLength(30);
+    await holder.end;
+  });
+
+  describe('LT5: a wait that has to end', () => {
+    const parts = {
+      'in the line of this process': async () => {
+        const holder = holding('line');
+        await holder.isHeld;
+        return { from: pool, key: 'line', end: holder, hint: 'gave up' };
+      },
+      'for a connection of the pool': async () => {
+        const small = poolOf({ max: 1 });
+        const holder = holding('other key', small);
+        await holder.isHeld;
+        return { from: small, key: 'pool', end: holder, hint: 'no connection of the pool was free' };
+      },
+      'for the lock, in the database': async () => {
+        const holder = holding('database', poolOf());
+        await holder.isHeld;
+        return { from: poolOf(), key: 'database', end: holder, hint: 'gave up' };
+      },
+    };
+    test.each(Object.keys(parts))('%s: after waitTimeoutMs, and when the signal aborts', async (part) => {
+      const { from, key, end, hint } = await parts[part as keyof typeof parts]();
+      let ran = false;
+      const task = () => {
+        ran = true;
+      };
+      const late = lockedTransaction(from, key, task, { waitTimeoutMs: 60 });
+      await expect(late).rejects.toBeInstanceOf(WaitTimeoutError);
+      await expect(late).rejects.toMatchObject({ key });
+      await expect(late).rejects.toThrow(hint);
+      const controller = new AbortController();
+      const aborted = lockedTransaction(from, key, task, { signal: controller.signal });
+      setTimeout(() => controller.abort('enough'), 30);
+      await expect(aborted).rejects.toBe('enough');
+      end.free();
+      await end.end;
+      expect(await lockedTransaction(from, key, () => 'free')).toBe('free');
+      expect(ran).toBe(false);
+      await until(async () => from.idleCount === from.totalCount);
+    });
+
+    test('a signal that is aborted already has no effect but the rejection', async () => {
+      const signal = AbortSignal.abort('no');
+      await expect(lockedTransaction(pool, 'five', () => 1, { signal })).rejects.toBe('no');
+    });
+  });
+
+  describe('LT6: timeouts of the application', () => {
+    test.each([
+      ['statement_timeout', { statement_timeout: 400 }],
+      ['lock_timeout', { lock_timeout: 400 }],
+      ['query_timeout of the driver', { query_timeout: 400 }],
+    ])('%s does not end the wait, and is in force in the task', async (_name, options) => {
+      const other = poolOf(options);
+      const holder = holding('six', pool);
+      await holder.isHeld;
+      const settings =
+        "select current_setting('lock_timeout') as l, current_setting('statement_timeout') as s";
+      const expected = (await other.query(settings)).rows;
+      const wait = lockedTransaction(other, 'six', async (client) => (await client.query(settings)).rows);
+      await until(async () => (await advisoryLocks(false)) === 1);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      holder.free();
+      expect(await wait).toEqual(expected);
+      expect((await other.query(settings)).rows).toEqual(expected);
+      await holder.end;
+    });
+  });
+
+  test('nothing is left behind: no lock, no connection', async () => {
+    await until(async () => (await advisoryLocks(true)) + (await advisoryLocks(false)) === 0);
+    for (const { idleCount, totalCount } of pools) expect(idleCount).toBe(totalCount);
+  });
+
+  test.each(['a\0b', 'half \ud800'])(
+    'a key that PostgreSQL could not tell from others is refused: %j',
+    async (key) => {
+      await expect(lockedTransaction(pool, key, () => 1)).rejects.toThrow('key must not contain');
+      await expect(lockedTransaction(pool, 'a', () => 1, { namespace: key })).rejects.toThrow('namespace');
+    },
+  );
+});
