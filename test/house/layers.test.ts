@@ -33,7 +33,9 @@ async function modulesBelow(folder: string) {
 
 /** What a file imports, as paths below its root folder. */
 function importsOf(file: string, text: string, pattern = /(?:from|import) '([^']+)'/g): string[] {
-  return [...text.matchAll(pattern)].map(([, specifier = '']) =>
+  // Examples in comments import the package by its name.
+  const code = text.replace(/\/\*\*[\s\S]*?\*\//g, '');
+  return [...code.matchAll(pattern)].map(([, specifier = '']) =>
     specifier.startsWith('.') ? path.join(path.dirname(file), specifier).replace(/\.js$/, '.ts') : specifier,
   );
 }
