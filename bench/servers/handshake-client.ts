@@ -1,4 +1,4 @@
-/** The client's side of the handshake server: one byte says ready, one byte asks, one byte answers. */
+/** The client of the handshake server. The protocol: one byte means ready, one byte is a request, one byte is an answer. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -6,7 +6,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #answers: (() => void)[] = [];
 
-  /** Resolves when the handshake is over; rejects as the socket does, with ECONNREFUSED for instance. */
+  /** Resolves when the handshake is over; rejects with the socket's error, for example ECONNREFUSED. */
   static open(port: number): Promise<Connection> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     return new Promise((resolve, reject) => {
@@ -22,7 +22,7 @@ export class Connection {
     });
   }
 
-  /** `holdMs` is how long the server takes. Several may be under way on one connection. */
+  /** Asks the server to answer after `holdMs`. Several requests may run on one connection. */
   request(holdMs = 0): Promise<void> {
     return new Promise((resolve) => {
       this.#answers.push(resolve);
@@ -30,7 +30,7 @@ export class Connection {
     });
   }
 
-  /** Resolves when the server has ended its side too: until then it counts the connection. */
+  /** Resolves when the server has ended its side too; until then the server counts the connection. */
   async close(): Promise<void> {
     if (this.#socket.destroyed) return;
     const closed = once(this.#socket, 'close');

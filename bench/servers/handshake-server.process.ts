@@ -1,4 +1,4 @@
-/** The server's side, run by handshake-server.ts: many hosts, each a port of 127.0.0.1. */
+/** The server process that handshake-server.ts starts: many hosts, each a port of 127.0.0.1. */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,7 +26,7 @@ function serve(socket: Socket): void {
   socket.on('data', (bytes) => answer(socket, bytes));
   socket.on('end', () => {
     setTimeout(() => {
-      // Before the client can know of it, so that nobody who waited for the end is counted twice.
+      // Count it as gone before the client can see the end, so that a client that waits for the end is not counted twice.
       gone();
       socket.end();
     }, behaviour.closeMs);
@@ -35,7 +35,7 @@ function serve(socket: Socket): void {
   socket.on('error', () => socket.destroy());
 }
 
-/** A request is a byte: how many milliseconds it takes to answer. */
+/** Each byte is a request: answer it after that many milliseconds. */
 function answer(socket: Socket, requests: Buffer): void {
   for (const holdMs of requests) {
     if (holdMs === 0) socket.write('a');
@@ -57,7 +57,7 @@ const commands: Commands = {
     return counts;
   },
   async refuse() {
-    // Does not wait for the connections that are open: only the ports close.
+    // Only the ports close. Open connections stay, so do not wait for them.
     for (const server of servers) server.close();
   },
   async accept() {
@@ -69,7 +69,7 @@ async function listen(server: Server, port: number): Promise<number> {
   server.listen(port, '127.0.0.1', 1_024);
   await once(server, 'listening');
   const address = server.address();
-  if (typeof address !== 'object' || address === null) throw new Error('a TCP server has an address');
+  if (typeof address !== 'object' || address === null) throw new Error('the server listens on no TCP port');
   return address.port;
 }
 

@@ -1,10 +1,10 @@
-/** TCP servers on loopback that answer a handshake after some time, in a process of their own: their work is not ours. */
+/** TCP servers on loopback that delay their handshake. They run in a separate process, so their work is not measured. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Behaviour, Commands, ConnectionCounts, Reply } from './protocol.js';
 
 export class HandshakeServer implements Commands {
-  /** A port per host. */
+  /** One port per host. */
   readonly hosts: readonly number[];
   readonly #process: ChildProcess;
   readonly #replies = new Map<number, (value: unknown) => void>();

@@ -1,26 +1,27 @@
-/** What the benches and their server, in a process of its own, say to each other. */
+/** The messages between the benches and their server process. */
 
-/** How the server treats connections from now on. */
+/** How the server treats new connections. */
 export interface Behaviour {
-  /** From accept to the byte that makes the connection ready. */
+  /** From the accept to the byte that marks the connection ready. */
   handshakeMs: number;
-  /** From the client's end to the server's: how long a connection that is being closed still counts. */
+  /** From the client's end to the server's end; a closing connection still counts until then. */
   closeMs: number;
 }
 
-/** As the server counts them; closing connections count. */
+/** The connections as the server counts them, closing ones included. */
 export interface ConnectionCounts {
   connects: number;
   peak: number;
 }
 
 export interface Commands {
-  /** Waits until no connection is open, and counts from zero. */
+  /** Waits until no connection is open, then resets the counts. */
   begin(behaviour: Partial<Behaviour>): Promise<void>;
   behave(behaviour: Partial<Behaviour>): Promise<void>;
   counts(): Promise<ConnectionCounts>;
-  /** Closes the ports: connects are refused by the kernel. */
+  /** Closes the ports, so that the kernel refuses connects. */
   refuse(): Promise<void>;
+  /** Opens the same ports again. */
   accept(): Promise<void>;
 }
 

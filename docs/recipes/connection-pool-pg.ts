@@ -1,12 +1,13 @@
 /**
- * "The database was restarted, and our process crashed through a connection that nobody used."
+ * "The database was restarted, and an idle connection crashed our process."
  *
- * PostgreSQL with `pg`: a connection that breaks leaves the pool at once, a query that fails does not cost one.
+ * PostgreSQL with `pg`: a broken connection leaves the pool at once, and a failed query does not cost a connection.
  */
 import { Socket } from 'node:net';
 import { ConnectionPool, type ConnectionPoolOptions, gatherSettled } from 'latchkey';
 import pg from 'pg';
 
+/** A pool of sessions on one database; its key is left out. */
 export function postgresPool(
   config: pg.ClientConfig,
   options?: ConnectionPoolOptions,
@@ -14,9 +15,9 @@ export function postgresPool(
   return new ConnectionPool<pg.Client>(
     {
       async connect(_key, { signal, lost }) {
-        // The signal ends the socket of a dial that takes too long; a server that hangs never would.
+        // When the dial takes too long, the signal destroys the socket. A server that hangs would keep it open.
         const client = new pg.Client({ keepAlive: true, ...config, stream: () => new Socket({ signal }) });
-        // Without a listener, the server's restart would crash this process through an idle connection.
+        // Without an 'error' listener, a restart of the server crashes this process.
         client.on('error', lost).on('end', lost);
         await client.connect();
         return client;
@@ -26,7 +27,7 @@ export function postgresPool(
         await client.query('SELECT');
         return true;
       },
-      // The server refused one statement, and no transaction is open: the session is as good as new.
+      // The server refused one statement and no transaction is open, so the session is still clean.
       isReusable: (client, error) =>
         error instanceof pg.DatabaseError &&
         error.severity === 'ERROR' &&
@@ -36,7 +37,7 @@ export function postgresPool(
   );
 }
 
-/** Example: a transaction per account, however many, over ten connections at the most. */
+/** Example: one transaction per account, over at most ten connections; reports each account that failed. */
 export async function creditAll(config: pg.ClientConfig, accounts: Iterable<number>, amount: number) {
   await using pool = postgresPool(config, { max: 10, waitTimeoutMs: 5_000 });
   return await gatherSettled(
@@ -50,7 +51,7 @@ export async function creditAll(config: pg.ClientConfig, accounts: Iterable<numb
           await client.query('COMMIT');
           return rows[0]?.balance;
         },
-        // What throws in between closes the connection, and that rolls the transaction back.
+        // If a statement throws, the pool closes the connection, and that rolls the transaction back.
         { signal },
       ),
     { concurrency: 50 },

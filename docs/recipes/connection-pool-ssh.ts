@@ -1,23 +1,26 @@
 /**
- * "Forty commands on one host, and sshd drops every third login."
+ * "We run forty commands on one host, and sshd drops every third login."
  *
- * SSH with `ssh2`: one login per host serves many commands, and never more logins at once than the server takes.
+ * SSH with `ssh2`: one login serves many commands, and the pool never starts more logins at once than sshd accepts.
  */
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { ConnectionPool, type ConnectionPoolOptions } from 'latchkey';
 import ssh2 from 'ssh2';
 
+/** The key of the pool: where to log in, and as whom. */
 export type SshHost = ssh2.ConnectConfig;
 
+/** A client that has logged in, and the promise of its end. */
 export interface SshConnection {
   readonly client: ssh2.Client;
   readonly closed: Promise<void>;
 }
 
+/** One pool for any number of hosts. */
 export type SshPool = ConnectionPool<SshConnection, SshHost>;
 
-/** A stock sshd takes 10 sessions per connection, and drops logins at random beyond 10 at once. */
+/** The defaults suit a stock sshd: it allows 10 sessions per connection, and drops logins at random beyond 10 at once. */
 export function sshPool(options?: ConnectionPoolOptions): SshPool {
   return new ConnectionPool<SshConnection, SshHost>(
     {
@@ -43,7 +46,7 @@ export function sshPool(options?: ConnectionPoolOptions): SshPool {
   );
 }
 
-/** Example: what `command` prints on `host`. */
+/** Example: runs `command` on `host` and resolves with its output. */
 export function runRemote(pool: SshPool, host: SshHost, command: string): Promise<string> {
   return pool.use(host, async ({ client }) => {
     const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) => {
@@ -56,7 +59,7 @@ export function runRemote(pool: SshPool, host: SshHost, command: string): Promis
   });
 }
 
-/** A request that sshd refuses; until it answers, it may still count a login or a session that has just ended. */
+/** Sends a request that sshd refuses. Its answer proves that sshd has counted the last login or session end. */
 function roundTrip(client: ssh2.Client): Promise<unknown> {
   return new Promise((answered) => client.unforwardIn('127.0.0.1', 0, answered));
 }

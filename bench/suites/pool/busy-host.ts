@@ -1,4 +1,4 @@
-/** B4, B5: one host, and more requests than connections. */
+/** B4, B5: one host receives more requests than the pool has connections. */
 
 import { elapsedMs } from '../../harness/stopwatch.js';
 import type { Case, Role, Sample } from '../../harness/subjects.js';
@@ -26,7 +26,7 @@ export function exclusiveHost(server: HandshakeServer): Case {
   return {
     title: 'B4 ConnectionPool: 100 requests of 5 ms to one cold host, max 10',
     shows:
-      'Where the bound is the connections, ten rounds of them, a pool has nothing to win and only time to lose.',
+      'The ten connections are the bottleneck, so a pool can only lose time here: the best possible time is ten rounds of 5 ms.',
     rounds: 5,
     subjects: makers.map(({ name, role, makePool }) =>
       onServer(
@@ -43,7 +43,7 @@ export function spike(server: HandshakeServer): Case {
   return {
     title: 'B5 ConnectionPool: 5 warm connections, a spike of 50 requests of 2 ms, handshake 150 ms, max 50',
     shows:
-      'The five warm connections serve the spike long before a new one is ready: dials are waste, and so is waiting.',
+      'The five warm connections serve the whole spike before a new connection is ready, so most dials are wasted.',
     rounds: 9,
     subjects: makers.map(({ name, role, makePool }) => ({
       name,

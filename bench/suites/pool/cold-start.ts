@@ -1,4 +1,4 @@
-/** B1, B2, B3: nothing is connected yet, and everybody comes at once. */
+/** B1, B2, B3: no connection is open yet, and all requests arrive at once. */
 
 import type { Case, Role, Target } from '../../harness/subjects.js';
 import { asFastAs, atMost, countAtMost } from '../../harness/targets.js';
@@ -13,7 +13,7 @@ import type { Connection } from '../../servers/handshake-client.js';
 import type { HandshakeServer } from '../../servers/handshake-server.js';
 import { onServer } from './pool-subjects.js';
 
-/** The connections are cold, the code is not: a service has run for more than a second when it meets its next host. */
+/** The connections are cold but the code is compiled: a service has usually run for a while when it meets a new host. */
 const codeWarmups = 30;
 
 type Maker = readonly [name: string, role: Role, makePool: MakePool, targets?: readonly Target[]];
@@ -39,7 +39,7 @@ export function oneRequestPerHost(server: HandshakeServer, hosts: number): Case 
   ];
   return {
     title: `B1 ConnectionPool: ${hosts} hosts x 1 request, handshake 10 ms, max 100`,
-    shows: 'A lock held across the connect dials the hosts one after another; nothing else has a reason to.',
+    shows: 'A lock held across the connect dials the hosts one after another; no other subject does.',
     warmups: codeWarmups,
     subjects: subjects(server, makers, { max: 100 }, 0, (pool) =>
       oneEach(pool, server.hosts.slice(0, hosts)),
@@ -58,7 +58,7 @@ export function moreHostsThanConnections(server: HandshakeServer, closeMs: numbe
   return {
     title: `B2 ConnectionPool: 100 hosts x 1 request, handshake 10 ms, max 50, a close takes ${closeMs} ms`,
     shows:
-      'At the cap the second half must evict the first; a pool per host has no cap over all hosts (see the peak).',
+      'At the cap, the second half of the hosts must evict the first half; a pool per host has no cap over all hosts (see the peak).',
     warmups: 10,
     subjects: subjects(server, makers, { max: 50 }, closeMs, (pool) => oneEach(pool, server.hosts)),
   };
@@ -73,7 +73,7 @@ export function sharedColdHost(server: HandshakeServer): Case {
   const host = server.hosts[0]!;
   return {
     title: 'B3 ConnectionPool: 100 requests to one cold host, one shared connection',
-    shows: 'Looking twice does not limit the dials: 99 of 100 are made to be thrown away.',
+    shows: 'Checking again after the dial does not limit the dials: 99 of 100 connections are thrown away.',
     subjects: subjects(server, makers, terms, 0, (pool) => oneEach(pool, Array(100).fill(host))),
   };
 }

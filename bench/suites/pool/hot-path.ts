@@ -1,4 +1,4 @@
-/** B6, B7: no wire and no connect, only what the pool itself costs. */
+/** B6, B7: no network and no dial, so the time is the cost of the pool itself. */
 import { createPool } from 'generic-pool';
 import { ConnectionPool } from 'latchkey';
 import { Pool as LightningPool } from 'lightning-pool';
@@ -19,7 +19,7 @@ const factory = { create: connector.connect, destroy: connector.close };
 
 export const idleConnection: Case = {
   title: 'B6 ConnectionPool: acquire() and release() of an idle connection, in memory',
-  shows: 'The price of every request that finds a connection ready.',
+  shows: 'The cost of each request that finds an idle connection.',
   rounds: 9,
   warmups: 4,
   subjects: [
@@ -36,7 +36,8 @@ const { performance: kept } = globalThis;
 
 export const clockAlone: Case = {
   title: 'B6 ConnectionPool: the clock alone, in memory',
-  shows: 'A pool asks it twice: how long the connection was idle, and since when it is idle again.',
+  shows:
+    'A pool reads the clock twice per request: how long was the connection idle, and since when is it idle again.',
   rounds: 9,
   warmups: 4,
   subjects: [
@@ -110,7 +111,7 @@ function lightningIdle(): Subject {
 export const thousandCallers: Case = {
   title: 'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory',
   shows:
-    'What each request pays where all but ten have to wait; on the floor each waits on a promise of its own.',
+    'The cost per request when all but ten must wait; on the floor, each request awaits its own promise.',
   rounds: 11,
   warmups: 2,
   subjects: [
@@ -124,7 +125,7 @@ export const thousandCallers: Case = {
   ],
 };
 
-/** The connections are open before the first round. */
+/** Warm-up rounds open the connections before the first measured round. */
 function crowd(name: string, role: Role, makePool: MakePool): Subject {
   const targets = role === 'latchkey' ? [atMost(3, 'floor'), asFastAs(1, 'lightning-pool')] : [];
   const pool = makePool(connector, { max: 10 });
@@ -136,7 +137,7 @@ function crowd(name: string, role: Role, makePool: MakePool): Subject {
 export const tenThousandWaiters: Case = {
   title:
     'B7 ConnectionPool: 10,000 requests at once for 10 connections, in memory, with a wait timeout of 30 s',
-  shows: 'The price of a queue, a timeout for each waiter included.',
+  shows: 'The cost of a queue, including one timeout per waiter.',
   rounds: 11,
   warmups: 2,
   subjects: [

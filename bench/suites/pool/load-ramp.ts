@@ -1,4 +1,4 @@
-/** Requests come at a rate, whether or not the earlier ones are done, and the rate grows. */
+/** Requests arrive at a fixed rate even if earlier ones are still running, and the rate grows in steps. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { duration } from '../../harness/report.js';
 import { quantile } from '../../harness/statistics.js';
@@ -31,7 +31,7 @@ export function loadRamp(server: HandshakeServer): Case {
     title:
       'ConnectionPool: load ramp, 10 to 5,000 requests of 2 ms per second to 20 hosts, p95 per step, max 50',
     shows:
-      'Latency from the moment a request is due; the first steps pay for handshakes of 10 ms, the last for queues.',
+      'Latency counts from the moment a request is due. The first steps show handshakes of 10 ms, the last steps show queues.',
     time: 'p95 of all',
     rounds: 1,
     warmups: 0,
@@ -64,7 +64,7 @@ function withoutP95({ p95: _, ...counts }: Counts): Counts {
   return counts;
 }
 
-/** The p95 of each step, how many requests failed, and the p95 of all requests. */
+/** Returns the p95 of each step, the number of failed requests, and the p95 of all requests, in ms. */
 async function climb(pool: KeyedPool<Connection>, ports: readonly number[]): Promise<Counts> {
   const all: number[] = [];
   const columns: Record<string, number | string> = {};
@@ -80,7 +80,7 @@ async function climb(pool: KeyedPool<Connection>, ports: readonly number[]): Pro
   return { failed, ...columns, p95: quantile(all, 0.95) };
 }
 
-/** Starts requests when they are due, late ones at once, and measures from when they were due. */
+/** Starts each request when it is due, late ones at once. Returns their latencies in ms, counted from when they were due. */
 async function atRate(
   perSecond: number,
   forMs: number,

@@ -1,4 +1,4 @@
-/** B9, B10: keys that compete for the slots, in memory. */
+/** B9, B10: keys compete for the slots, in memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { elapsedMs } from '../../harness/stopwatch.js';
 import type { Case, Role, Sample, Subject } from '../../harness/subjects.js';
@@ -15,7 +15,7 @@ const cold = 2;
 export const coldBesideHot: Case = {
   title: 'B9 ConnectionPool: one caller of a cold host beside 50 users of a hot one who never pause, max 4',
   shows:
-    'A busy connection gives its slot up when its time slice is over: the cold host waits about 100 ms, not for ever.',
+    'A busy connection gives up its slot when its time slice ends, so the cold host waits about 100 ms instead of for ever.',
   time: 'cold caller served',
   rounds: 3,
   warmups: 0,
@@ -48,7 +48,8 @@ async function sampleBeside(makePool: MakePool): Promise<Sample> {
 export function manyKeys(keys: number): Case {
   return {
     title: `B10 ConnectionPool: ${keys.toLocaleString('en-US')} distinct hosts through 50 slots, connect 1 ms`,
-    shows: 'Each request evicts and dials; the bookkeeping must not grow with the number of hosts.',
+    shows:
+      'Each request evicts a connection and dials another; the cost per request must not grow with the number of hosts.',
     rounds: 3,
     subjects: [
       through('50 lanes that connect and close', 'floor', connectPerRequest, keys),

@@ -1,4 +1,4 @@
-/** B8: the server is away for half a second. */
+/** B8: the server refuses connections for half a second. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Case, Role, Sample, Subject } from '../../harness/subjects.js';
 import { shareOfCount, within } from '../../harness/targets.js';
@@ -17,8 +17,8 @@ const outageMs = 500;
 export function outage(server: HandshakeServer): Case {
   return {
     title: 'B8 ConnectionPool: 100 callers while the port is closed for 500 ms, max 10',
-    shows: 'Callers should learn at once that the server is away, and nobody should hammer it meanwhile.',
-    time: 'last caller told',
+    shows: 'Callers should fail at once while the server is down, and the pool should dial it rarely.',
+    time: 'last caller settled',
     rounds: 3,
     warmups: 0,
     subjects: [
@@ -44,13 +44,13 @@ async function sampleOutage(server: HandshakeServer, makePool: MakePool): Promis
   await server.refuse();
 
   const startedMs = performance.now();
-  let toldMs = 0;
+  let settledMs = 0;
   let failed = 0;
   const callers = Array.from({ length: 100 }, () =>
     request(pool, host)
       .catch(() => failed++)
       .then(() => {
-        toldMs = performance.now() - startedMs;
+        settledMs = performance.now() - startedMs;
       }),
   );
   await sleep(outageMs);
@@ -61,12 +61,12 @@ async function sampleOutage(server: HandshakeServer, makePool: MakePool): Promis
   await Promise.all(callers);
   await pool.close();
   return {
-    cost: toldMs,
+    cost: settledMs,
     counts: { attempts, failed, 'served late': 100 - failed, 'recovery, ms': recoveryMs },
   };
 }
 
-/** How long after the server is back a caller who tries every 5 ms is served. */
+/** Tries every 5 ms; returns the ms from the server's return to the first request that was served. */
 async function untilServed(pool: KeyedPool<Connection>, host: number): Promise<number> {
   const startedMs = performance.now();
   while (

@@ -1,4 +1,4 @@
-/** Pools as subjects: a fresh one per sample, with the connects and the peak beside the time, as the other side counts. */
+/** Pools as subjects: a fresh pool per sample. The server counts the connects and the peak shown beside the time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Counts, Subject } from '../../harness/subjects.js';
 import type { Dialler, KeyedPool, MakePool, PoolTerms } from '../../rivals/rival.js';
@@ -13,7 +13,7 @@ export const tcpDialler: Dialler<Connection> = {
   close: (connection) => connection.close(),
 };
 
-/** Uses a pool of connections to the server, which does the counting. */
+/** A subject that runs `use` on a pool of connections to the server; the server counts them. */
 export function onServer(
   subject: Described,
   setting: { server: HandshakeServer; behaviour?: Partial<Behaviour>; makePool: MakePool; terms: PoolTerms },
@@ -35,7 +35,7 @@ export function onServer(
   };
 }
 
-/** Connections without a wire, for what a wire would only blur: it counts as a server would. */
+/** Makes connections in memory, where a network would only add noise, and counts them as a server would. */
 export class CountingDialler implements Dialler<object> {
   readonly #connectMs: number;
   #open = 0;
@@ -58,7 +58,7 @@ export class CountingDialler implements Dialler<object> {
   };
 }
 
-/** Uses a pool of connections that take `connectMs` to make and nothing else. */
+/** A subject that runs `use` on a pool of connections in memory; each takes `connectMs` to open. */
 export function inMemory(
   subject: Described,
   setting: { connectMs: number; makePool: MakePool; terms: PoolTerms },

@@ -1,4 +1,4 @@
-/** On demand: locks on PostgreSQL beside polling for one, and three ways to count without losing any. */
+/** On demand: PostgreSQL locks beside a polling lock, and three ways to count without lost updates. */
 import {
   leaseTableSchema,
   lockedTransaction,
@@ -58,7 +58,7 @@ function mutex(pool: pg.Pool, mode: 'session' | 'leaseTable'): LockRow {
   };
 }
 
-/** What people write: try, and again after 25 ms. */
+/** The usual hand-written lock: try, and try again after 25 ms. */
 function polling(pool: pg.Pool): LockRow {
   return {
     name: 'pg_try_advisory_lock, every 25 ms',

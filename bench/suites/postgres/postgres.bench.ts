@@ -1,4 +1,4 @@
-/** B11, on demand: starts a PostgreSQL of its own. */
+/** B11, on demand: starts its own PostgreSQL. */
 import { ConnectionPool } from 'latchkey';
 import pg from 'pg';
 import { startPostgres } from '../../../test/support/engines/postgres.js';
@@ -13,8 +13,7 @@ const max = 10;
 function tenThousandQueries(config: pg.ClientConfig): Case {
   return {
     title: 'B11 ConnectionPool: 10,000 queries by 50 users, max 10, PostgreSQL, beside pg-pool',
-    shows:
-      'A keyed pool over the same driver must not be slower than the one made for it; pg-pool has no keys.',
+    shows: 'The keyed pool must not be slower than the pool that the driver ships; pg-pool has no keys.',
     rounds: 9,
     warmups: 3,
     budgetMs: 15_000,

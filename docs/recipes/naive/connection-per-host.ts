@@ -1,6 +1,6 @@
 import { Mutex } from 'async-mutex';
 
-/** One lock around look-up, connect and insert, since the day on which two requests connected to the same host twice. */
+/** One lock around look-up, connect and insert, because two requests once connected to the same host twice. */
 export class ConnectionPerHost<C> {
   readonly #lock = new Mutex();
   readonly #connections = new Map<string, C>();
