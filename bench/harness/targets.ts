@@ -65,6 +65,16 @@ export function countAtMost(limit: number, name: string): Target {
   };
 }
 
+export function countAtLeast(limit: number, name: string): Target {
+  return {
+    label: `>= ${limit} ${name}`,
+    check: (figures, subject) => {
+      const count = figures.count(subject, name);
+      return { figure: String(Math.round(count)), ok: count >= limit };
+    },
+  };
+}
+
 /** Its count is at most `share` of the other's. */
 export function shareOfCount(share: number, name: string, other: string): Target {
   return {

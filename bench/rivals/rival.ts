@@ -6,8 +6,13 @@ export type Run = <T>(task: Task<T>) => Promise<T>;
 export type RunKeyed = <T>(key: number, task: Task<T>) => Promise<T>;
 
 export interface Dialler<C> {
-  connect(key: number): Promise<C>;
+  /** `signal` comes from packages that can cancel a dial. */
+  connect(key: number, signal?: AbortSignal): Promise<C>;
   close(connection: C): Promise<void>;
+  /** With it, each package checks a connection before it hands it out. */
+  isAlive?(connection: C): boolean;
+  /** For packages that listen for the loss of a connection. */
+  onLost?(connection: C, lost: (error: Error) => void): void;
 }
 
 export interface PoolTerms {

@@ -1,11 +1,12 @@
 import { Pool } from 'tarn';
 import { type MakePool, poolPerKey } from './rival.js';
 
-export const tarn: MakePool = ({ connect, close }, { max, waitTimeoutMs = 30_000 }) =>
+export const tarn: MakePool = ({ connect, close, isAlive }, { max, waitTimeoutMs = 30_000 }) =>
   poolPerKey((key) => {
     const pool = new Pool({
       create: () => connect(key),
       destroy: close,
+      ...(isAlive && { validate: isAlive }),
       min: 0,
       max,
       acquireTimeoutMillis: waitTimeoutMs,

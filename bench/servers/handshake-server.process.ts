@@ -5,15 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Behaviour, Commands, Request } from './protocol.js';
 
 const hosts = Number(process.argv[2]);
-const defaults: Behaviour = { handshakeMs: 10, closeMs: 0 };
+const defaults: Behaviour = { handshakeMs: 10, closeMs: 0, darkHosts: 0, dropAfterMs: 0 };
 let behaviour = defaults;
 let open = 0;
 const counts = { connects: 0, peak: 0 };
-const servers = Array.from({ length: hosts }, () =>
-  createServer({ allowHalfOpen: true, noDelay: true }, serve),
+const sockets = Array.from({ length: hosts }, () => new Set<Socket>());
+const servers = Array.from({ length: hosts }, (_, host) =>
+  createServer({ allowHalfOpen: true, noDelay: true }, (socket) => serve(socket, host)),
 );
 
-function serve(socket: Socket): void {
+function serve(socket: Socket, host: number): void {
   counts.connects++;
   open++;
   counts.peak = Math.max(counts.peak, open);
@@ -22,8 +23,13 @@ function serve(socket: Socket): void {
     if (counted) open--;
     counted = false;
   };
-  setTimeout(() => socket.writable && socket.write('r'), behaviour.handshakeMs);
-  socket.on('data', (bytes) => answer(socket, bytes));
+  sockets[host]!.add(socket);
+  const isDark = () => host < behaviour.darkHosts;
+  const { handshakeMs, dropAfterMs } = behaviour;
+  setTimeout(() => !isDark() && socket.writable && socket.write('r'), handshakeMs);
+  // A reset leaves no port in TIME_WAIT; thousands of them would leave none for the next dials.
+  if (dropAfterMs > 0) setTimeout(() => socket.resetAndDestroy(), dropAfterMs);
+  socket.on('data', (bytes) => !isDark() && answer(socket, bytes));
   socket.on('end', () => {
     setTimeout(() => {
       // Count it as gone before the client can see the end, so that a client that waits for the end is not counted twice.
@@ -31,7 +37,10 @@ function serve(socket: Socket): void {
       socket.end();
     }, behaviour.closeMs);
   });
-  socket.on('close', gone);
+  socket.on('close', () => {
+    sockets[host]!.delete(socket);
+    gone();
+  });
   socket.on('error', () => socket.destroy());
 }
 
@@ -51,7 +60,9 @@ const commands: Commands = {
     counts.peak = 0;
   },
   async behave(changes) {
+    const rebooted = sockets.slice(changes.darkHosts ?? hosts, behaviour.darkHosts);
     behaviour = { ...behaviour, ...changes };
+    for (const socket of rebooted.flatMap((open) => [...open])) socket.resetAndDestroy();
   },
   async counts() {
     return counts;

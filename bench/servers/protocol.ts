@@ -6,6 +6,10 @@ export interface Behaviour {
   handshakeMs: number;
   /** From the client's end to the server's end; a closing connection still counts until then. */
   closeMs: number;
+  /** The first so many hosts are dark: they accept connections, and answer nothing. */
+  darkHosts: number;
+  /** From the accept until the server resets the connection; 0: it resets none. */
+  dropAfterMs: number;
 }
 
 /** The connections as the server counts them, closing ones included. */
@@ -17,6 +21,7 @@ export interface ConnectionCounts {
 export interface Commands {
   /** Waits until no connection is open, then resets the counts. */
   begin(behaviour: Partial<Behaviour>): Promise<void>;
+  /** Hosts that are dark no more have rebooted: they reset their old connections. */
   behave(behaviour: Partial<Behaviour>): Promise<void>;
   counts(): Promise<ConnectionCounts>;
   /** Closes the ports, so that the kernel refuses connects. */

@@ -1,5 +1,6 @@
 import type { Suite } from '../../harness/subjects.js';
 import { HandshakeServer } from '../../servers/handshake-server.js';
+import { flapping, hostsGoDark } from './bad-hosts.js';
 import { exclusiveHost, spike } from './busy-host.js';
 import { moreHostsThanConnections, oneRequestPerHost, sharedColdHost } from './cold-start.js';
 import { clockAlone, idleConnection, tenThousandWaiters, thousandCallers } from './hot-path.js';
@@ -27,6 +28,8 @@ export const connectionPool: Suite = {
       await measure(coldBesideHot);
       await measure(manyKeys(2_000));
       await measure(manyKeys(10_000));
+      await measure(hostsGoDark(server));
+      await measure(flapping(server));
       await measure(loadRamp(server));
     } finally {
       server.stop();

@@ -67,7 +67,7 @@ async function sampleOutage(server: HandshakeServer, makePool: MakePool): Promis
 }
 
 /** Tries every 5 ms; returns the ms from the server's return to the first request that was served. */
-async function untilServed(pool: KeyedPool<Connection>, host: number): Promise<number> {
+export async function untilServed(pool: KeyedPool<Connection>, host: number): Promise<number> {
   const startedMs = performance.now();
   while (
     !(await request(pool, host).then(

@@ -13,6 +13,25 @@ export const tcpDialler: Dialler<Connection> = {
   close: (connection) => connection.close(),
 };
 
+/** The same for servers that hang or hang up: a dial gives up after 10 s, and a dead connection is noticed. */
+export const watchfulDialler: Dialler<Connection> = {
+  ...tcpDialler,
+  connect: (port, signal) =>
+    signal === undefined ? openWithin(10_000, port) : Connection.open(port, signal),
+  isAlive: (connection) => connection.isAlive,
+  onLost: (connection, lost) => connection.onLost(lost),
+};
+
+async function openWithin(timeoutMs: number, port: number): Promise<Connection> {
+  const dial = new AbortController();
+  const timer = setTimeout(() => dial.abort(), timeoutMs);
+  try {
+    return await Connection.open(port, dial.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A subject that runs `use` on a pool of connections to the server; the server counts them. */
 export function onServer(
   subject: Described,
