@@ -138,23 +138,22 @@ export class AdaptiveSemaphore implements Limiter {
   run<T>(task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
     try {
       checkFunction('task', task);
-      const permit = options === undefined ? this.tryAcquire() : undefined;
+      const permit = options === undefined ? this.#tryAcquire() : undefined;
       if (permit !== undefined) return this.#runWith(permit, task);
     } catch (refused) {
       return Promise.reject(refused);
     }
-    return this.acquire(options).then((permit) => this.#runWith(permit, task));
+    return this.#acquire(options).then((permit) => this.#runWith(permit, task));
   }
 
   /** Waits for a permit, which is to be released with the outcome. Rejects as `run` does. */
   acquire(options?: WaitOptions): Promise<AdaptivePermit> {
-    return this.#semaphore.acquire(options).then((permit) => this.#timed(permit));
+    return this.#acquire(options);
   }
 
   /** The permit if one is free and nobody waits, at once; else `undefined`. @throws ClosedError */
   tryAcquire(): AdaptivePermit | undefined {
-    const permit = this.#semaphore.tryAcquire();
-    return permit && this.#timed(permit);
+    return this.#tryAcquire();
   }
 
   /** Resolves when nothing is held and nobody waits: at once if that is so now. */
@@ -172,12 +171,21 @@ export class AdaptiveSemaphore implements Limiter {
     return { ...this.#semaphore.stats(), algorithm: this.#algorithm.snapshot?.() ?? {} };
   }
 
-  #timed(permit: Permit): AdaptivePermit {
+  #acquire(options: WaitOptions | undefined): Promise<TimedPermit> {
+    return this.#semaphore.acquire(options).then((permit) => this.#timed(permit));
+  }
+
+  #tryAcquire(): TimedPermit | undefined {
+    const permit = this.#semaphore.tryAcquire();
+    return permit && this.#timed(permit);
+  }
+
+  #timed(permit: Permit): TimedPermit {
     const { held, limit } = this.#semaphore;
     return new TimedPermit(permit, { held, limit }, this.#learn);
   }
 
-  #runWith<T>(permit: AdaptivePermit, task: () => Awaitable<T>): Promise<T> {
+  #runWith<T>(permit: TimedPermit, task: () => Awaitable<T>): Promise<T> {
     const end = (result: PromiseSettledResult<unknown>) => {
       const answer = this.#ask(result);
       permit.release(outcomes.has(answer) ? answer : 'ignore');
@@ -185,10 +193,12 @@ export class AdaptiveSemaphore implements Limiter {
     };
     return runAndReport(
       {
+        start: () => task(),
         onSuccess: (value) => end({ status: 'fulfilled', value }),
         onFailure: (reason) => end({ status: 'rejected', reason }),
       },
       task,
+      permit.observed,
     );
   }
 
@@ -233,6 +243,11 @@ class TimedPermit implements AdaptivePermit {
     this.#permit = permit;
     this.#atGrant = atGrant;
     this.#learn = learn;
+  }
+
+  /** For an observer: the permit that holds the place. */
+  get observed(): object {
+    return this.#permit;
   }
 
   get released(): boolean {

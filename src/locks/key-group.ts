@@ -4,16 +4,19 @@
  */
 import { printable, type WaitDetails } from '../contract/errors.js';
 import type { Permit } from '../contract/types.js';
+import { observer } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
 
+type KeyPermit<K> = Permit & { readonly key: K };
+
 /** What a group needs from the mutex. */
 export interface KeyTable<K> {
   readonly source: object;
-  tryGrant(key: K): Permit | undefined;
+  tryGrant(key: K): KeyPermit<K> | undefined;
   /** The waiters of a key that is held. */
-  queue(key: K): { join(onGrant: (lease: Permit) => void, demand: void): { leave(): boolean } };
+  queue(key: K): { join(onGrant: (lease: KeyPermit<K>) => void, demand: void): { leave(): boolean } };
 }
 
 /** The keys, each once. A string is refused: it would lock each of its letters. */
@@ -32,7 +35,7 @@ export class KeyGroup<K> implements QueueOwner {
   readonly source: object;
   readonly permit: Promise<Permit>;
   readonly #keys: ReadonlySet<K>;
-  readonly #leases: Permit[] = [];
+  readonly #leases: KeyPermit<K>[] = [];
   readonly #waiters: { leave(): boolean }[] = [];
   readonly #whole = new WaitQueue<Permit>(this);
 
@@ -53,8 +56,9 @@ export class KeyGroup<K> implements QueueOwner {
     return this.#leases.length === this.#keys.size;
   }
 
-  readonly #onGrant = (lease: Permit): void => {
+  readonly #onGrant = (lease: KeyPermit<K>): void => {
     this.#leases.push(lease);
+    observer?.gathered(lease, this);
     if (this.#complete) this.#whole.grant(new GroupPermit(this.#leases));
   };
 
@@ -62,6 +66,16 @@ export class KeyGroup<K> implements QueueOwner {
   onLeave(): void {
     for (const waiter of this.#waiters) waiter.leave();
     for (const lease of this.#leases) lease.release();
+  }
+
+  /** For an observer: the keys that are still missing, and the leases that are there. */
+  missing(): Iterable<K> {
+    const there = new Set(this.#leases.map(({ key }) => key));
+    return [...this.#keys].filter((key) => !there.has(key));
+  }
+
+  gathered(): Iterable<Permit> {
+    return this.#leases;
   }
 
   describe(waitedMs: number): WaitDetails {
@@ -75,6 +89,11 @@ class GroupPermit implements Permit {
 
   constructor(leases: readonly Permit[]) {
     this.#leases = leases;
+  }
+
+  /** For an observer. */
+  get parts(): Iterable<object> {
+    return this.#leases;
   }
 
   get released(): boolean {

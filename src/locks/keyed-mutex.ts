@@ -20,6 +20,7 @@ import { runAndRelease } from '../calling/run-and-release.js';
 import { checkFunction } from '../contract/arguments.js';
 import type { WaitDetails } from '../contract/errors.js';
 import type { Awaitable, KeyedLock, KeyLease, Permit, WaitOptions } from '../contract/types.js';
+import { observer } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner, Turn } from '../waiting/waiter.js';
@@ -186,6 +187,7 @@ class Lease<K> implements KeyLease<K>, Permit {
     this.key = key;
     this.#grant = grant;
     this.#keyQueue = keyQueue;
+    observer?.granted(this, { source: table.source, key, weight: 1, limit: 1 });
   }
 
   static start<K, R>({ task, granted }: Turn<Lease<K>, R>): Promise<R> {
@@ -213,6 +215,7 @@ class Lease<K> implements KeyLease<K>, Permit {
   release(): void {
     const table = this.#table;
     this.#table = undefined;
+    observer?.released(this);
     table?.release(this.key, this.#keyQueue);
   }
 

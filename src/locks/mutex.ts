@@ -13,10 +13,11 @@
  *   `KeyedMutex` and another key. Not for several processes: see `latchkey/postgres` and `latchkey/redis`.
  */
 
-import { Holder } from '../calling/run-and-release.js';
+import { Holder, runAndRelease } from '../calling/run-and-release.js';
 import { checkFunction } from '../contract/arguments.js';
 import type { WaitDetails } from '../contract/errors.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
+import { observer } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner, Turn } from '../waiting/waiter.js';
@@ -45,7 +46,7 @@ export class Mutex implements Limiter {
     try {
       checkFunction('task', task);
       const settings = waitSettings(options);
-      if (state.tryLock()) return state.run(task);
+      if (state.tryLock()) return state.start(task);
       return state.queue.wait(settings, undefined, task).then(MutexPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
@@ -106,6 +107,15 @@ class MutexState extends Holder implements QueueOwner {
     else this.locked = false;
   }
 
+  /** Runs a task that has the lock. Only an observer needs a permit for that. */
+  start<T>(task: (...nothing: never[]) => Awaitable<T>, permit?: MutexPermit): Promise<T> {
+    return observer === undefined ? this.run(task) : this.#observe(task, permit ?? new MutexPermit(this));
+  }
+
+  #observe<T>(task: (...nothing: never[]) => Awaitable<T>, permit: MutexPermit): Promise<T> {
+    return runAndRelease(permit, () => task());
+  }
+
   describe(waitedMs: number): WaitDetails {
     return { waitedMs, held: 1, waiting: this.waiting, limit: 1 };
   }
@@ -118,10 +128,11 @@ class MutexPermit implements Permit {
 
   constructor(state: MutexState) {
     this.#state = state;
+    observer?.granted(this, { source: state.source, weight: 1, limit: 1 });
   }
 
   static start<R>({ task, granted }: Turn<MutexPermit, R>): Promise<R> {
-    return granted.#state!.run(task);
+    return granted.#state!.start(task, granted);
   }
 
   get released(): boolean {
@@ -131,6 +142,7 @@ class MutexPermit implements Permit {
   release(): void {
     const state = this.#state;
     this.#state = undefined;
+    observer?.released(this);
     state?.release();
   }
 

@@ -15,7 +15,7 @@
  *   the reader-writer lock: a writer takes all N units and must not wait for a gap between readers.
  */
 
-import { Holder } from '../calling/run-and-release.js';
+import { Holder, runAndRelease } from '../calling/run-and-release.js';
 import {
   checkCount,
   checkFunction,
@@ -25,6 +25,7 @@ import {
 } from '../contract/arguments.js';
 import { ClosedError, QueueFullError, type WaitDetails } from '../contract/errors.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
+import { observer } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner, Turn } from '../waiting/waiter.js';
@@ -96,7 +97,7 @@ export class Semaphore implements Limiter {
       checkFunction('task', task);
       const weight = checkedWeight(options?.weight);
       const settings = waitSettings(options);
-      if (state.tryTake(weight)) return state.holder(weight).run(task);
+      if (state.tryTake(weight)) return state.start(weight, task);
       return state.queueWithRoom.wait(settings, weight, task).then(SemaphorePermit.start);
     } catch (refused) {
       return Promise.reject(refused);
@@ -202,6 +203,21 @@ class SemaphoreState extends Holder implements QueueOwner {
     return weight > 1 ? new WeightedHolder(this, weight) : this;
   }
 
+  /** Runs a task that has `weight` units. Only an observer needs a permit for that. */
+  start<T>(
+    weight: number,
+    task: (...nothing: never[]) => Awaitable<T>,
+    permit?: SemaphorePermit,
+  ): Promise<T> {
+    return observer === undefined
+      ? this.holder(weight).run(task)
+      : this.#observe(task, permit ?? new SemaphorePermit(this, weight));
+  }
+
+  #observe<T>(task: (...nothing: never[]) => Awaitable<T>, permit: SemaphorePermit): Promise<T> {
+    return runAndRelease(permit, () => task());
+  }
+
   release(weight = 1): void {
     this.held -= weight;
     this.serve();
@@ -262,10 +278,11 @@ class SemaphorePermit implements Permit {
   constructor(state: SemaphoreState, weight: number) {
     this.#state = state;
     this.#weight = weight;
+    observer?.granted(this, { source: state.source, weight, limit: state.limit });
   }
 
   static start<R>({ task, granted }: Turn<SemaphorePermit, R>): Promise<R> {
-    return granted.#state!.holder(granted.#weight).run(task);
+    return granted.#state!.start(granted.#weight, task, granted);
   }
 
   get released(): boolean {
@@ -275,6 +292,7 @@ class SemaphorePermit implements Permit {
   release(): void {
     const state = this.#state;
     this.#state = undefined;
+    observer?.released(this);
     state?.release(this.#weight);
   }
 

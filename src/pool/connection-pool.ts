@@ -136,12 +136,12 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     const lease = this.#acquire(key, options);
     return lease instanceof Promise
       ? this.#useLater(lease, task as UseTask<C, K, unknown>)
-      : useLease(lease, task as UseTask<C, K, unknown>);
+      : runAndReport(lease, task as UseTask<C, K, unknown>);
   }
 
   /** Apart from `#use`, as `#tracedLease` is from `#acquire`: a function that makes functions pays for it with every call. */
   #useLater(lease: Promise<PoolLease<C, K>>, task: UseTask<C, K, unknown>): Promise<unknown> {
-    return lease.then((granted) => useLease(granted, task));
+    return lease.then((granted) => runAndReport(granted, task));
   }
 
   #acquire(key: unknown, options: unknown): PoolLease<C, K> | Promise<PoolLease<C, K>> {
@@ -161,10 +161,6 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     const emit = this.#hooks.emit.bind(this.#hooks);
     return watchForLeak(acquiring, { warnAfterMs, context: this.#deferred.context, emit });
   }
-}
-
-function useLease<C, K, T>(lease: PoolLease<C, K>, task: UseTask<C, K, T>): Promise<T> {
-  return runAndReport(lease, () => task(lease.connection, lease));
 }
 
 /** Tells `acquire(options)`, where there is only one target, from `acquire(key)` with an object for a key. */

@@ -22,7 +22,8 @@ const events = channel<PoolEventMessage>('latchkey:pool:event');
 const releases = channel<PoolReleaseMessage>('latchkey:pool:release');
 
 export class Hooks<C, K> {
-  readonly #source: object;
+  /** The pool that users know. */
+  readonly source: object;
   readonly #connector: Connector<C, K>;
   readonly #onEvent: ((event: ConnectionPoolEvent) => void) | undefined;
   readonly #context: AsyncContext;
@@ -33,7 +34,7 @@ export class Hooks<C, K> {
     onEvent: ((event: ConnectionPoolEvent) => void) | undefined,
     context: AsyncContext,
   ) {
-    this.#source = source;
+    this.source = source;
     this.#connector = connector;
     this.#onEvent = onEvent;
     this.#context = context;
@@ -108,12 +109,12 @@ export class Hooks<C, K> {
   }
 
   released(lease: PoolLease<C, K>): void {
-    releases.publish(exposed({ source: this.#source, key: lease.key, heldMs: lease.heldMs }));
+    releases.publish(exposed({ source: this.source, key: lease.key, heldMs: lease.heldMs }));
   }
 
   emit(event: ConnectionPoolEvent): void {
     if (events.hasSubscribers) {
-      this.#context.run(() => events.publish(exposed({ source: this.#source, ...event })));
+      this.#context.run(() => events.publish(exposed({ source: this.source, ...event })));
     }
     notify(this.#context, this.#onEvent, event);
   }

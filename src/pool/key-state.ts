@@ -13,6 +13,9 @@ const longestBackoffMs = 5_000;
 
 /** What a key asks of the pool. */
 export interface KeyOwner<C, K> {
+  /** The pool that users know. */
+  readonly observed: object;
+  canServe(key: KeyState<C, K>, stuck: { has(lease: object): boolean }): boolean;
   onLeave(key: KeyState<C, K>, why: 'aborted' | 'timedOut'): void;
   describe(key: KeyState<C, K>, waitedMs: number): WaitDetails;
 }
@@ -50,6 +53,14 @@ export class KeyState<C, K> implements QueueOwner {
   get queue(): WaitQueue<PoolLease<C, K>> {
     this.#queue ??= new WaitQueue(this);
     return this.#queue;
+  }
+
+  get observed(): object {
+    return this.#owner.observed;
+  }
+
+  canServe(stuck: { has(lease: object): boolean }): boolean {
+    return this.#owner.canServe(this, stuck);
   }
 
   get waiting(): number {

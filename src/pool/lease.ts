@@ -1,10 +1,14 @@
 import { ClosedError, LeaseLostError } from '../contract/errors.js';
+import type { Awaitable } from '../contract/types.js';
 import { now } from '../runtime/clock.js';
+import { type ObservedGrant, observer } from '../runtime/observer.js';
 import type { Lease } from './connector.js';
 import type { Slot } from './slot.js';
 
 /** What a lease asks of the pool. */
 export interface LeaseOwner<C, K> {
+  /** What an observer knows of a lease of this slot. */
+  grantOf(slot: Slot<C, K>): ObservedGrant;
   giveBack(lease: PoolLease<C, K>, end: LeaseEnd): void;
   onDoubleRelease(lease: PoolLease<C, K>): void;
 }
@@ -31,6 +35,7 @@ export class PoolLease<C, K> implements Lease<C, K> {
     this.#owner = owner;
     this.slot = slot;
     this.sinceMs = sinceMs;
+    observer?.granted(this, owner.grantOf(slot));
   }
 
   get key(): K {
@@ -66,6 +71,10 @@ export class PoolLease<C, K> implements Lease<C, K> {
     this.end(destroyed);
   }
 
+  start<T>(task: (connection: C, lease: Lease<C, K>) => Awaitable<T>): Awaitable<T> {
+    return task(this.connection, this);
+  }
+
   /** Its task has ended. A task may have released the lease early: then there is nothing left to end. */
   onSuccess(): void {
     if (!this.#released) this.end(well);
@@ -91,6 +100,7 @@ export class PoolLease<C, K> implements Lease<C, K> {
       return;
     }
     this.#released = true;
+    observer?.released(this);
     this.onRelease?.();
     this.#owner.giveBack(this, end);
   }

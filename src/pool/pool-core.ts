@@ -33,6 +33,7 @@
 
 import { ClosedError, QueueFullError, type WaitDetails } from '../contract/errors.js';
 import { now, setTimer, type Timer } from '../runtime/clock.js';
+import type { ObservedGrant } from '../runtime/observer.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { CloseReason, ConnectionPoolEvent, ConnectionPoolStats } from './connector.js';
 import type { DeferredCalls } from './deferred-calls.js';
@@ -139,6 +140,30 @@ export class PoolCore<C, K> implements LifecycleOwner<C, K>, KeyOwner<C, K>, Lea
       ...this.#counters,
       ...this.#lifecycle.counters,
     };
+  }
+
+  // ---- for an observer -------------------------------------------------------------------------------------
+
+  get observed(): object {
+    return this.#hooks.source;
+  }
+
+  grantOf({ key }: Slot<C, K>): ObservedGrant {
+    return { source: this.observed, key: key.key, weight: 1, limit: this.#settings.max };
+  }
+
+  /** Whether a waiter of the key could still get a connection if these leases never ended. */
+  canServe(key: KeyState<C, K>, stuck: { has(lease: object): boolean }): boolean {
+    const { max, maxPerKey, leasesPerConnection } = this.#settings;
+    const { counts, slots } = this.#lifecycle;
+    const isAtKeyLimit = key.counts.total >= maxPerKey;
+    if (counts.total < max && !isAtKeyLimit) return true;
+    for (const slot of slots) {
+      if (isAtKeyLimit && slot.key !== key) continue;
+      if (slot.key === key && slot.leases.length < leasesPerConnection) return true;
+      if (slot.leases.length === 0 || slot.leases.some((lease) => !stuck.has(lease))) return true;
+    }
+    return false;
   }
 
   // ---- what happens ----------------------------------------------------------------------------------------

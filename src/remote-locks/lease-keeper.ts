@@ -194,6 +194,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   #grant(queue: LeaseQueue<K>, owner: string, token: bigint, proved: Moment): RemoteLease<K> {
     const lease: RemoteLease<K> = new RemoteLease(queue.key, queue.name, token, {
       source: this.#source,
+      limit: this.#limit,
       engine: this.#engine,
       owner,
       ttlMs: this.#ttlMs,

@@ -20,6 +20,7 @@ import { LeaseLostError } from '../contract/errors.js';
 import type { KeyLease } from '../contract/types.js';
 import { channel, exposed } from '../runtime/channels.js';
 import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
+import { observer } from '../runtime/observer.js';
 import type { LeaseEngine } from './lease-engine.js';
 
 /** Clocks of two machines do not run at quite the same speed. */
@@ -51,6 +52,8 @@ const losses = channel<LeaseLostMessage>('latchkey:lease:lost');
 export interface RemoteLeaseSettings {
   /** What a user knows of. */
   readonly source: object;
+  /** How many may hold the key at once in this process. */
+  readonly limit: number;
   readonly engine: LeaseEngine;
   readonly owner: string;
   readonly ttlMs: number;
@@ -82,6 +85,8 @@ export class RemoteLease<K> implements KeyLease<K> {
     this.#proved = settings.proved;
     this.#watchDeadline();
     this.#renewIn(settings.ttlMs / renewalsPerTtl);
+    if (observer !== undefined)
+      observer.granted(this, { source: settings.source, key, weight: 1, limit: settings.limit });
   }
 
   get signal(): AbortSignal {
@@ -122,6 +127,7 @@ export class RemoteLease<K> implements KeyLease<K> {
   }
 
   #end(): void {
+    observer?.released(this);
     const { engine, owner, onEnd } = this.#settings;
     const released = engine.release(this.#name, owner);
     this.#releasing = answerWithin(Math.max(0, this.#remainingMs), released).then(onEnd, onEnd);

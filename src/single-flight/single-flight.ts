@@ -17,6 +17,7 @@
 import { checkFunction } from '../contract/arguments.js';
 import type { WaitDetails } from '../contract/errors.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
+import { observer } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
@@ -70,7 +71,10 @@ class Flight<K, V> implements QueueOwner {
   constructor(source: SingleFlight<K, V>, key: K, remove: (flight: Flight<K, V>) => void) {
     this.source = source;
     this.#key = key;
-    this.#remove = remove;
+    this.#remove = (flight) => {
+      observer?.released(flight);
+      remove(flight);
+    };
   }
 
   join(settings: WaitSettings): Promise<V> {
@@ -79,8 +83,11 @@ class Flight<K, V> implements QueueOwner {
 
   begin(call: (signal: AbortSignal) => Awaitable<V>): void {
     const { signal } = this.#controller;
+    if (observer !== undefined)
+      observer.granted(this, { source: this.source, key: this.#key, weight: 1, limit: 1 });
+    const start = () => (observer === undefined ? call(signal) : observer.run(this, () => call(signal)));
     // An executor turns what is thrown at once into a rejection.
-    new Promise<V>((resolve) => resolve(call(signal))).then(
+    new Promise<V>((resolve) => resolve(start())).then(
       (value) => {
         this.#remove(this);
         while (this.#queue.size > 0) this.#queue.grant(value);

@@ -28,14 +28,16 @@ const lateMs = 20;
 /** A connection that was made while the loop was blocked needs one poll to be seen, and another for what it has received. */
 const graceTurns = 3;
 
+type Groups = Map<number, DeadlineGroup>;
+
 /** The waits of one duration, in the order in which they began. */
 class DeadlineGroup extends LinkedList<Link<Expirable>> {
   readonly #durationMs: number;
-  readonly #groups: Map<number, DeadlineGroup> | undefined;
+  readonly #groups: Groups | undefined;
   #timer: Timer | undefined;
   #dueMs = 0;
 
-  constructor(durationMs: number, groups: Map<number, DeadlineGroup> | undefined) {
+  constructor(durationMs: number, groups: Groups | undefined) {
     super();
     this.#durationMs = durationMs;
     this.#groups = groups;
@@ -86,17 +88,31 @@ const real: { readonly setTimeout: SetTimeout; readonly now: Now } = {
   setTimeout: globalThis.setTimeout,
   now: performance.now,
 };
-const groupsBySetTimeout = new WeakMap<SetTimeout, Map<number, DeadlineGroup>>();
+const groupsBySetTimeout = new WeakMap<SetTimeout, Groups>();
+
+/** The timers and the clock of the last call, and the groups under them: most programs never change them. */
+let current: { setTimeout: SetTimeout; now: Now; groups: Groups | undefined } = {
+  ...real,
+  groups: undefined,
+};
+inForce(real.setTimeout, real.now);
 
 /** The groups under the timers now in force; `undefined` where a timer cannot be shared (DL3). */
-function sharedGroups(): Map<number, DeadlineGroup> | undefined {
+function sharedGroups(): Groups | undefined {
   const { setTimeout } = globalThis;
-  if ((setTimeout === real.setTimeout) !== (performance.now === real.now)) return undefined;
-  let groups = groupsBySetTimeout.get(setTimeout);
-  if (groups === undefined) {
-    groups = new Map();
+  const { now: nowInForce } = performance;
+  return setTimeout === current.setTimeout && nowInForce === current.now
+    ? current.groups
+    : inForce(setTimeout, nowInForce);
+}
+
+function inForce(setTimeout: SetTimeout, nowInForce: Now): Groups | undefined {
+  let groups: Groups | undefined;
+  if ((setTimeout === real.setTimeout) === (nowInForce === real.now)) {
+    groups = groupsBySetTimeout.get(setTimeout) ?? new Map();
     groupsBySetTimeout.set(setTimeout, groups);
   }
+  current = { setTimeout, now: nowInForce, groups };
   return groups;
 }
 

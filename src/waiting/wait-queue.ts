@@ -19,6 +19,7 @@
 
 import type { WaitDetails } from '../contract/errors.js';
 import { exposed, tracingChannel } from '../runtime/channels.js';
+import { observer } from '../runtime/observer.js';
 import { throwRevealed } from './deferred-error.js';
 import { LinkedList } from './linked-list.js';
 import { forEver, type WaitSettings } from './wait-settings.js';
@@ -52,8 +53,12 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
   wait(settings: WaitSettings, demand: D, task?: Task<T>): Promise<T | Turn<T>> {
     const join = () => {
       const wait = new Promise<T | Turn<T>>((resolve, reject) => {
-        if (settings === forEver) new Waiter(this, demand, task, resolve);
-        else new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
+        const waiter =
+          settings === forEver
+            ? new Waiter(this, demand, task, resolve)
+            : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
+        if (waiter.list !== undefined)
+          observer?.waits(waiter, this.owner, typeof demand === 'number' ? demand : 1);
       });
       return settings.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwRevealed);
     };

@@ -3,6 +3,7 @@
  */
 import { type WaitDetails, WaitTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
+import { observer } from '../runtime/observer.js';
 import { type Abortable, onAbort } from './abort-listeners.js';
 import { type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError } from './deferred-error.js';
@@ -58,10 +59,17 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>> {
 
   /** Takes the waiter out of everything it stands in; false when it had left before. */
   leave(): boolean {
+    observer?.left(this);
     return leave(this);
   }
 
+  /** Whether it has a signal or a timeout. */
+  get canGiveUp(): boolean {
+    return false;
+  }
+
   grant(value: T): void {
+    observer?.passed(value, this);
     this.leave();
     const { task } = this;
     this.#resolve(task === undefined ? value : { task, granted: value });
@@ -103,8 +111,12 @@ export class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Ex
     }
   }
 
+  override get canGiveUp(): boolean {
+    return true;
+  }
+
   override leave(): boolean {
-    if (!leave(this)) return false;
+    if (!super.leave()) return false;
     this.#abort?.leave();
     this.#deadline?.leave();
     return true;

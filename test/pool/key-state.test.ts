@@ -16,6 +16,8 @@ function keyWith(options: Parameters<typeof poolSettings>[0] = {}) {
   const left: string[] = [];
   const owner: KeyOwner<object, string> = {
     onLeave: (key, why) => left.push(`${key.key} ${why}`),
+    observed: {},
+    canServe: () => true,
     describe: (key, waitedMs) => ({ key: key.key, waitedMs, held: 0, waiting: 0, limit: 1 }),
   };
   const key = new KeyState<object, string>('a', 'id of a', poolSettings(options), owner);

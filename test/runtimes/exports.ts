@@ -128,6 +128,17 @@ import {
   type RedisSend,
 } from 'latchkey/redis';
 import { SingleFlight } from 'latchkey/single-flight';
+import {
+  DeadlockError,
+  type DeadlockStep,
+  type HeldEntry,
+  type WaitingEntry,
+  type Watcher,
+  type WatchOptions,
+  type WatchReport,
+  type WatchSnapshot,
+  watch,
+} from 'latchkey/watch';
 
 // A variable that may be undefined is what most callers have: it must be welcome with exactOptionalPropertyTypes too.
 export async function locks(signal: AbortSignal | undefined): Promise<string> {
@@ -326,4 +337,15 @@ export async function redis(send: RedisSend): Promise<void> {
   const lock: KeyedLock<number> = new RedisMutex<number>(send, options);
   const limiter: Limiter = new RedisSemaphore(send, 2, places);
   await limiter.run(() => lock.run(1, () => undefined));
+}
+
+export function watched(): string {
+  const reports: WatchReport[] = [];
+  const options: WatchOptions = { deadlocks: 'reject', onReport: (report) => reports.push(report) };
+  const watcher: Watcher = watch(options);
+  const snapshot: WatchSnapshot = watcher.snapshot();
+  const [held, waiting]: [readonly HeldEntry[], readonly WaitingEntry[]] = [snapshot.held, snapshot.waiting];
+  const steps: readonly DeadlockStep[] = new DeadlockError([]).cycle;
+  watcher.stop();
+  return `${snapshot} ${held.length} ${waiting.length} ${steps.length}`;
 }

@@ -1,0 +1,57 @@
+/**
+ * The one observer that the primitives report to. There is none unless a program calls `watch()`: then all that a primitive
+ * does is to look at one variable. This way no primitive imports the watcher.
+ */
+
+/** Why a wait began, and what could end it. */
+export interface ObservedQueue {
+  /** The object that the caller waits for. A wait without one is not observed. */
+  readonly source?: object;
+  /** The same, where waits are not to be published on the channel of waits. */
+  readonly observed?: object;
+  /** A wait has left without a grant. */
+  onLeave(why: 'aborted' | 'timedOut'): void;
+  describe(waitedMs: number): { readonly key?: unknown; readonly limit: number };
+  /** For a wait on several keys at once: those that are still missing. */
+  missing?(): Iterable<unknown>;
+  /** For such a wait: the permits that it has got already. */
+  gathered?(): Iterable<object>;
+  /** For a wait that more than a released permit can end: whether it could end although these permits never come back. */
+  canServe?(stuck: { has(permit: object): boolean }): boolean;
+}
+
+/** What a permit or lease stands for. */
+export interface ObservedGrant {
+  readonly source: object;
+  readonly key?: unknown;
+  readonly weight: number;
+  readonly limit: number;
+}
+
+/** A caller that waits. */
+export interface ObservedWait {
+  /** Whether it has a signal or a timeout. */
+  readonly canGiveUp: boolean;
+  refuse(makeError: () => Error): void;
+}
+
+export interface Observer {
+  /** A permit or lease came to be, on behalf of the code that runs now. */
+  granted(permit: object, of: ObservedGrant): void;
+  /** A waiter got it: it belongs to the waiter's code, not to the code that released it. */
+  passed(permit: unknown, wait: object): void;
+  /** A wait on several keys has got one more of them. */
+  gathered(permit: object, queue: ObservedQueue): void;
+  released(permit: object): void;
+  /** Runs a task that holds the permit, or all its parts, until its result has settled. */
+  run<T>(permit: object & { readonly parts?: Iterable<object> }, task: () => T): T;
+  waits(wait: ObservedWait, queue: ObservedQueue, weight: number): void;
+  left(wait: ObservedWait): void;
+}
+
+export let observer: Observer | undefined;
+
+/** Sets the observer in force; `undefined` ends it. */
+export function observe(next: Observer | undefined): void {
+  observer = next;
+}

@@ -1,0 +1,33 @@
+/** Where in the program something happened: the first frame of a stack that is not the package's own. */
+
+interface StackTracing {
+  captureStackTrace?(target: object): void;
+}
+
+const ownFolder = new URL('..', import.meta.url).href;
+const ownPath = ownFolder.replace(/^file:\/\//, '');
+
+/** Remembers the stack of here; it is made into text only when somebody reads it. */
+export class Trace {
+  /** Set by `captureStackTrace`. */
+  declare readonly stack?: string;
+
+  constructor() {
+    (Error as StackTracing).captureStackTrace?.(this);
+  }
+
+  /** The frames of the program, without those of the package. */
+  get frames(): string[] {
+    const lines = (this.stack ?? '').split('\n').slice(1);
+    const all = lines.filter((frame) => /:\d+:\d+\)?$/.test(frame) && !frame.includes('node:'));
+    const outside = all.filter((frame) => !frame.includes(ownPath));
+    // In a bundle everything is in one file: there is nothing to tell the package's frames by.
+    return (outside.length > 0 ? outside : all).map((frame) => frame.trim().replace(/^at /, ''));
+  }
+
+  /** For instance `transfer.ts:12:5`. */
+  get place(): string {
+    const [frame = 'an unknown place'] = this.frames;
+    return frame.replace(/^.*\((.*)\)$/, '$1').replace(/^(?:async )?(?:.*[/\\])?([^/\\]+)$/, '$1');
+  }
+}

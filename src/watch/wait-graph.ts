@@ -1,0 +1,271 @@
+/**
+ * Who holds what, who waits for what, and which waits can never end.
+ *
+ * Invariants
+ *   WG1  A wait counts as stuck only if it stays unserved although every permit comes back that is not held by a stuck task.
+ *   WG2  A task is stuck only while a wait of its own, or of a task that runs inside it, is stuck.
+ *   WG3  A permit whose owner is unknown counts as one that comes back: it never closes a cycle.
+ *   WG4  A wait behind a stuck one of the same queue is stuck too: queues are first come, first served.
+ *   WG5  Memory is O(held + waiting).
+ *
+ * A task is the function given to `run` or `use`, followed through its async context: two children of one `Promise.all` are
+ *   two tasks inside one. A permit from `acquire()` has no known owner: its task may hand it over, and two branches of a task
+ *   cannot be told apart.
+ * Cost: a wait looks only at what it depends on. Lineage: Coffman, Elphick and Shoshani 1971 (reduction of a resource graph).
+ */
+import { now } from '../runtime/clock.js';
+import type { ObservedGrant, ObservedQueue, ObservedWait } from '../runtime/observer.js';
+import type { Trace } from './place.js';
+
+export class Task {
+  readonly parent: Task | undefined;
+  readonly trace: Trace;
+  ended = false;
+  /** Its own waits and those of the tasks inside it. */
+  readonly waits = new Set<Wait>();
+  readonly holds = new Set<Hold>();
+
+  constructor(parent: Task | undefined, trace: Trace) {
+    this.parent = parent;
+    this.trace = trace;
+  }
+
+  /** This task and those that it runs inside, from the inside out. */
+  *chain(): Generator<Task> {
+    for (let task: Task | undefined = this; task !== undefined; task = task.parent) yield task;
+  }
+}
+
+export class Hold {
+  readonly source: WeakRef<object>;
+  readonly key: unknown;
+  readonly weight: number;
+  readonly limit: number;
+  readonly sinceMs = now();
+  trace: Trace;
+  /** The task that holds it; `undefined`: unknown. */
+  task: Task | undefined;
+  /** The wait on several keys that has got this one already. */
+  gatheredBy: Wait | undefined;
+
+  constructor({ source, key, weight, limit }: ObservedGrant, trace: Trace) {
+    this.source = new WeakRef(source);
+    this.key = key;
+    this.weight = weight;
+    this.limit = limit;
+    this.trace = trace;
+  }
+}
+
+let waitCount = 0;
+
+export class Wait {
+  readonly handle: ObservedWait;
+  readonly queue: ObservedQueue;
+  readonly source: object;
+  readonly weight: number;
+  readonly task: Task | undefined;
+  readonly trace: Trace;
+  readonly sinceMs = now();
+  /** Which wait it is: queues are first come, first served. */
+  readonly order = waitCount++;
+
+  constructor(
+    handle: ObservedWait,
+    queue: ObservedQueue,
+    source: object,
+    weight: number,
+    task: Task | undefined,
+    trace: Trace,
+  ) {
+    this.handle = handle;
+    this.queue = queue;
+    this.source = source;
+    this.weight = weight;
+    this.task = task;
+    this.trace = trace;
+  }
+
+  /** Whether it may have to wait although a unit is free, and then keeps those behind it waiting. */
+  get blocksOthers(): boolean {
+    return this.weight > 1 || this.queue.missing !== undefined;
+  }
+
+  /** The keys that it still has to get; `undefined` where there are no keys. */
+  get missing(): Iterable<unknown> {
+    return this.queue.missing?.() ?? [this.queue.describe(0).key];
+  }
+}
+
+/** One step of a deadlock: a wait, and a permit that it needs and that never comes back. */
+export interface Step {
+  readonly wait: Wait;
+  readonly hold: Hold;
+}
+
+export class WaitGraph {
+  readonly holds = new Set<Hold>();
+  readonly waits = new Map<ObservedWait, Wait>();
+  readonly #byPermit = new WeakMap<object, Hold>();
+  readonly #bySource = new WeakMap<object, Map<unknown, Set<Hold>>>();
+  /** Of each source, the waits that may keep others waiting, in the order in which they joined. */
+  readonly #blocking = new WeakMap<object, Set<Wait>>();
+  readonly #waitOfQueue = new WeakMap<ObservedQueue, Wait>();
+
+  holdOf(permit: object): Hold | undefined {
+    return this.#byPermit.get(permit);
+  }
+
+  waitOf(queue: ObservedQueue): Wait | undefined {
+    return this.#waitOfQueue.get(queue);
+  }
+
+  /** The permit belongs to the task from now on. */
+  own(permit: object, task: Task): void {
+    const hold = this.#byPermit.get(permit);
+    if (hold === undefined) return;
+    hold.task = task;
+    hold.gatheredBy = undefined;
+    task.holds.add(hold);
+  }
+
+  /** The permit belongs to a wait on several keys until that has all of them. */
+  gather(permit: object, wait: Wait): void {
+    const hold = this.#byPermit.get(permit);
+    if (hold === undefined) return;
+    hold.gatheredBy = wait;
+    hold.trace = wait.trace;
+  }
+
+  addHold(permit: object, grant: ObservedGrant, trace: Trace): Hold {
+    const hold = new Hold(grant, trace);
+    this.#byPermit.set(permit, hold);
+    this.holds.add(hold);
+    let keys = this.#bySource.get(grant.source);
+    if (keys === undefined) {
+      keys = new Map();
+      this.#bySource.set(grant.source, keys);
+    }
+    const sameKey = keys.get(grant.key);
+    if (sameKey === undefined) keys.set(grant.key, new Set([hold]));
+    else sameKey.add(hold);
+    return hold;
+  }
+
+  removeHold(hold: Hold): void {
+    this.holds.delete(hold);
+    hold.task?.holds.delete(hold);
+    const keys = this.#bySource.get(hold.source.deref() ?? hold);
+    const sameKey = keys?.get(hold.key);
+    sameKey?.delete(hold);
+    if (sameKey?.size === 0) keys?.delete(hold.key);
+  }
+
+  addWait(wait: Wait): void {
+    this.waits.set(wait.handle, wait);
+    this.#waitOfQueue.set(wait.queue, wait);
+    for (const task of wait.task?.chain() ?? []) task.waits.add(wait);
+    if (!wait.blocksOthers) return;
+    const blocking = this.#blocking.get(wait.source);
+    if (blocking === undefined) this.#blocking.set(wait.source, new Set([wait]));
+    else blocking.add(wait);
+  }
+
+  removeWait(handle: ObservedWait): void {
+    const wait = this.waits.get(handle);
+    if (wait === undefined) return;
+    this.waits.delete(handle);
+    this.#blocking.get(wait.source)?.delete(wait);
+    for (const task of wait.task?.chain() ?? []) task.waits.delete(wait);
+  }
+
+  clear(): void {
+    this.holds.clear();
+    this.waits.clear();
+  }
+
+  /** The steps from a wait that can never end to itself, or into a circle of others; `undefined` when it can end. */
+  deadlockOf(wait: Wait): readonly Step[] | undefined {
+    const stuck = this.#reachable(wait);
+    for (let before = -1; before !== stuck.size; ) {
+      before = stuck.size;
+      for (const other of stuck) if (this.#canBeServed(other, stuck)) stuck.delete(other);
+    }
+    return stuck.has(wait) ? this.#circle(wait, stuck) : undefined;
+  }
+
+  #reachable(from: Wait): Set<Wait> {
+    const found = new Set([from]);
+    for (const wait of found) {
+      for (const hold of this.#holdsInTheWayOf(wait)) for (const next of waitsOfHolder(hold)) found.add(next);
+      for (const ahead of this.#aheadOf(wait)) found.add(ahead);
+    }
+    return found;
+  }
+
+  *#holdsInTheWayOf(wait: Wait): Generator<Hold> {
+    const keys = this.#bySource.get(wait.source);
+    if (keys === undefined) return;
+    if (wait.queue.canServe !== undefined) for (const holds of keys.values()) yield* holds;
+    else for (const key of wait.missing) yield* keys.get(key) ?? [];
+  }
+
+  /** The waits before it in a queue, without those that end whenever it could. */
+  *#aheadOf(wait: Wait): Generator<Wait> {
+    const missing = [...wait.missing];
+    for (const other of this.#blocking.get(wait.source) ?? []) {
+      if (other.order >= wait.order) return;
+      if ([...other.missing].some((key) => missing.includes(key))) yield other;
+    }
+  }
+
+  #canBeServed(wait: Wait, stuck: ReadonlySet<Wait>): boolean {
+    const { queue } = wait;
+    if (queue.canServe !== undefined) {
+      const isStuck = (permit: object) => {
+        const hold = this.#byPermit.get(permit);
+        return hold !== undefined && isHeldByStuck(hold, stuck);
+      };
+      return queue.canServe({ has: isStuck });
+    }
+    const keys = this.#bySource.get(wait.source);
+    const limit = queue.missing === undefined ? queue.describe(0).limit : 1;
+    for (const ahead of this.#aheadOf(wait)) if (stuck.has(ahead)) return false;
+    // A limit of 0 is a pause: it ends from outside.
+    if (limit === 0) return true;
+    for (const key of wait.missing) {
+      let never = 0;
+      for (const hold of keys?.get(key) ?? []) if (isHeldByStuck(hold, stuck)) never += hold.weight;
+      if (limit - never < wait.weight) return false;
+    }
+    return true;
+  }
+
+  #circle(from: Wait, stuck: ReadonlySet<Wait>): readonly Step[] {
+    const steps: Step[] = [];
+    const seen = new Set<Wait>();
+    for (let wait: Wait | undefined = from; wait !== undefined && !seen.has(wait); ) {
+      seen.add(wait);
+      let next: Wait | undefined;
+      for (const hold of this.#holdsInTheWayOf(wait)) {
+        const waits = waitsOfHolder(hold).filter((other) => stuck.has(other));
+        if (waits.length === 0) continue;
+        next = waits.find((other) => seen.has(other)) ?? waits[0];
+        steps.push({ wait, hold });
+        break;
+      }
+      // Behind a stuck wait, rather than in need of what a stuck task holds.
+      wait = next ?? [...this.#aheadOf(wait)].find((ahead) => stuck.has(ahead));
+    }
+    return steps;
+  }
+}
+
+function waitsOfHolder({ task, gatheredBy }: Hold): Wait[] {
+  if (gatheredBy !== undefined) return [gatheredBy];
+  return task === undefined || task.ended ? [] : [...task.waits];
+}
+
+function isHeldByStuck(hold: Hold, stuck: ReadonlySet<Wait>): boolean {
+  return waitsOfHolder(hold).some((wait) => stuck.has(wait));
+}
