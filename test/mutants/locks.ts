@@ -95,8 +95,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'keeps the keys of a caller who has given up the others',
     file: group,
-    from: 'for (const lease of this.#leases) lease.release();\n  }\n\n  describe',
-    to: '}\n\n  describe',
+    from: 'for (const lease of this.#leases) lease.release();\n  }\n\n  /** For an observer',
+    to: '}\n\n  /** For an observer',
     killedBy: 'explorer of KeyedMutex',
   },
   {
@@ -165,7 +165,7 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'believes a second release of a semaphore',
     file: semaphore,
-    from: 'this.#state = undefined;\n    state?.release(this.#weight);',
+    from: 'this.#state = undefined;\n    observer?.released(this);\n    state?.release(this.#weight);',
     to: 'state?.release(this.#weight);',
     killedBy: 'model of Semaphore',
   },
