@@ -1,4 +1,4 @@
-/** What the registry, and the tools of those who install from it, will have to say. */
+/** What npm and the tools of its users report about the packed package, and how it is released. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,15 +26,15 @@ describe('published package', () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  test('publint has nothing to say, not even a suggestion', async () => {
+  test('publint reports nothing, not even a suggestion', async () => {
     const { buffer, byteOffset, byteLength } = await readFile(tarball);
     const pack = { tarball: buffer.slice(byteOffset, byteOffset + byteLength) };
     const { messages, pkg } = await publint({ pack, level: 'suggestion', strict: true });
     expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
   });
 
-  test('types are right wherever exports are understood', async () => {
-    // Not told of: `require` finds an ES module. So it is meant, and Node and TypeScript load it.
+  test('are-the-types-wrong finds no fault wherever `exports` is understood', async () => {
+    // Ignored: `require` finds an ES module. That is intended, and Node and TypeScript load it.
     const terms = ['--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm', '--format', 'json'];
     const attw = path.join(root, 'node_modules/.bin/attw');
     const { stdout } = await run(attw, [tarball, ...terms], { cwd: directory });
@@ -43,12 +43,12 @@ describe('published package', () => {
     expect(analysis.types.kind).toBe('included');
   }, 60_000);
 
-  test('nothing is run when it is installed', () => {
+  test('no script runs when it is installed', () => {
     const atInstall = ['preinstall', 'install', 'postinstall', 'prepare', 'preprepare', 'postprepare'];
     expect(Object.keys(manifest.scripts).filter((name) => atInstall.includes(name))).toEqual([]);
   });
 
-  test('what the compiler cannot say in ES2022 is not in it: its helpers are large, and bundlers complain', async () => {
+  test('it contains no helpers of the TypeScript compiler', async () => {
     const files = (await readdir(path.join(root, 'dist'), { recursive: true })).filter((file) =>
       file.endsWith('.js'),
     );
@@ -75,7 +75,7 @@ describe('workflows', async () => {
     },
   );
 
-  test.each(workflows)('$name: it may read the repository and no more, unless a job says so', ({ text }) => {
+  test.each(workflows)('$name: it may only read the repository, unless a job says otherwise', ({ text }) => {
     expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m);
   });
 
@@ -93,9 +93,35 @@ describe('workflows', async () => {
     expect(workflows.find(({ name }) => name === 'ci.yml')?.text).toContain(`'${oldest}'`);
   });
 
-  test('a release says where it was built', () => {
-    const release = workflows.find(({ name }) => name === 'release.yml')?.text;
-    expect(release).toContain('id-token: write');
-    expect(release).toContain('npm publish --provenance');
+  describe('release.yml', () => {
+    const release = workflows.find(({ name }) => name === 'release.yml')?.text ?? '';
+    const [build = '', publish = ''] = release.split(/^ {2}publish:\n/m);
+
+    test('the job that may publish runs no code of the repository and none of its dependencies', () => {
+      expect(publish).toContain('id-token: write');
+      expect(publish).not.toMatch(/actions\/checkout|npm (ci|install|test|run|exec)|npx|node /);
+      expect(publish.match(/npm .*/g)).toEqual([
+        'npm publish ./latchkey.tgz --ignore-scripts --provenance --access public',
+      ]);
+    });
+
+    test('the job that runs the tests cannot publish and keeps no credentials', () => {
+      expect(build).not.toContain('id-token');
+      expect(build).not.toContain('npm publish');
+      expect(build).toContain('persist-credentials: false');
+    });
+
+    test('the package is hashed before any test runs, and compared before it is published', () => {
+      expect(build.indexOf('sha256=')).toBeGreaterThan(0);
+      expect(build.indexOf('sha256=')).toBeLessThan(build.indexOf('npm test'));
+      expect(publish.indexOf('sha256sum --check')).toBeGreaterThan(0);
+      expect(publish.indexOf('sha256sum --check')).toBeLessThan(publish.indexOf('npm publish'));
+    });
+
+    test('it refuses a tag that is not on main, another version, and the placeholder in package.json', () => {
+      expect(build).toContain('git merge-base --is-ancestor "$GITHUB_SHA" origin/main');
+      expect(build).toContain('require("./package.json").version');
+      expect(build).toContain('require("./package.json").repository.url');
+    });
   });
 });
