@@ -1,22 +1,22 @@
 /**
- * ElasticLimit: finds the limit by measuring what a step of it brings.
+ * ElasticLimit: finds the concurrency limit of a backend by raising it a little and measuring the gain.
  *
- * Elasticity is d ln(goodput) / d ln(limit): near 1 more helps, near 0 the backend is full, below 0 more harms. It is
- * measured by deliberate steps, three slots at the limit believed in (base) and one above it (probe), and not by
- * comparing latency with a remembered minimum: a latency that has another reason than a queue leaves the elasticity
- * near 1, a drift of the backend falls on both sides of a pair, errors are no goodput, and no model of it is needed.
+ * The signal is the elasticity, d ln(goodput) / d ln(limit). Near 1, more helps. Near 0, the backend is full. Below 0,
+ * more harms. It is measured by deliberate steps: three slots of time at the current target (base), one slot above it
+ * (probe). It does not compare latency with a remembered minimum, so a slower network is not mistaken for a queue.
  *
- * The states are the purposes of a phase: base and probe in turns; at times a drain, which holds back for two slots to
- * learn what a call takes when nothing queues; a cut, which halves the limit to see whether that costs anything. Each
- * part of the law has a file of its own in `elastic/`.
+ * A phase has one of four purposes. Base and probe alternate. A drain lowers the limit for two slots to measure a call's
+ * duration when nothing queues. A cut halves the limit to see whether that costs goodput. Each part is a file in `elastic/`.
  *
- * Invariants: (EL1) the limit is a whole number within [min, max]. (EL2) The same samples give the same limits. (EL3) A
- * limit that does not bind never grows, but for a creep where it binds at times and nothing queues. (EL4) Nothing that
- * the wall clock does, nor a silence of hours, moves the limit: the phase begins again.
+ * Invariants
+ *   EL1  The limit is a whole number within [min, max].
+ *   EL2  The same samples give the same limits.
+ *   EL3  The limit grows only when calls reach it; if they do so sometimes and nothing queues, it grows by a small step.
+ *   EL4  A step of the wall clock, or hours of silence, does not move the limit: the current phase starts over.
  *
- * Several processes: their phases lie on one grid of wall time, so that they probe together; see `elastic/slot-grid.ts`.
+ * Several processes: phases lie on one grid of wall time, so processes probe together; see `elastic/slot-grid.ts`.
  * Cost: some additions per sample, no timer, O(1) memory; one small object per phase.
- * What it is not: quick on few calls. A trial takes some 64 successes on either side.
+ * What it is not: quick when calls are few. A trial takes about 64 successes at each of the two limits.
  * Lineage: hill climbing on goodput (Heiss and Wagner 1991); BBR's drains; Kalman 1960; Page's CUSUM 1954.
  */
 import { Ceiling } from './elastic/ceiling.js';
@@ -36,20 +36,39 @@ import {
   limitBounds,
 } from './limit-algorithm.js';
 
-/** A phase measures its limit only if so many of its calls found it in use. */
+// Every constant of the law is tuned: see the simulation (`npm run bench -- adaptive`), which shows the effect of a change.
+
+/** A phase measures its limit only if at least this share of its calls found the limit in use. Tuned. */
 const measurableFrom = 0.8;
-/** With fewer than this, a base was not in use enough to be worth a probe or a drain. */
+/** Below this share, the base is not used enough to be worth a probe or a drain. Tuned. */
 const bindsFrom = 0.5;
-/** How far above the base a probe is: large enough to rise above chance, small enough not to hurt. */
+/** A probe is this many times the base: large enough to rise above chance, small enough not to hurt. Tuned. */
 const probeFactor = 1.4;
-/** A leap is for when there is far to go; one that brought this much is kept, and followed by another. */
+/** A leap doubles the limit when the knee is far. A leap of at least this elasticity is kept and repeated. Tuned. */
 const leapFactor = 2;
 const leapAgainFrom = 0.6;
-/** A first leap that may have brought less than this may have begun above the knee. */
+/** A first leap whose elasticity may be lower than this may have started above the knee. Tuned. */
 const startedTooHighBelow = 0.15;
-/** A silence as long as this is no measurement. */
+/** After a silence of this many slots, the phase starts over: the silence measured nothing. Tuned. */
 const silenceSlots = 16;
 
+/**
+ * The default law of `AdaptiveSemaphore`: finds the limit at which a backend gives its best goodput, and follows it.
+ *
+ * It needs no latency target. Give it `initial`, `min` and `max` (calls at once). All other constants are fixed, because
+ * results hardly depend on them. The law is described in `docs/adaptive-semaphore.md`.
+ *
+ * @throws TypeError or RangeError that names the option and the value.
+ * @example
+ * ```ts
+ * import { AdaptiveSemaphore, ElasticLimit } from 'latchkey';
+ *
+ * const algorithm = new ElasticLimit({ initial: 8, max: 100 });
+ * const backend = new AdaptiveSemaphore({ algorithm });
+ * await backend.run(async () => 'done');
+ * console.log(backend.limit, algorithm.snapshot()['phase']); // → 8 base
+ * ```
+ */
 export class ElasticLimit implements LimitAlgorithm {
   readonly #min: number;
   readonly #max: number;
@@ -61,16 +80,16 @@ export class ElasticLimit implements LimitAlgorithm {
   #filter = new KneeFilter();
   #search: CutSearch | undefined;
   #phase: Phase;
-  /** The limit believed in, of which phases are steps; not rounded. */
+  /** The best estimate of the limit, not rounded. Phases are steps from it. */
   #target: number;
-  /** Doubling, not stepping: at first, after an overload that cut deep, when the knee has moved far up. */
+  /** Double instead of stepping: at first, after a deep cut, and when the knee has moved far up. */
   #leaping = true;
-  /** Nothing has shown yet that the limit is anywhere near the knee. */
+  /** No trial has shown yet that the limit is near the knee. */
   #unproven = true;
-  /** Whether the last base was in use. A limit that does not bind cannot be measured. */
+  /** Whether calls reached the last base. A limit that calls do not reach cannot be measured. */
   #binds = false;
   #lastBase: Measurement | undefined;
-  /** The base before, if nothing has happened in between. */
+  /** The base before the last one, unless something else came between them. */
   #previousBase: Measurement | undefined;
   #lastMs = -Infinity;
 
@@ -88,7 +107,10 @@ export class ElasticLimit implements LimitAlgorithm {
     return this.#phase.limit;
   }
 
-  /** `limit` is in force now; `target` is what phases are steps of; durations are in milliseconds, 0 while unknown. */
+  /**
+   * What the law knows. `limit` is in force now; `target` is the best estimate; durations are in milliseconds, 0 while
+   * unknown; `ceiling` is a level that was refused lately, `Infinity` without one.
+   */
   snapshot(): Readonly<Record<string, number | string>> {
     const { limit, purpose } = this.#phase;
     return {
@@ -103,6 +125,10 @@ export class ElasticLimit implements LimitAlgorithm {
     };
   }
 
+  /**
+   * Learns from one call that has ended.
+   * @throws TypeError or RangeError that names the field of the sample.
+   */
   onSample(sample: LimitSample): void {
     checkSample(sample);
     const { durationMs, held, outcome } = sample;
@@ -114,7 +140,7 @@ export class ElasticLimit implements LimitAlgorithm {
     else if (isSlotOver) this.#endSlot(phase, nowMs);
   }
 
-  /** The wall clock, made to go forward: it stands still for a small step back. */
+  /** The wall clock without small backward steps: during one, the last time is used. */
   #timeOf(nowMs: number): number {
     const aheadMs = nowMs - this.#lastMs;
     const { slotMs } = this.#grid;
@@ -124,7 +150,7 @@ export class ElasticLimit implements LimitAlgorithm {
     return nowMs;
   }
 
-  /** What was going on when the clock was set, or when calls ceased to end, has measured nothing. */
+  /** A phase during which the clock was set, or no call ended, has measured nothing. */
   #beginAgain(nowMs: number): void {
     this.#ceiling.clockIs(nowMs);
     this.#trial.clear();
@@ -151,7 +177,7 @@ export class ElasticLimit implements LimitAlgorithm {
     }
   }
 
-  /** @returns what has to come next, when that is not what the grid says. */
+  /** @returns the next phase, if the measurement decides it; `undefined` leaves it to the grid. */
   #learn(phase: Phase): Plan | undefined {
     switch (phase.purpose) {
       case 'base':
@@ -195,7 +221,7 @@ export class ElasticLimit implements LimitAlgorithm {
     this.#target = clamp(target, this.#min, this.#max);
   }
 
-  /** What was learned of the knee holds no longer. */
+  /** Drops what was learned about the knee. */
   #forget(): void {
     this.#unproven = false;
     this.#leaping = false;
@@ -221,12 +247,12 @@ export class ElasticLimit implements LimitAlgorithm {
     if (this.#leaping) return undefined;
     const verdict = this.#trial.verdict(this.#roundTrip.neededSuccesses, this.#roundTrip.noise);
     if (verdict === undefined) return undefined;
-    // This phase ends one pair and begins the next.
+    // This phase ends one pair and starts the next.
     this.#trial.addBase(phase);
     return this.#step(verdict, measured);
   }
 
-  /** The application asks for less than the limit: nothing is known of more, so nothing changes. */
+  /** Callers want less than the limit. Nothing was measured above it, so the limit stays. */
   #hold(phase: Phase): undefined {
     const { boundShare, successes, meanMs } = phase;
     this.#previousBase = undefined;
@@ -234,7 +260,7 @@ export class ElasticLimit implements LimitAlgorithm {
     this.#trial.clear();
     if (boundShare < bindsFrom && successes >= fewestSuccesses) this.#roundTrip.lowerBaseline(phase);
     const unqueuedMs = this.#roundTrip.baselineMs || this.#roundTrip.meanMs;
-    // It binds at times, and nothing queues: a little more cannot hurt, and lets it be measured.
+    // Calls reach it sometimes and nothing queues: a small step up is safe, and makes it measurable.
     if (boundShare > 0.15 && successes >= 8 && meanMs < 1.25 * unqueuedMs) {
       this.#moveTo(this.#target + Math.max(0.5, 0.04 * this.#target));
     }
@@ -245,7 +271,7 @@ export class ElasticLimit implements LimitAlgorithm {
     if (phase.boundShare < measurableFrom) {
       this.#trial.clear();
       this.#leaping = false;
-      // There are not twice as many callers, and nothing is known of the knee: look for it below.
+      // There are not twice as many callers, and the knee is unknown: search for it below.
       return this.#unproven && this.#lastBase ? this.#cut(this.#lastBase) : undefined;
     }
     this.#trial.addProbe(phase);
@@ -274,7 +300,7 @@ export class ElasticLimit implements LimitAlgorithm {
     }
     const isFirst = this.#unproven;
     this.#forget();
-    // Leaps after the first were called for by less evidence.
+    // Later leaps are based on less evidence than the first.
     const trust = isFirst ? 1 : 0.5;
     this.#moveTo(baseLimit * Math.exp(trust * clamp(elasticity, 0, 1) * lnStep));
     const mayBeTooHigh = isFirst && elasticity - error < startedTooHighBelow;
@@ -303,7 +329,7 @@ export class ElasticLimit implements LimitAlgorithm {
     const search = this.#search;
     this.#roundTrip.learn(phase);
     if (search === undefined || phase.boundShare < measurableFrom || phase.successes < 4) {
-      // Not even this much of the limit is in use: it will do.
+      // Calls do not even reach this lower limit: keep it.
       this.#moveTo(phase.limit);
       this.#forget();
       this.#jump.limitDidNotBind();

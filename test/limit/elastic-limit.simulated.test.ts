@@ -1,6 +1,6 @@
 /**
- * What ElasticLimit promises, in virtual time: ten seeds per scenario, each beside the best limit there is (the oracle).
- * The scenarios are those of `npm run bench -- adaptive`. The claims leave a little room beneath what was measured.
+ * The goals of ElasticLimit in virtual time: ten seeds per scenario, each compared with the best fixed limit (the oracle).
+ * The scenarios are those of `npm run bench -- adaptive`. The thresholds leave a little room below the measured values.
  */
 import { describe, expect, test } from 'vitest';
 import { quantile } from '../../bench/harness/statistics.js';
@@ -12,7 +12,7 @@ import { ElasticLimit } from '../../src/limit/elastic-limit.js';
 const seeds = Array.from({ length: 10 }, (_, i) => i + 1);
 const known = new Map<string, { run: Run; best: Run }[]>();
 
-/** Each scenario is simulated once, however many claims there are of it. */
+/** Each scenario is simulated once, even if several tests use it. */
 function runs(id: string): { run: Run; best: Run }[] {
   let found = known.get(id);
   if (found === undefined) {
@@ -34,14 +34,14 @@ const seconds = (id: string, from: number, until: number) =>
   runs(id).map(({ run, best }) => convergedAfter(run, best, from, until));
 
 const median = (values: number[]) => quantile(values, 0.5);
-/** Of ten, the second worst. */
+/** The second worst of ten. */
 const p90 = (values: number[]) => [...values].sort((a, b) => a - b)[8] as number;
 const worstLow = (values: number[]) => Math.min(...values);
 const worstHigh = (values: number[]) => Math.max(...values);
 
-describe('elastic limit, alone before a backend', () => {
+describe('elastic limit, one process', () => {
   test.each(['a1', 'a2', 'a3', 'b1', 'b2', 'c1', 'c2', 'c3', 'd1', 'd2', 'e1', 'e2', 'f1', 'f2'])(
-    '%s: 95 % of the best goodput, 92 % with any seed, at a quarter more than its round trip',
+    '%s: at least 95 % of the best goodput (92 % with any seed), with at most 1.25 times its round trip',
     (id) => {
       expect(median(goodput(id))).toBeGreaterThanOrEqual(0.95);
       expect(worstLow(goodput(id))).toBeGreaterThanOrEqual(0.92);
@@ -50,7 +50,7 @@ describe('elastic limit, alone before a backend', () => {
     },
   );
 
-  test('half of the backend gone: there within a second; back again: within two', () => {
+  test('follows a halved backend within a second, and a restored one within two', () => {
     for (const id of ['c1', 'c2']) {
       expect(median(seconds(id, 30, 60))).toBeLessThanOrEqual(1);
       expect(p90(seconds(id, 30, 60))).toBeLessThanOrEqual(6);
@@ -59,17 +59,17 @@ describe('elastic limit, alone before a backend', () => {
     }
   });
 
-  test('a longer way is not taken for a queue: 20 ms more are followed within a second', () => {
+  test('a network that is 20 ms slower is not mistaken for a queue, and followed within a second', () => {
     expect(median(seconds('d2', 30, 60))).toBeLessThanOrEqual(1);
   });
 
-  test('a way that grows threefold within a minute costs at most 5 % with any seed, a heavier mix 3 %', () => {
+  test('a network that becomes three times slower in a minute costs at most 5 % with any seed, a heavier mix 3 %', () => {
     expect(worstLow(goodput('d1'))).toBeGreaterThanOrEqual(0.95);
     expect(median(goodput('e2'))).toBeGreaterThanOrEqual(0.97);
     expect(worstLow(goodput('e2'))).toBeGreaterThanOrEqual(0.96);
   });
 
-  test('40 s of little load leave the limit where it was, and the burst that follows is served', () => {
+  test('40 s of little load do not move the limit, and the burst that follows is served', () => {
     for (const { run } of runs('g1')) {
       const before = run.limits[0]?.filter(({ atMs }) => atMs < 40_000).map(({ limit }) => limit);
       expect(new Set(before)).toEqual(new Set([20]));
@@ -78,7 +78,7 @@ describe('elastic limit, alone before a backend', () => {
     expect(worstHigh(p99('g1'))).toBeLessThanOrEqual(1.5);
   });
 
-  test('a start five times too low or too high is over within two seconds', () => {
+  test('a start five times too low or too high is corrected within two seconds', () => {
     expect(median(seconds('h1', 0, 20))).toBeLessThanOrEqual(2);
     expect(median(seconds('h2', 0, 20))).toBeLessThanOrEqual(2);
     expect(p90(seconds('h2', 0, 20))).toBeLessThanOrEqual(9);
@@ -89,14 +89,14 @@ describe('elastic limit, alone before a backend', () => {
     expect(worstHigh(runs('l5').map(({ run }) => run.overloads))).toBeLessThanOrEqual(3);
   });
 
-  test('an outage of five seconds is over two seconds after it ends', () => {
+  test('goodput is back two seconds after an outage of five seconds', () => {
     expect(worstLow(goodput('k5'))).toBeGreaterThanOrEqual(0.95);
     expect(p90(seconds('k5', 35, 60))).toBeLessThanOrEqual(2);
   });
 });
 
-describe('elastic limit, several processes before one backend', () => {
-  test('4 processes use all of it, fairly, at twice the best round trip', () => {
+describe('elastic limit, several processes in front of one backend', () => {
+  test('4 processes use all of the backend, fairly, at about twice the best round trip', () => {
     expect(worstLow(goodput('j1'))).toBeGreaterThanOrEqual(0.99);
     expect(median(meanTime('j1'))).toBeLessThanOrEqual(2.2);
     expect(worstLow(fairness('j1'))).toBeGreaterThanOrEqual(0.65);
@@ -106,7 +106,7 @@ describe('elastic limit, several processes before one backend', () => {
     expect(median(goodput('l4'))).toBeGreaterThanOrEqual(0.94);
   });
 
-  test('16 processes that start together five times too high end at four times the best round trip', () => {
+  test('16 processes that start together five times too high end at no more than four times the best round trip', () => {
     expect(median(meanTime('j2'))).toBeLessThanOrEqual(4);
   }, 60_000);
 });

@@ -13,7 +13,7 @@ const steps = fc.array(
   { maxLength: 600 },
 );
 
-/** A backend in the small: calls of 10 ms, so many at once, one clock. */
+/** A tiny backend: calls of 10 ms on `servers` servers, one clock. */
 function feed(
   limit: ElasticLimit,
   calls: number,
@@ -30,7 +30,7 @@ function feed(
 }
 
 describe('elastic limit', () => {
-  test('EL1, EL2: a whole number within [min, max], the same for the same samples, whatever the clock does', () => {
+  test('EL1, EL2: the limit is a whole number within [min, max], and the same samples give the same limits', () => {
     fc.assert(
       fc.property(steps, (samples) => {
         const [one, other] = [1, 2].map(() => new ElasticLimit({ initial: 10, min: 2, max: 50 }));
@@ -46,7 +46,7 @@ describe('elastic limit', () => {
     );
   });
 
-  test('EL3: a limit that does not bind stays where it is', () => {
+  test('EL3: a limit that calls do not reach does not move', () => {
     const limit = new ElasticLimit({ initial: 20 });
     const seen = new Set<number>();
     let nowMs = 1e12;
@@ -59,7 +59,7 @@ describe('elastic limit', () => {
 
   test.each([
     ['an hour back', -3_600_000],
-    ['a day ahead, or nothing heard for a day', 86_400_000],
+    ['a day ahead (or a silence of a day)', 86_400_000],
     ['twenty years back', -20 * 365 * 86_400_000],
   ])('EL4: a wall clock that steps %s does not move the limit', (_name, stepMs) => {
     const limit = new ElasticLimit();
@@ -71,7 +71,7 @@ describe('elastic limit', () => {
     expect(Math.abs(Number(limit.snapshot()['target']) / before - 1)).toBeLessThan(0.3);
   });
 
-  test('EL4: small steps back are not noticed at all', () => {
+  test('EL4: small backward steps of the clock change hardly anything', () => {
     const [steady, jumpy] = [new ElasticLimit(), new ElasticLimit()];
     let nowMs = 1e12;
     for (let i = 0; i < 20_000; i++) {
@@ -79,7 +79,7 @@ describe('elastic limit', () => {
       const durationMs = 10 + (i % 7);
       const held = steady.limit;
       steady.onSample({ nowMs, durationMs, held, limit: held, outcome: 'success' });
-      // Every tenth sample comes with a clock that is 3 ms behind.
+      // The clock of every tenth sample is 3 ms behind.
       const behindMs = i % 10 === 9 ? 3 : 0;
       jumpy.onSample({
         nowMs: nowMs - behindMs,
@@ -93,7 +93,7 @@ describe('elastic limit', () => {
     expect(jumpy.limit / steady.limit).toBeLessThan(1.4);
   });
 
-  test('finds the servers that there are, from below and from above', () => {
+  test('finds the number of servers, from below and from above', () => {
     for (const servers of [5, 50, 500]) {
       const limit = new ElasticLimit({ initial: 20 });
       feed(limit, 200_000, { servers });
@@ -103,7 +103,7 @@ describe('elastic limit', () => {
     }
   });
 
-  test('three refusals among the first calls cut the limit; what was refused is a ceiling', () => {
+  test('three refusals among the first calls cut the limit, and the refused level becomes a ceiling', () => {
     const limit = new ElasticLimit({ initial: 100 });
     const nowMs = feed(limit, 20);
     for (let i = 0; i < 3; i++) {
@@ -113,7 +113,7 @@ describe('elastic limit', () => {
     expect(limit.snapshot()).toMatchObject({ ceiling: 100 });
   });
 
-  test('the snapshot names what it knows, and nothing is NaN', () => {
+  test('the snapshot has all fields, and none is NaN', () => {
     const limit = new ElasticLimit();
     for (const calls of [0, 10, 1_000]) {
       feed(limit, calls);

@@ -1,29 +1,32 @@
 /**
- * What the backend refused. An overload cuts the limit, and the level that was refused stays a ceiling for a while,
- * which probes do not touch: at a quota, that is the difference between one refusal a second and hundreds.
+ * The response to refusals. They cut the limit, and the refused level stays a ceiling for a while that probes respect.
+ *
+ * With a quota, the ceiling is the difference between one refusal a second and hundreds. All constants are tuned: see the
+ * simulation (`npm run bench -- adaptive`).
  */
 import { clamp, type Phase } from './phase.js';
 
-/** Single refusals are noise. */
+/** Fewer refusals, or a smaller share of the calls, are noise. */
 const fewestOverloads = 3;
 const smallestOverloadShare = 0.1;
-/** What is cut, in the time of two round trips, whatever the share that was refused: at least a tenth, at most half. */
+/** What is kept of the limit in one cut. The next cut can follow after two round trips. */
 const deepestCut = 0.5;
 const shallowestCut = 0.9;
-/** All cuts of one episode together leave a tenth: a backend that is down refuses all, which says nothing of limits. */
+/** All cuts of one episode keep at least this share: a backend that is down refuses every call at every limit. */
 const floorShare = 0.1;
-/** How long a ceiling holds; twice as long each time that the same level is refused again. */
+/** How long a ceiling holds. The time doubles each time the same level (within `sameLevel`, in logarithms) is refused. */
 const firstHoldMs = 5_000;
 const longestHoldMs = 60_000;
 const sameLevel = 0.3;
-/** When it has held, it rises by so much a second, and is gone when it is of no more concern. */
+/** After that it rises by this factor a second, and disappears at twice the limit. */
 const risePerSecond = 1.3;
 const riseEveryMs = 1_000;
-/** A probe stays clear of it. */
+/** A probe stays below this share of the ceiling. */
 const probeShare = 0.95;
-/** Refusals that go on so far below the ceiling have nothing to do with concurrency. */
+/** Refusals that continue below this share of the ceiling do not depend on concurrency. */
 const unrelatedBelow = 0.6;
 
+/** The refused level, and the cuts of the current episode. */
 export class Ceiling {
   #level = Infinity;
   #lastLevel = Infinity;
@@ -37,11 +40,12 @@ export class Ceiling {
     this.#limitBefore = limit;
   }
 
-  /** `Infinity` when nothing was refused of late. */
+  /** `Infinity` if nothing was refused lately. */
   get level(): number {
     return this.#level;
   }
 
+  /** Whether the refusals of this phase are enough to cut the limit. */
   isHit(phase: Phase, nowMs: number): boolean {
     const { overloads, ended } = phase;
     return (
@@ -49,7 +53,7 @@ export class Ceiling {
     );
   }
 
-  /** @returns the limit that is left. A probe that was refused leaves it as it is. */
+  /** @returns the new target. A refused probe does not lower it. */
   hit(phase: Phase, nowMs: number, limit: number, roundTripMs: number): number {
     const sameEpisode = nowMs - this.#nextCutMs < firstHoldMs;
     if (sameEpisode) {
@@ -70,24 +74,25 @@ export class Ceiling {
     return Math.max(floorShare * this.#limitBefore, Math.min(limit, phase.limit) * kept);
   }
 
-  /** Whether so little is left of the limit before the overload that it should come back by leaps. */
+  /** Whether the limit was cut to less than half, so that it should come back by leaps. */
   hasCutDeep(limit: number): boolean {
     return limit < 0.5 * this.#limitBefore;
   }
 
+  /** Raises the ceiling after its hold. */
   rise(nowMs: number, limit: number): void {
     if (this.#level === Infinity || nowMs <= this.#sinceMs + this.#holdMs) return;
     this.#level = this.#level > 2 * limit ? Infinity : this.#level * risePerSecond + 1;
     this.#sinceMs = nowMs - this.#holdMs + riseEveryMs;
   }
 
-  /** The highest probe that is not known to be refused. */
+  /** The probe, lowered to what is not known to be refused. */
   below(probe: number): number {
     if (this.#level === Infinity) return probe;
     return Math.min(probe, Math.floor(Math.min(this.#level - 1, this.#level * probeShare)));
   }
 
-  /** Nothing can lie in the future, whatever the wall clock said before. */
+  /** After a step of the wall clock, no stored time may lie in the future. */
   clockIs(nowMs: number): void {
     this.#nextCutMs = Math.min(this.#nextCutMs, nowMs);
     this.#sinceMs = Math.min(this.#sinceMs, nowMs);

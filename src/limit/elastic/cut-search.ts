@@ -1,24 +1,26 @@
 /**
- * Cut and verify: halve the limit, and again while that costs no goodput. The knee then is the low limit, scaled by the
- * goodput that was lost on the way.
+ * Cut and verify: halves the limit, and repeats that while it costs no goodput. The knee is the lowest limit, scaled by the
+ * goodput that was lost on the way. All constants are tuned: see the simulation (`npm run bench -- adaptive`).
  */
 import type { Measurement, Phase } from './phase.js';
 
-/** Less elastic than this: halving has cost nothing worth keeping. */
+/** At a lower elasticity, halving has cost too little to matter. */
 const freeBelow = 0.3;
-/** More elastic than this: the first halving has cost so much that there was nothing to cut. */
+/** At a higher elasticity, the first halving has cost so much that the old limit was right. */
 const costlyAbove = 0.45;
-/** As elastic as this after a jump of the durations: nothing queues, calls just take longer. */
+/** At a higher elasticity after a jump of the durations, nothing queues: calls just take longer. */
 const exogenousAbove = 0.75;
-/** Steps smaller than this (in logarithms) come from the lowest limit: there is nothing left to halve. */
+/** A step smaller than this (in logarithms) means that the lowest limit is reached. */
 const smallestLnStep = 0.2;
+/** A cut that measures nothing ends after this many slots. */
 const longestSlots = 64;
 
+/** One search for the knee below the current limit. */
 export class CutSearch {
   readonly #path: [Measurement, ...Measurement[]];
-  /** By how much (in logarithms) durations had jumped when the search began; 0 when that was not the reason. */
+  /** The jump of the durations (in logarithms) that started the search; 0 if something else started it. */
   readonly #lnJump: number;
-  /** What was measured at first may be partly from before the jump, and is to be measured again before it is believed. */
+  /** The first measurement may be partly from before the jump. It is repeated before it decides anything. */
   #firstIsDoubtful: boolean;
   #elasticity = 0;
 
@@ -28,7 +30,7 @@ export class CutSearch {
     this.#firstIsDoubtful = lnJump !== 0;
   }
 
-  /** A cut takes until it has measured enough, or nobody uses even this much, or calls take for ever. */
+  /** A cut ends when it has measured enough, when calls do not reach the lower limit, or after the longest time. */
   static isOver(phase: Phase, slots: number, neededSuccesses: number): boolean {
     const isIdle = phase.started >= 32 && phase.boundShare < 0.5;
     return phase.successes >= neededSuccesses || isIdle || slots >= longestSlots;
@@ -54,12 +56,12 @@ export class CutSearch {
     return high.limit;
   }
 
-  /** Whether there was something to cut: the first halving has not cost too much. */
+  /** Whether a lower limit is better: the first halving has not cost too much. */
   get hasCut(): boolean {
     return !(this.#onlyOnce && this.#elasticity > costlyAbove);
   }
 
-  /** The lowest limit that loses nothing. */
+  /** The lowest limit that loses no goodput. */
   get knee(): number {
     const path = this.#firstIsDoubtful ? this.#path.slice(1) : this.#path;
     const low = path.reduce((lowest, point) => (point.limit < lowest.limit ? point : lowest));
@@ -68,7 +70,7 @@ export class CutSearch {
     return Math.min(highest, low.limit * Math.exp(best - low.lnGoodput));
   }
 
-  /** By how much (in logarithms) calls take longer for a reason that is no queue; 0 when a queue it was. */
+  /** The jump (in logarithms) if its cause was not a queue in the backend; 0 if it was a queue. */
   get lnExogenousJump(): number {
     return this.#onlyOnce && this.#elasticity > exogenousAbove ? this.#lnJump : 0;
   }

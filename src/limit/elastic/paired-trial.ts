@@ -1,9 +1,12 @@
 /**
- * A trial: goodput at the base limit against goodput one step above it, taken in turns, so that a slow drift of the
- * backend falls on both sides. Phases are pooled until both sides have enough successes.
+ * A trial: goodput at the base limit against goodput one step above it.
+ *
+ * The two alternate, so a slow drift of the backend affects both sides equally. Phases are pooled until both sides have
+ * enough successes.
  */
 import type { Phase } from './phase.js';
 
+/** The result of one trial. */
 export interface Verdict {
   readonly baseLimit: number;
   readonly probeLimit: number;
@@ -15,6 +18,7 @@ export interface Verdict {
   readonly error: number;
 }
 
+/** Phases at one limit, added up. */
 class Side {
   limit = 0;
   successes = 0;
@@ -27,6 +31,7 @@ class Side {
   }
 }
 
+/** Pools phases into pairs and compares them. */
 export class PairedTrial {
   #base = new Side();
   #probe = new Side();
@@ -36,17 +41,18 @@ export class PairedTrial {
     this.#probe = new Side();
   }
 
+  /** A base at another limit starts a new trial. */
   addBase(phase: Phase): void {
     if (this.#base.limit > 0 && this.#base.limit !== phase.limit) this.clear();
     this.#base.add(phase);
   }
 
-  /** A probe without a base beside it is no pair. */
+  /** Ignored unless there is a base to compare it with. */
   addProbe(phase: Phase): void {
     if (this.#base.successes > 0) this.#probe.add(phase);
   }
 
-  /** `undefined` while there is too little to say. Otherwise the trial is over, and the next one begins. */
+  /** @returns `undefined` while either side has too few successes; otherwise the result, and the trial starts over. */
   verdict(neededSuccesses: number, noise: number): Verdict | undefined {
     const base = this.#base;
     const probe = this.#probe;

@@ -1,23 +1,23 @@
 /**
- * One stretch of time at one limit, and what the calls that ended in it tell.
+ * A phase: a stretch of time at one limit, and the counts of the calls that ended in it.
  *
- * The first round trip is not counted: what ends then was started at the limit before. Goodput is successes per
- * millisecond; it is preferred to the mean duration, because in a short phase the slow calls have not ended yet.
+ * The first round trip is not counted, because calls that end then started at the previous limit. Goodput is successes per
+ * millisecond. It is preferred to the mean duration, because in a short phase the slow calls have not ended yet.
  */
 
 /**
- * 'base': the limit believed in. 'probe': one step above it. 'drain': well below it, so that nothing queues in the
- * backend. 'cut': half of the last limit, to see whether that costs anything.
+ * 'base': the current target. 'probe': one step above it. 'drain': well below it, so that the backend's queue empties.
+ * 'cut': half of the last limit, to see whether that costs goodput.
  */
 export type Purpose = 'base' | 'probe' | 'drain' | 'cut';
 
-/** What the next phase is to be. */
+/** The next phase. */
 export interface Plan {
   readonly purpose: Purpose;
   readonly limit: number;
 }
 
-/** What a phase has measured. Logarithms, because all that matters is ratios. */
+/** The results of a phase, as logarithms, because the law compares ratios only. */
 export interface Measurement {
   readonly limit: number;
   readonly lnLimit: number;
@@ -28,13 +28,14 @@ export interface Measurement {
 
 export const clamp = (value: number, low: number, high: number) => Math.max(low, Math.min(high, value));
 
-/** Fewer successes than this say nothing of the backend. */
+/** With fewer successes, a measurement is too noisy to use. Tuned: see the simulation. */
 export const fewestSuccesses = 16;
-/** A call counts as held back by the limit when it found so much of it in use. */
+/** A call counts as bound by the limit when it found at least this share of the limit in use. Tuned. */
 const boundFrom = 0.85;
-/** Fewer calls than this say nothing of whether the limit binds. */
+/** With fewer calls, it is unknown whether calls reach the limit. Tuned. */
 const boundNeedsCalls = 4;
 
+/** Counts calls; decides nothing. */
 export class Phase {
   readonly purpose: Purpose;
   readonly limit: number;
@@ -58,7 +59,7 @@ export class Phase {
     this.#lastMs = startedMs;
   }
 
-  /** @returns whether the call was started in this phase and met with overload: the limit's own doing. */
+  /** @returns whether the call started in this phase and was refused, so that this limit may have caused it. */
   add(nowMs: number, durationMs: number, held: number, overload: boolean): boolean {
     const startedMs = nowMs - durationMs;
     this.#lastMs = nowMs;
@@ -79,7 +80,7 @@ export class Phase {
     return true;
   }
 
-  /** Calls that ended, and those among them that met with overload although they were started in this phase. */
+  /** Calls that ended, and the number of them that started in this phase and were refused. */
   get ended(): number {
     return this.#ended;
   }
@@ -87,41 +88,43 @@ export class Phase {
     return this.#overloads;
   }
 
-  /** Calls that succeeded after the first round trip. */
+  /** Calls that succeeded after the first round trip of the phase. */
   get successes(): number {
     return this.#successes;
   }
 
-  /** For how long it has counted; 0 when the first round trip has not passed yet. */
+  /** How long it has counted, in milliseconds; 0 during the first round trip. */
   get countedMs(): number {
     return this.#countingSinceMs === undefined ? 0 : this.#lastMs - this.#countingSinceMs;
   }
 
+  /** Calls that started in this phase and have ended. */
   get started(): number {
     return this.#started;
   }
 
-  /** The share of the calls started here that found the limit in use; 0 when there were too few. */
+  /** The share of the calls started here that were bound by the limit; 0 if there were too few calls. */
   get boundShare(): number {
     return this.#started >= boundNeedsCalls ? this.#bound / this.#started : 0;
   }
 
-  /** `NaN` when nothing succeeded. */
+  /** Mean duration of the successes, in milliseconds; `NaN` without one. */
   get meanMs(): number {
     return this.#durationSumMs / this.#successes;
   }
 
-  /** Variance of the durations over the square of their mean. */
+  /** Squared coefficient of variation of the durations. */
   get dispersion(): number {
     return Math.max(0, this.#durationSquares / this.#successes / this.meanMs ** 2 - 1);
   }
 
+  /** `fallbackMs` stands for the mean duration if nothing succeeded. */
   measured(fallbackMs: number): Measurement {
     const successes = this.#successes;
     return {
       limit: this.limit,
       lnLimit: Math.log(this.limit),
-      // Half a success where there was none, for a logarithm's sake.
+      // ln(0) is -Infinity: count half a success if there was none.
       lnGoodput: Math.log(Math.max(successes, 0.5) / Math.max(1e-3, this.countedMs)),
       lnDuration: Math.log(successes > 0 ? this.meanMs : fallbackMs),
       successes: Math.max(1, successes),

@@ -1,56 +1,59 @@
 /**
- * What a round trip takes now, what it takes when nothing queues, and how much chance is in what is measured.
+ * The duration of a round trip now, its baseline when nothing queues, and the noise of the measurements.
  *
- * Only a drain measures the baseline: a remembered minimum is the luckiest call of a distribution, and a long average
- * absorbs an overload that lasts. Chance is known from the figures themselves: from how much goodput differs between
- * phases at one limit, and from how much durations differ inside a phase.
+ * Only a drain measures the baseline. A remembered minimum is the luckiest call of a distribution, and a long average
+ * absorbs a lasting overload. The noise is estimated from the differences between phases at one limit, and from the
+ * differences between durations inside a phase. All constants are tuned: see the simulation (`npm run bench -- adaptive`).
  */
 import { clamp, fewestSuccesses, type Measurement, type Phase } from './phase.js';
 
-/** Limits that differ by less than this (in logarithms) are one limit. */
+/** Limits that differ by less than this (in logarithms) count as the same limit. */
 const sameLnLimit = 0.06;
-/** Two drains, so that one that other clients spoiled does not last. */
+/** The baseline is the minimum of this many drains, so that one spoilt by other clients is soon forgotten. */
 const drainsRemembered = 2;
 
+/** Mean, baseline and noise. */
 export class RoundTrip {
   #meanMs = 0;
   #firstCalls = 0;
   #baselineMs = 0;
   #drainsMs: number[] = [];
-  /** Variance over squared mean: 1 is what independent arrivals and exponential service have. */
+  /** Variance over squared mean: 1 for independent arrivals and exponential service times. */
   #durationNoise = 1;
   #goodputNoise = 1;
 
-  /** Smoothed mean. */
+  /** Smoothed mean duration, in milliseconds. */
   get meanMs(): number {
     return this.#meanMs;
   }
 
-  /** How long a call takes when nothing queues; 0 while unknown. */
+  /** Duration of a call when nothing queues, in milliseconds; 0 while unknown. */
   get baselineMs(): number {
     return this.#baselineMs;
   }
 
-  /** How many times the baseline a round trip takes now. */
+  /** The mean duration over the baseline, at least 1; 1 while the baseline is unknown. */
   get ratio(): number {
     return this.#baselineMs > 0 ? Math.max(1, this.#meanMs / this.#baselineMs) : 1;
   }
 
+  /** The larger of the two estimates, as variance over squared mean. */
   get noise(): number {
     return Math.max(this.#durationNoise, this.#goodputNoise);
   }
 
-  /** How many successes one side of a trial needs to be worth anything. */
+  /** How many successes each side of a trial needs. */
   get neededSuccesses(): number {
     return clamp(Math.ceil(64 * this.#goodputNoise), fewestSuccesses, 256);
   }
 
-  /** Before there is a grid: a plain mean. @returns whether enough is known to lay one. */
+  /** Before there is a grid: a plain mean. @returns whether enough calls have ended to lay the grid. */
   begin(durationMs: number): boolean {
     this.#meanMs += (durationMs - this.#meanMs) / ++this.#firstCalls;
     return this.#firstCalls > fewestSuccesses;
   }
 
+  /** Updates mean and noise from the durations of a phase. */
   learn(phase: Phase): void {
     const { successes, meanMs } = phase;
     if (successes < 4) return;
@@ -61,7 +64,7 @@ export class RoundTrip {
     this.#meanMs += (successes > 60 ? 0.7 : 0.3) * (meanMs - this.#meanMs);
   }
 
-  /** Two phases at one limit should have had the same goodput: what they differ by is chance. */
+  /** Two phases at one limit should have had the same goodput: their difference is noise. */
   learnChance(one: Measurement, other: Measurement): void {
     if (Math.abs(one.lnLimit - other.lnLimit) >= sameLnLimit || one.successes < 8) return;
     const difference = one.lnGoodput - other.lnGoodput;
@@ -69,19 +72,20 @@ export class RoundTrip {
     this.#goodputNoise += 0.15 * (clamp(difference * difference * weight, 0, 6) - this.#goodputNoise);
   }
 
-  /** A phase with room to spare was as good as a drain, if it was faster; with a margin for chance. */
+  /** A phase below the limit is as good as a drain. Lowers the baseline if it was faster, with a margin for noise. */
   lowerBaseline(phase: Phase): void {
     const safeMs = phase.meanMs * (1 + Math.sqrt(this.noise / phase.successes));
     if (this.#baselineMs === 0 || safeMs < this.#baselineMs) this.#baselineMs = safeMs;
   }
 
+  /** The mean duration of a drain. */
   drained(meanMs: number): void {
     this.#drainsMs.push(meanMs);
     if (this.#drainsMs.length > drainsRemembered) this.#drainsMs.shift();
     this.#baselineMs = Math.min(...this.#drainsMs);
   }
 
-  /** The backend's own time has changed by so much (in logarithms), not its queue. */
+  /** The duration without a queue has changed by this factor (in logarithms). */
   rescaleBaseline(lnFactor: number): void {
     this.#baselineMs *= Math.exp(lnFactor);
     this.#drainsMs = [];

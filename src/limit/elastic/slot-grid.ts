@@ -1,26 +1,27 @@
 /**
- * The clock that all processes share: wall time cut into slots of 64 ms times a power of two.
+ * The grid that all processes share: wall time divided into slots of 64 ms times a power of two.
  *
- * Every process that limits calls to the same backend stands in the same slot, so that all of them probe and drain
- * together and each measures the elasticity of the fleet. Alone, a client with a tenth of a full backend would see
- * his own share grow with his limit and would always want more. Processes with slots of different lengths still
- * nest. Clocks may differ by a quarter of a slot, which NTP keeps easily.
+ * All processes that call the same backend are in the same slot, so they probe and drain together, and each measures the
+ * elasticity of the fleet. A client that probes alone takes its gain from the others and always wants more. Slots of
+ * different lengths nest. Clocks may differ by a quarter of a slot, which NTP keeps easily. All constants are tuned: see
+ * the simulation (`npm run bench -- adaptive`).
  */
 
-/** Shorter slots would be lost in the jitter of timers and of a busy event loop. */
+/** Shorter slots would be lost in the jitter of a busy event loop. */
 const shortestSlotMs = 64;
-/** A slot must hold the round trip that is thrown away and two to measure. */
+/** A slot holds the round trip that is not counted and two to measure. */
 const roundTripsPerSlot = 3;
-/** Three slots of base, then one of probe: what is lost by probing too high is lost a quarter of the time. */
+/** Three slots of base, then one of probe: the cost of a probe that is too high is paid a quarter of the time. */
 const slotsPerCycle = 4;
 const probeSlot = 3;
-/** A drain must outlast the queue that it drains. */
+/** A drain must last longer than the queue that it empties. */
 const drainSlots = 2;
-/** Drains are often at first, since nothing is known, and twice as rare each time. */
+/** Drains are frequent at first, because the baseline is unknown; each doubles the distance to the next. */
 const firstDrainEverySlots = 16;
 const rarestDrainEverySlots = 64;
 const rarestDrainEveryMs = 16_384;
 
+/** The current slot, and what the grid wants in it. */
 export class SlotGrid {
   #slotMs = 0;
   #slot = 0;
@@ -48,6 +49,7 @@ export class SlotGrid {
     return this.#slot % this.#drainEverySlots < drainSlots;
   }
 
+  /** Moves to the slot of `nowMs`, and fits the slot's length to the round trip. */
   align(nowMs: number, roundTripMs: number): void {
     let slotMs = shortestSlotMs;
     while (slotMs < roundTripsPerSlot * roundTripMs) slotMs *= 2;
@@ -55,11 +57,13 @@ export class SlotGrid {
     this.#slot = Math.floor(nowMs / slotMs);
   }
 
+  /** Doubles the distance between drains. */
   drainLess(): void {
     const rarest = Math.max(rarestDrainEverySlots, rarestDrainEveryMs / this.#slotMs);
     this.#drainEverySlots = Math.min(rarest, this.#drainEverySlots * 2);
   }
 
+  /** Back to the shortest distance between drains. */
   drainOften(): void {
     this.#drainEverySlots = firstDrainEverySlots;
   }
