@@ -1,7 +1,7 @@
 /** Locks across processes, and transactions that retry, on PostgreSQL: `latchkey/postgres`. */
 
 export { type GetOrCreate, getOrCreate } from './postgres/get-or-create.js';
-export { leaseTableSchema } from './postgres/lease-table-engine.js';
+export { leaseTableSchema, type PruneOptions, pruneLeases } from './postgres/lease-table-engine.js';
 export { type LockedTransactionOptions, lockedTransaction } from './postgres/locked-transaction.js';
 export type { PostgresClient, PostgresPool, PostgresResult } from './postgres/postgres-client.js';
 export {
@@ -27,3 +27,4 @@ export {
 } from './postgres/transaction.js';
 export { updateVersioned, type VersionedUpdate } from './postgres/update-versioned.js';
 export type { LeaseOptions } from './remote-locks/lease-keeper.js';
+export { RemoteMutex, RemoteSemaphore } from './remote-locks/remote-lock.js';

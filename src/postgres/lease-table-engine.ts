@@ -1,23 +1,59 @@
 /**
  * Leases in a table: a row per key, with its owner, its token and its end by the server's clock. Works through any pooler.
  *
- * Rows are cleared and never deleted: a row that was made anew would begin its tokens anew. A token is the larger of the last
- * one plus one and the server's clock in microseconds, so that tokens grow even when the table was lost.
+ * Invariants
+ *   PE1  A row has one owner at a time, whose end has not come by the server's clock. Nobody else renews or frees it.
+ *   PE2  Tokens of a key grow with every grant: the larger of the last token plus one and the server's clock in microseconds,
+ *        so that they grow also when the row or the table was lost.
+ *   PE3  A renewal never takes back a row whose end has come.
+ *   PE4  Names are injective: two locks of different kind, namespace or key never share a row.
+ *   PE5  It works at every isolation level that the application sets as the default: 40001 is retried.
+ *
+ * Hand-over: those who wait ask again after 25 to 250 ms.
+ * Cost: one statement to acquire, renew or release; a second one when the key is taken. A row per key stays until `pruneLeases`.
+ * What it is not: safe against a server clock that steps forward by a time to live: fence the writes.
  */
+import { checkDuration } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
+import { escaped, type LockKind, taggedKey } from '../remote-locks/key-name.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
-import type { PostgresPool } from './postgres-client.js';
+import { exponential } from '../retry/backoff.js';
+import { retry } from '../retry/retry.js';
+import { checkPool, type PostgresPool, type PostgresResult, sizeOf } from './postgres-client.js';
+import { isTransactionConflict } from './sql-state.js';
 
 export const defaultTable = 'latchkey_leases';
 
-/** The DDL of the table, for a migration. @throws TypeError for a name that would have to be quoted. */
+/**
+ * The DDL of the table of leases, for a migration or for the start of the program: it may run in many processes at once, and
+ * does nothing when the table exists. `table` is a plain lower-case name, with a schema or without.
+ *
+ * @throws TypeError for a name that would have to be quoted.
+ *
+ * @example
+ * ```ts no-run
+ * import { leaseTableSchema } from 'latchkey/postgres';
+ * import pg from 'pg';
+ *
+ * const pool = new pg.Pool();
+ * await pool.query(leaseTableSchema());
+ * console.log((await pool.query('select from latchkey_leases')).rowCount); // → 0
+ * ```
+ */
 export function leaseTableSchema(table = defaultTable): string {
-  return `create table if not exists ${checkedTable(table)} (
-  key text primary key,
-  owner text,
-  token bigint not null,
-  expires_at timestamptz not null
-)`;
+  const name = checkedTable(table);
+  // "if not exists" alone fails with 23505 when two sessions create the table at once, and for a role that may not create.
+  return `do $$ begin
+  if to_regclass('${name}') is null then
+    perform pg_advisory_xact_lock(7381240360481337);
+    create table if not exists ${name} (
+      key text primary key,
+      owner text,
+      token bigint not null,
+      expires_at timestamptz not null
+    );
+  end if;
+end $$`;
 }
 
 export function checkedTable(table: unknown): string {
@@ -25,58 +61,107 @@ export function checkedTable(table: unknown): string {
   throw new TypeError(`table must be a plain lower-case name, got ${printable(table)}`);
 }
 
+/** Which leases `pruneLeases` deletes. */
+export interface PruneOptions {
+  /** Leases that ended so many milliseconds ago, or earlier. */
+  olderThanMs: number;
+  /** Default 'latchkey_leases'. */
+  table?: string | undefined;
+}
+
+/**
+ * Deletes rows of keys that have not been held for a while. Resolves with how many. Tokens still grow: a row whose token is ahead
+ * of the server's clock stays.
+ *
+ * @example
+ * ```ts no-run
+ * import { pruneLeases } from 'latchkey/postgres';
+ * import pg from 'pg';
+ *
+ * const deleted = await pruneLeases(new pg.Pool(), { olderThanMs: 86_400_000 });
+ * console.log(`${deleted} rows deleted`); // → 0 rows deleted
+ * ```
+ */
+export async function pruneLeases(pool: PostgresPool, options: PruneOptions): Promise<number> {
+  checkPool(pool);
+  const { olderThanMs, table = defaultTable } = Object(options) as PruneOptions;
+  checkDuration('olderThanMs', olderThanMs);
+  if (olderThanMs === Infinity) throw new RangeError('olderThanMs must be finite, got Infinity');
+  const { prune } = statements(checkedTable(table));
+  const { rowCount } = await query(pool, prune, [olderThanMs]);
+  return rowCount ?? 0;
+}
+
 export class LeaseTableEngine implements LeaseEngine {
+  /** More would only queue in the pool, and renewals behind them. */
+  readonly maxRequests: number;
   readonly #pool: PostgresPool;
+  readonly #kind: LockKind;
   readonly #prefix: string;
   readonly #places: number;
   readonly #sql: ReturnType<typeof statements>;
 
-  /** `places`: how many may hold a key at once; each of them is a row. */
-  constructor(pool: PostgresPool, namespace: string, table: string, places = 1) {
+  /** `places`: how many may hold a key of a semaphore at once; each of them is a row. */
+  constructor(pool: PostgresPool, kind: LockKind, namespace: string, table: string, places = 1) {
     this.#pool = pool;
-    this.#prefix = `${namespace}:`;
+    this.#kind = kind;
+    this.#prefix = `${escaped(namespace)}:`;
     this.#places = places;
     this.#sql = statements(checkedTable(table));
+    this.maxRequests = sizeOf(pool);
   }
 
-  async acquire({ key, owner, ttlMs }: LeaseRequest): Promise<LeaseAnswer> {
-    const places = this.#placesOf(key);
-    const { rows } = await this.#pool.query(this.#sql.acquire, [places, owner, ttlMs]);
+  async acquire({ key, owner, ttlMs, nowait }: LeaseRequest): Promise<LeaseAnswer> {
+    const places = await this.#placesOf(key);
+    const { rows } = await query(this.#pool, this.#sql.acquire, [places, owner, ttlMs]);
     if (rows.length > 0) return { token: BigInt(rows[0].token as string) };
-    const { rows: others } = await this.#pool.query(this.#sql.freeIn, [places]);
-    return { freeInMs: Math.max(0, Number(others[0]?.ms ?? 0)) };
+    if (nowait) return { freeInMs: Infinity };
+    const { rows: others } = await query(this.#pool, this.#sql.freeIn, [places]);
+    return { freeInMs: Number(others[0]?.ms ?? 0) };
   }
 
   async renew(key: string, owner: string, ttlMs: number): Promise<boolean> {
-    const { rowCount } = await this.#pool.query(this.#sql.renew, [this.#placesOf(key), owner, ttlMs]);
+    const places = await this.#placesOf(key);
+    const { rowCount } = await query(this.#pool, this.#sql.renew, [places, owner, ttlMs]);
     return rowCount === 1;
   }
 
   async release(key: string, owner: string): Promise<boolean> {
-    const { rowCount } = await this.#pool.query(this.#sql.release, [this.#placesOf(key), owner]);
+    const { rowCount } = await query(this.#pool, this.#sql.release, [await this.#placesOf(key), owner]);
     return rowCount === 1;
   }
 
-  #placesOf(key: string): string[] {
-    const name = `${this.#prefix}${key}`;
-    return this.#places === 1 ? [name] : Array.from({ length: this.#places }, (_, i) => `${name}#${i}`);
+  async #placesOf(key: string): Promise<string[]> {
+    const name = `${this.#prefix}${await taggedKey(this.#kind, key)}`;
+    return this.#kind === 'mutex' ? [name] : Array.from({ length: this.#places }, (_, i) => `${name}#${i}`);
   }
+}
+
+const betweenConflicts = exponential({ initialMs: 2, maxMs: 50, jitter: 'full' });
+
+function query(pool: PostgresPool, text: string, values: unknown[]): Promise<PostgresResult> {
+  return retry(() => pool.query(text, values), {
+    attempts: 20,
+    backoff: betweenConflicts,
+    shouldRetry: isTransactionConflict,
+  });
 }
 
 /** $1 the rows, $2 the owner, $3 the time to live in milliseconds. */
 function statements(table: string) {
   const end = "clock_timestamp() + $3 * interval '1 ms'";
-  const token = '(extract(epoch from clock_timestamp()) * 1e6)::bigint';
+  const clock = '(extract(epoch from clock_timestamp()) * 1e6)::bigint';
   return {
     acquire: `
-      with place as (
+      with rows as (select * from ${table} where key = any ($1)),
+      place as (
         select wanted.key from unnest($1::text[]) as wanted (key)
-        left join ${table} as held on held.key = wanted.key
+        left join rows as held on held.key = wanted.key
         where held.key is null or held.expires_at <= clock_timestamp() or held.owner = $2
         order by held.owner is not distinct from $2 desc, random() limit 1
       )
       insert into ${table} as lease (key, owner, token, expires_at)
-      select key, $2, ${token}, ${end} from place
+      select key, $2, greatest(${clock}, (select max(token) + 1 from rows)), ${end} from place
       on conflict (key) do update set
         owner = excluded.owner,
         token = case when lease.owner = $2 then lease.token else greatest(lease.token + 1, excluded.token) end,
@@ -85,12 +170,15 @@ function statements(table: string) {
       returning token::text`,
     freeIn: `
       select extract(epoch from min(expires_at) - clock_timestamp()) * 1000 as ms
-      from ${table} where key = any ($1)`,
+      from ${table} where key = any ($1) and expires_at > clock_timestamp()`,
     renew: `
       update ${table} set expires_at = ${end}
       where key = any ($1) and owner = $2 and expires_at > clock_timestamp()`,
     release: `
-      update ${table} set owner = null, expires_at = '-infinity'
+      update ${table} set owner = null, expires_at = clock_timestamp()
       where key = any ($1) and owner = $2`,
+    prune: `
+      delete from ${table}
+      where expires_at < clock_timestamp() - $1 * interval '1 ms' and token < ${clock}`,
   };
 }

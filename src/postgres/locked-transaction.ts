@@ -43,6 +43,7 @@ export interface LockedTransactionOptions extends WaitOptions {
   namespace?: string | undefined;
 }
 
+const begin = 'begin isolation level read committed';
 const report = `select ${gotIt} as got`;
 const linesOfPools = new WeakMap<PostgresPool, KeyedMutex<string>>();
 
@@ -88,7 +89,7 @@ export async function lockedTransaction<T>(
   const granted = wait.queue.wait(settings);
   const transaction = () =>
     new Transaction(pool, { signal: wait.signal }).run(
-      `begin isolation level read committed; ${tryLock(lock, 'xact')}; ${report}`,
+      `${begin}; ${tryLock(lock, 'xact')}; ${report}`,
       async (client, begun) => {
         wait.phase = 'lock';
         for (let answer = begun; answer.rows[0].got !== true; ) {
@@ -112,9 +113,11 @@ export async function lockedTransaction<T>(
   return result;
 }
 
+/** Each slice is a transaction of its own: `create index concurrently` waits for the end of every older transaction. */
 async function waitForSlice(client: PostgresClient, lock: string): Promise<PostgresResult> {
   const sliceMs = Math.min(longestSliceMs, longestQueryMs(client));
-  const answers = await answersOf(client, `${waitForLock(lock, 'xact', sliceMs)}; ${report}`);
+  const text = `rollback; ${begin}; ${waitForLock(lock, 'xact', sliceMs)}; ${report}`;
+  const answers = await answersOf(client, text);
   return answers.at(-1) as PostgresResult;
 }
 

@@ -1,56 +1,54 @@
 /**
- * PostgresSemaphore: so many at a time, over all processes that use the same PostgreSQL; a row of the lease table per place.
+ * PostgresSemaphore: at most `limit` holders at a time, over all processes that use the same PostgreSQL. Each place is a row
+ * of the lease table.
  *
- * Invariants: those of LeaseKeeper, and
+ * Invariants: those of LeaseKeeper and of the lease table (PE), and
  *   PS1  Each place has at most one owner whose end has not come by the server's clock.
  *
- * Hand-over: first come, first served within a process; between processes whoever asks first. Those who wait ask every 25 to
- * 250 ms. Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
+ * Hand-over: first come, first served within a process; between processes the first that asks. Those who wait ask again
+ *   after 25 to 250 ms.
+ * Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
  */
-import { checkObject, checkString } from '../contract/arguments.js';
-import type { Awaitable, KeyLease, Limiter, WaitOptions } from '../contract/types.js';
-import { checkPlaces, LeaseKeeper, type LeaseOptions } from '../remote-locks/lease-keeper.js';
+import { checkObject } from '../contract/arguments.js';
+import { checkName } from '../remote-locks/key-name.js';
+import { checkPlaces, type LeaseOptions } from '../remote-locks/lease-keeper.js';
+import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';
 
+/** Options of `PostgresSemaphore`. */
 export interface PostgresSemaphoreOptions extends LeaseOptions {
   /** Semaphores of one name share their places. */
   name: string;
-  /** Default 'latchkey'. */
+  /** Names of different namespaces are different semaphores. Default 'latchkey'. */
   namespace?: string | undefined;
-  /** Made by what `leaseTableSchema` says. Default 'latchkey_leases'. */
+  /** Created by `leaseTableSchema`. Default 'latchkey_leases'. */
   table?: string | undefined;
 }
 
-export class PostgresSemaphore implements Limiter {
-  readonly #keeper: LeaseKeeper<string>;
-  readonly #name: string;
-
+/**
+ * At most `limit` holders at a time, over all processes that use the same PostgreSQL and name.
+ *
+ * @example
+ * ```ts no-run
+ * import { leaseTableSchema, PostgresSemaphore } from 'latchkey/postgres';
+ * import pg from 'pg';
+ *
+ * const pool = new pg.Pool();
+ * await pool.query(leaseTableSchema());
+ * const semaphore = new PostgresSemaphore(pool, 5, { name: 'reports' });
+ * console.log(await semaphore.run(() => 'one of five')); // → one of five
+ * ```
+ */
+export class PostgresSemaphore extends RemoteSemaphore {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(pool: PostgresPool, limit: number, options: PostgresSemaphoreOptions) {
     checkPool(pool);
     checkPlaces(limit);
     checkObject('options', options);
     const { name, namespace = 'latchkey', table = defaultTable } = options;
-    checkString('name', name);
-    checkString('namespace', namespace);
-    this.#name = name;
-    const engine = new LeaseTableEngine(pool, namespace, table, limit);
-    this.#keeper = new LeaseKeeper(this, engine, String, options, limit);
-  }
-
-  /** Runs `task` in one of the places; settles as the task does. Rejects as `PostgresMutex.run` does. */
-  run<T>(task: (lease: KeyLease<string>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return this.#keeper.run(this.#name, task, options);
-  }
-
-  /** Waits for a place; the lease works with `await using`. */
-  acquire(options?: WaitOptions): Promise<KeyLease<string>> {
-    return this.#keeper.acquire(this.#name, options);
-  }
-
-  /** Gives back all places that this object holds, for a shutdown. */
-  releaseAll(): Promise<void> {
-    return this.#keeper.releaseAll();
+    checkName('name', name);
+    checkName('namespace', namespace);
+    super(new LeaseTableEngine(pool, 'semaphore', namespace, table, limit), limit, name, options);
   }
 }

@@ -1,103 +1,146 @@
 /**
- * Session-level advisory locks: the lock lives as long as the connection that holds it.
+ * Session-level advisory locks: a lock lives as long as the connection that holds it.
  *
- * Each lock has a connection of its own while it is wanted or held; those who wait do so in PostgreSQL, in its order. They wait
- * in slices: a caller who has left is noticed at the end of one, and a lock that was granted too late is freed.
+ * Invariants
+ *   SE1  A lock that was granted belongs to a lease, or is unlocked, or its connection is closed: also when PostgreSQL grants it
+ *        and reports a timeout, when the caller has left, and when the answer is lost.
+ *   SE2  Each lock has a connection of its own while it is waited for or held. What was set on it for that time is set back to
+ *        what it was before.
+ *   SE3  A connection that does not answer is closed. No command of ours waits longer than `commandTimeoutMs` for it.
+ *   SE4  The server frees the lock of a dead connection after `keepaliveMs`. Every time to live is shorter than that, so that
+ *        the holder knows of the loss before another process can hold the lock.
+ *   SE5  Behind a pooler that moves clients between connections it refuses, unless it is told to trust the pooler.
  *
- * The safety argument. A connection may be dead without anybody knowing. The holder asks `select 1` each third of his time
- * to live, and gives up at his deadline, at the latest after `ttlMs`. The server frees the lock of a dead connection after
- * `keepaliveMs`, and not before. So ttlMs must be less than that, which the constructor sees to.
+ * Hand-over: waiters block in PostgreSQL, in its order, in slices: at the end of one they see that their caller has left, and
+ *   go to the end of the queue.
+ * Cost: one round trip to lock and one to unlock.
+ * What it is not: a lock that survives its connection.
  */
-
+import { answerWithin } from '../calling/with-timeout.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
-import { advisoryKey } from './advisory-lock.js';
-import type { PostgresClient, PostgresPool, PostgresResult } from './postgres-client.js';
-import { PoolerError } from './postgres-errors.js';
-import { isLockTimeout } from './sql-state.js';
+import { Moment } from '../remote-locks/remote-lease.js';
+import { setTimer } from '../runtime/clock.js';
+import { advisoryKey, gotIt, longestSliceMs, tryLock, waitForLock } from './advisory-lock.js';
+import {
+  answersOf,
+  connectionOf,
+  longestQueryMs,
+  type PostgresClient,
+  type PostgresPool,
+  sizeOf,
+} from './postgres-client.js';
+import { NoConnectionError, PoolerError } from './postgres-errors.js';
 
 const keepalive = { idleSeconds: 10, intervalSeconds: 5, count: 3 };
 /** How long after a connection has died the server frees its locks. */
 export const keepaliveMs = (keepalive.idleSeconds + keepalive.intervalSeconds * keepalive.count) * 1_000;
-const longestSliceMs = 2_000;
+const commandTimeoutMs = 2_000;
 
-/** The lock must not be lost because its holder is silent, and must be lost when he is dead. */
-const settings = {
+/** A silent holder must keep the lock, and a dead one must lose it. */
+const settings: Record<string, number> = {
   idle_session_timeout: 0,
   tcp_keepalives_idle: keepalive.idleSeconds,
   tcp_keepalives_interval: keepalive.intervalSeconds,
   tcp_keepalives_count: keepalive.count,
 };
-const set = (values: Record<string, number>) =>
-  Object.entries(values)
-    .map(([name, value]) => `set ${name} = ${value}`)
-    .join('; ');
-const reset = ['lock_timeout', ...Object.keys(settings)].map((name) => `reset ${name}`).join('; ');
+const names = Object.keys(settings);
+const setCall = (name: string, value: unknown) => `set_config('${name}', '${value}', false)`;
+
+/** Whether it got the lock, its token, and what the settings were before; then sets them for as long as the lock is held. */
+const report = `select ${gotIt} as got, case when ${gotIt} then pg_current_xact_id()::text end as token,
+    ${names.map((name) => `current_setting('${name}') as ${name}`).join(', ')};
+  select ${names.map((name) => setCall(name, settings[name])).join(', ')} where ${gotIt}`;
 
 interface Session {
   readonly client: PostgresClient;
   readonly lock: string;
+  readonly ttlMs: number;
   readonly onError: (error: Error) => void;
+  /** When the last command was sent that was answered. */
+  proved: Moment;
+  /** The settings before. */
+  before: Record<string, string>;
 }
 
 export class SessionEngine implements LeaseEngine {
   readonly #pool: PostgresPool;
   readonly #namespace: string;
   readonly #sessions = new Map<string, Session>();
-  /** Owners who have given up while they were being served. */
-  readonly #given = new Set<string>();
-  readonly #serving = new Set<string>();
-  #isDirect = false;
+  /** Owners whose request is under way; `true` when they have given up since. */
+  readonly #serving = new Map<string, boolean>();
+  #isDirect: boolean;
 
-  constructor(pool: PostgresPool, namespace: string) {
+  constructor(pool: PostgresPool, namespace: string, trustPooler = false) {
     this.#pool = pool;
     this.#namespace = namespace;
+    this.#isDirect = trustPooler;
   }
 
   async acquire(request: LeaseRequest): Promise<LeaseAnswer> {
     const { key, owner } = request;
-    this.#serving.add(owner);
+    this.#serving.set(owner, false);
     try {
       const lock = await advisoryKey(this.#namespace, key);
-      const client = await this.#pool.connect();
-      return await this.#lock(client, lock, request);
+      const client = await this.#connect(request);
+      if (client === undefined) return { freeInMs: 0 };
+      const answer = await this.#lock(client, lock, request);
+      // The keeper has given up meanwhile, and does not look at the answer.
+      if (this.#serving.get(owner)) await this.#end(owner);
+      return answer;
     } finally {
       this.#serving.delete(owner);
-      this.#given.delete(owner);
     }
   }
 
-  async #lock(
-    client: PostgresClient,
-    lock: string,
-    { owner, ttlMs, lost }: LeaseRequest,
-  ): Promise<LeaseAnswer> {
+  /** `undefined` when the caller has left. */
+  async #connect({ signal, ttlMs, hint }: LeaseRequest): Promise<PostgresClient | undefined> {
+    const controller = new AbortController();
+    const reason = () =>
+      `no connection of the pool was free: of ${sizeOf(this.#pool)}, this mutex uses ${this.#sessions.size} for keys that it holds`;
+    const timer = setTimer(() => controller.abort(new NoConnectionError(reason())), 0.9 * ttlMs);
+    const leave = () => controller.abort();
+    signal.addEventListener('abort', leave, { once: true });
+    hint?.(reason());
+    try {
+      return await connectionOf(this.#pool, controller.signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', leave);
+      hint?.(undefined);
+    }
+  }
+
+  async #lock(client: PostgresClient, lock: string, request: LeaseRequest): Promise<LeaseAnswer> {
+    const { owner, ttlMs, lost, nowait } = request;
     let broken: unknown;
     const onError = (error: Error) => {
       broken ??= error;
       if (this.#sessions.delete(owner)) giveBack(session, false);
       lost(error);
     };
-    const session: Session = { client, lock, onError };
+    const session: Session = { client, lock, ttlMs, onError, proved: new Moment(), before: {} };
     client.on('error', onError);
     try {
-      const sliceMs = Math.round(Math.min(longestSliceMs, ttlMs / 2));
       if (!this.#isDirect) await this.#refusePooler(client);
-      // One round trip. If the lock is not had in time, all of it is rolled back, the settings too.
-      const results = await client.query(
-        `${set({ ...settings, lock_timeout: sliceMs })}; select pg_advisory_lock('${lock}');
-        select pg_current_xact_id()::text as token`,
-      );
-      const { rows } = [results].flat().at(-1) as PostgresResult;
+      let taken = await take(session, tryLock(lock, 'session'), commandTimeoutMs);
+      if (!taken.got && !nowait) {
+        const sliceMs = Math.min(longestSliceMs, ttlMs / 2, longestQueryMs(client));
+        taken = await take(session, waitForLock(lock, 'session', sliceMs), sliceMs + commandTimeoutMs);
+      }
       if (broken !== undefined) throw broken;
+      if (!taken.got) {
+        giveBack(session, true);
+        return { freeInMs: 0 };
+      }
+      session.before = taken.before;
       this.#sessions.set(owner, session);
-      if (this.#given.has(owner)) await this.release('', owner);
-      return { token: BigInt(rows[0].token as string) };
+      return { token: BigInt(taken.token) };
     } catch (error) {
-      if (this.#sessions.has(owner)) throw error;
-      const isFree = isLockTimeout(error);
-      // Otherwise nobody knows what state the connection is in.
-      giveBack(session, isFree);
-      if (isFree) return { freeInMs: 0 };
+      // Whether the lock was granted is not known: closing the connection frees it.
+      giveBack(session, false);
       throw error;
     }
   }
@@ -105,40 +148,62 @@ export class SessionEngine implements LeaseEngine {
   async renew(_key: string, owner: string): Promise<boolean> {
     const session = this.#sessions.get(owner);
     if (session === undefined) return false;
+    const asked = new Moment();
     await session.client.query('select 1');
+    session.proved = asked;
     return this.#sessions.has(owner);
   }
 
   async release(_key: string, owner: string): Promise<boolean> {
+    if (this.#serving.has(owner)) this.#serving.set(owner, true);
+    return this.#end(owner);
+  }
+
+  async #end(owner: string): Promise<boolean> {
     const session = this.#sessions.get(owner);
-    if (session === undefined) {
-      if (this.#serving.has(owner)) this.#given.add(owner);
-      return false;
-    }
+    if (session === undefined) return false;
     this.#sessions.delete(owner);
     let isFreed = false;
     try {
-      const results = await session.client.query(
-        `select pg_advisory_unlock('${session.lock}') as freed; ${reset}`,
-      );
-      const { rows } = [results].flat()[0] as PostgresResult;
-      isFreed = rows[0].freed === true;
-      return isFreed;
+      // A connection that has not answered for a time to live is dead: nothing is asked of it any more.
+      if (session.proved.agoMs < session.ttlMs) isFreed = await unlock(session);
     } finally {
       giveBack(session, isFreed);
     }
+    return isFreed;
   }
 
-  /** A pooler that gives each transaction another connection gives locks to those who never asked. */
+  /** A pooler that gives each transaction another connection gives the lock to a client that never asked for it. */
   async #refusePooler(client: PostgresClient): Promise<void> {
-    const { rows } = await client.query('select pg_backend_pid() as pid');
+    const { rows } = await answerWithin(commandTimeoutMs, client.query('select pg_backend_pid() as pid'));
     const { processID } = client as { processID?: number | null };
     if (typeof processID === 'number' && processID !== rows[0].pid) throw new PoolerError();
     this.#isDirect = true;
   }
 }
 
-/** A connection that is broken may say so twice: it keeps its listener, lest the second time end the process. */
+interface Taken {
+  readonly got: boolean;
+  readonly token: string;
+  readonly before: Record<string, string>;
+}
+
+/** Sends the statements and their report as one text, so that they are one round trip and one transaction. */
+async function take(session: Session, statements: string, timeoutMs: number): Promise<Taken> {
+  session.proved = new Moment();
+  const answers = await answerWithin(timeoutMs, answersOf(session.client, `${statements}; ${report}`));
+  const { got, token, ...before } = answers.at(-2)!.rows[0] as Taken & Record<string, string>;
+  return { got, token, before };
+}
+
+async function unlock({ client, lock, before }: Session): Promise<boolean> {
+  const restore = names.map((name) => setCall(name, before[name])).join(', ');
+  const text = `select pg_advisory_unlock('${lock}'::bigint) as freed; select ${restore}`;
+  const [answer] = await answerWithin(commandTimeoutMs, answersOf(client, text));
+  return answer!.rows[0].freed === true;
+}
+
+/** A broken connection may report twice: it keeps its listener, so that the second report does not end the process. */
 function giveBack({ client, onError }: Session, isHealthy: boolean): void {
   if (isHealthy) client.off('error', onError);
   client.release(!isHealthy);

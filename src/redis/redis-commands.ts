@@ -1,42 +1,46 @@
-/** The few things that are asked of Redis, each one a script: what a script does, nobody sees half done. */
+/** How scripts are sent to Redis: what a script does is done in one step, and no other client sees half of it. */
 import { printable } from '../contract/errors.js';
 
 /**
- * Sends one command and resolves with the reply: `(args) => client.call(...args)` of ioredis, with its types,
- * `(args) => client.sendCommand(args)` of redis.
+ * Sends one command and resolves with the reply. With ioredis `([command, ...args]) => client.call(command, ...args)`, with redis
+ * `(args) => client.sendCommand(args)`, with its cluster `(args) => cluster.sendCommand(args[3], false, args)`. The command is
+ * always EVALSHA or EVAL, and `args[3]` the first key.
  */
 export type RedisSend = (args: string[]) => Promise<unknown>;
 
-export class RedisCommands {
-  readonly #send: RedisSend;
-  /** Per connection: another server may not know the script. */
-  readonly #digests = new Map<string, string>();
+const digests = new Map<string, Promise<string>>();
 
-  constructor(send: RedisSend) {
-    this.#send = send;
+/** SHA-1, by which Redis knows a script: computed here, so that no SCRIPT LOAD has to be sent or allowed. */
+function digestOf(source: string): Promise<string> {
+  let digest = digests.get(source);
+  if (digest === undefined) {
+    digest = crypto.subtle
+      .digest('SHA-1', new TextEncoder().encode(source))
+      .then((bytes) =>
+        Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join(''),
+      );
+    digests.set(source, digest);
   }
+  return digest;
+}
 
-  async run(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args.map(String)];
-    const digest = this.#digests.get(source) ?? (await this.#load(source));
-    try {
-      return await this.#send(['EVALSHA', digest, ...rest]);
-    } catch (error) {
-      // The server has been started again, or its scripts were flushed.
-      if (!/NOSCRIPT/.test(error instanceof Error ? error.message : printable(error))) throw error;
-      this.#digests.delete(source);
-      return this.#send(['EVAL', source, ...rest]);
-    }
-  }
-
-  async #load(source: string): Promise<string> {
-    const digest = String(await this.#send(['SCRIPT', 'LOAD', source]));
-    this.#digests.set(source, digest);
-    return digest;
+/** Runs a script by its digest, and by its source on a server that does not know it yet. */
+export async function runScript(
+  send: RedisSend,
+  source: string,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const rest = [String(keys.length), ...keys, ...args.map(String)];
+  try {
+    return await send(['EVALSHA', await digestOf(source), ...rest]);
+  } catch (error) {
+    if (!/NOSCRIPT/.test(error instanceof Error ? error.message : printable(error))) throw error;
+    return send(['EVAL', source, ...rest]);
   }
 }
 
-/** Numbers come as numbers, strings or bigints, as the client likes. */
+/** Numbers come as numbers, strings or bigints, depending on the client. */
 export function numbers(reply: unknown): number[] {
   return (reply as unknown[]).map(Number);
 }

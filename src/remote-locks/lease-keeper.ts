@@ -1,16 +1,20 @@
 /**
- * LeaseKeeper: what every lock across processes needs beside its database: a line of waiters, one request at a time, and
- * leases that end on time.
+ * LeaseKeeper: what every lock across processes needs beside its database: a queue of callers per key, one request at a
+ * time, and leases that end on time.
  *
  * Invariants
- *   LK1  In a process, callers of a key are served first come, first served, and only one request of theirs is under way.
- *   LK2  A key has an entry exactly while somebody waits for it or holds it, or a request for it is under way.
- *   LK3  A grant that nobody waits for any more is released; so is what a request may have got whose answer was lost.
- *   LK4  A waiter ends exactly once: granted, aborted, timed out, or told why the database could not be asked.
+ *   LK1  In a process, callers of a key are served first come, first served, and one request for the key is under way.
+ *   LK2  A key has an entry exactly while a caller waits for it or holds it, or a request for it is under way.
+ *   LK3  A grant that no caller waits for any more is released. So is what a request may have got whose answer was lost.
+ *   LK4  A waiter ends exactly once: granted, aborted, timed out, refused by `close`, or with the error of the database.
+ *   LK5  An outage is reported to every waiter within one time to live, not to one waiter per time to live.
+ *   LK6  A pause between two requests is at most 250 ms, so that a wake-up that never comes costs no more than that.
+ *   LK7  The owner's name is random and drawn for each request: processes that were cloned do not share a name.
+ *   LK8  After `close()` nothing is granted; it resolves when nothing is held and no request is under way.
  *   and those of RemoteLease.
  *
- * Hand-over: between processes as the engine can: by wake-up, or by asking again after a pause with jitter. A waiter of the
- *   same process asks the database too: others may stand before him there.
+ * Hand-over: between processes as the engine can: by wake-up, and by asking again after a pause with jitter. A waiter of the
+ *   same process asks the database as well, because other processes may have waited longer.
  * Cancel: giving up rejects at once, whatever the database does; the request is finished behind the caller's back.
  * Cost: in memory as a WaitQueue; on the wire one request per grant, one per release, one per renewal and per try.
  * Lineage: Redisson's watchdog and Kubernetes' leader election, with the deadline on the holder's side.
@@ -19,31 +23,41 @@
 import { runAndRelease } from '../calling/run-and-release.js';
 import { answerWithin } from '../calling/with-timeout.js';
 import { checkDuration, checkFunction, checkLimit } from '../contract/arguments.js';
-import type { WaitDetails } from '../contract/errors.js';
+import { AttemptTimeoutError, ClosedError } from '../contract/errors.js';
 import type { Awaitable, KeyedLock, KeyLease, WaitOptions } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { AsyncContext } from '../runtime/async-context.js';
-import { WaitQueue } from '../waiting/wait-queue.js';
-import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
-import type { QueueOwner } from '../waiting/waiter.js';
+import { waitSettings } from '../waiting/wait-settings.js';
 import type { LeaseEngine } from './lease-engine.js';
+import { LeaseQueue } from './lease-queue.js';
 import { Moment, RemoteLease } from './remote-lease.js';
-import { WakeUp } from './wake-up.js';
+import { RequestGate } from './request-gate.js';
 
+/** How long a lease lasts. */
 export interface LeaseOptions {
-  /** How long a lease lasts without being prolonged, in milliseconds. Default 10_000. */
+  /** How long a lease lasts unless it is renewed, in milliseconds, at least 100. Default 10_000; renewed after each third. */
   ttlMs?: number | undefined;
-  /** It is not prolonged beyond this: a task that hangs loses its lease then. Default ten times `ttlMs`. */
+  /**
+   * A lease is not renewed after so many milliseconds, so that a task that hangs does not keep its key. Default ten times
+   * `ttlMs`; `Infinity` for tasks that may take any time.
+   */
   maxHoldMs?: number | undefined;
 }
 
-/** How many may hold something at once: no database can count to infinity. */
+/** Refuses a number of places that a database cannot count to. */
 export function checkPlaces(limit: number): void {
   checkLimit('limit', limit);
   if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
 }
 
-const askAgain = exponential({ initialMs: 25, maxMs: 250, jitter: 'equal' });
+const pauseBeforeAttempt = exponential({ initialMs: 25, maxMs: 250, jitter: 'equal' });
+
+/** One attempt to get a key. */
+interface Attempt {
+  readonly owner: string;
+  readonly signal: AbortSignal;
+  readonly nowait: boolean;
+}
 
 export class LeaseKeeper<K> implements KeyedLock<K> {
   readonly #source: object;
@@ -52,34 +66,37 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   readonly #ttlMs: number;
   readonly #maxHoldMs: number;
   readonly #nameOf: (key: K) => string;
+  readonly #gate: RequestGate;
   readonly #queues = new Map<string, LeaseQueue<K>>();
   readonly #leases = new Set<RemoteLease<K>>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #pursuits = new Set<Promise<void>>();
   readonly #context = new AsyncContext();
-  readonly #id = crypto.randomUUID();
-  #requests = 0;
+  #isClosed = false;
 
-  /** `limit`: how many leases of one key may be out in this process; the engine decides about all of them together. */
+  /** `limit`: how many leases of one key may be out in this process; the engine decides about all processes together. */
   constructor(
     source: object,
     engine: LeaseEngine,
     nameOf: (key: K) => string,
-    terms: LeaseOptions,
+    options: LeaseOptions,
     limit = 1,
   ) {
-    const { ttlMs = 10_000 } = terms;
+    const { ttlMs = 10_000 } = options;
     checkDuration('ttlMs', ttlMs);
     if (ttlMs < 100 || ttlMs === Infinity) {
-      throw new RangeError(`ttlMs must be between 100 and what is finite, got ${ttlMs}`);
+      throw new RangeError(`ttlMs must be finite and at least 100, got ${ttlMs}`);
     }
-    const { maxHoldMs = 10 * ttlMs } = terms;
+    const { maxHoldMs = 10 * ttlMs } = options;
     checkDuration('maxHoldMs', maxHoldMs);
     this.#source = source;
     this.#engine = engine;
     this.#nameOf = nameOf;
-    this.#ttlMs = ttlMs;
+    // Databases count whole milliseconds.
+    this.#ttlMs = Math.ceil(ttlMs);
     this.#maxHoldMs = maxHoldMs;
     this.#limit = limit;
+    this.#gate = new RequestGate(engine.maxRequests ?? Infinity);
   }
 
   run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
@@ -93,14 +110,9 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   acquire(key: K, options?: WaitOptions): Promise<KeyLease<K>> {
     try {
-      const terms = waitSettings(options);
-      const name = this.#nameOf(key);
-      let queue = this.#queues.get(name);
-      if (queue === undefined) {
-        queue = new LeaseQueue<K>(this.#source, name, key, this.#limit);
-        this.#queues.set(name, queue);
-      }
-      const wait = queue.wait(terms);
+      const settings = waitSettings(options);
+      const queue = this.#queueOf(key);
+      const wait = queue.wait(settings);
       this.#pursue(queue);
       return wait;
     } catch (refused) {
@@ -108,90 +120,181 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     }
   }
 
-  /** Releases every lease of this process; resolves when the database has been told, or could not be. */
+  /** One request, no wait: resolves with `undefined` when the key is taken. Never overtakes a waiter of this process. */
+  async tryAcquire(key: K): Promise<KeyLease<K> | undefined> {
+    const queue = this.#queueOf(key);
+    if (!queue.isOpen) return undefined;
+    queue.isPursued = true;
+    const attempt: Attempt = {
+      owner: newOwner(),
+      signal: new AbortController().signal,
+      nowait: true,
+    };
+    try {
+      return await this.#track(this.#context.run(() => this.#tryOnce(queue, attempt)));
+    } finally {
+      queue.isPursued = false;
+      this.#pursue(queue);
+    }
+  }
+
+  async #tryOnce(queue: LeaseQueue<K>, attempt: Attempt): Promise<RemoteLease<K> | undefined> {
+    try {
+      const answer = await this.#ask(queue, attempt);
+      if (!(answer instanceof RemoteLease)) return undefined;
+      if (!this.#isClosed) return answer;
+      void answer.release();
+    } catch (error) {
+      this.#giveUp(queue.name, attempt.owner);
+      throw error;
+    }
+    throw new ClosedError('the lock');
+  }
+
+  /** Releases every lease of this process; resolves when the database has answered, or could not be reached. */
   async releaseAll(): Promise<void> {
     for (const lease of this.#leases) void lease.release();
     await Promise.all(this.#ending);
   }
 
-  /** Asks the database for the head of the line, unless that is being done or there is nothing to ask for. */
+  /** Refuses waiters and later callers with `ClosedError`, then releases everything. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const queue of this.#queues.values()) queue.close();
+    await Promise.all([this.releaseAll(), ...this.#pursuits]);
+    await Promise.all(this.#ending);
+  }
+
+  #queueOf(key: K): LeaseQueue<K> {
+    if (this.#isClosed) throw new ClosedError('the lock');
+    const name = this.#nameOf(key);
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      queue = new LeaseQueue<K>(this.#source, name, key, this.#limit);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  /** Asks the database for the head of the queue, unless that is being done or there is nothing to ask for. */
   #pursue(queue: LeaseQueue<K>): void {
     if (queue.isPursued || !queue.wantsMore) {
       if (queue.isIdle) this.#queues.delete(queue.name);
       return;
     }
     queue.isPursued = true;
-    void this.#context
-      .run(() => this.#request(queue))
-      .then(() => {
-        queue.isPursued = false;
-        this.#pursue(queue);
-      });
+    const pursuit = this.#track(this.#context.run(() => this.#request(queue)));
+    void pursuit.then(() => {
+      queue.isPursued = false;
+      this.#pursue(queue);
+    });
   }
 
-  /** One request, repeated until it is granted, fails, or nobody waits for it. Never rejects. */
+  /** For `close`, which waits until no request is under way. */
+  #track<T>(pursuit: Promise<T>): Promise<T> {
+    const ended: Promise<void> = pursuit.then(
+      () => void this.#pursuits.delete(ended),
+      () => void this.#pursuits.delete(ended),
+    );
+    this.#pursuits.add(ended);
+    return pursuit;
+  }
+
+  /** One request, repeated until it is granted, fails, or no caller waits for it. Never rejects. */
   async #request(queue: LeaseQueue<K>): Promise<void> {
-    const owner = `${this.#id}:${++this.#requests}`;
+    const owner = newOwner();
     const { name, wakeUp } = queue;
     let stopListening: (() => void) | undefined;
     try {
       for (let attempt = 1; ; attempt++) {
         wakeUp.reset();
-        const answer = await this.#ask(queue, owner);
-        if (answer === 'granted') return;
+        const answer = await this.#ask(queue, { owner, signal: queue.begin(), nowait: false });
+        if (answer instanceof RemoteLease) {
+          // The last waiter may have left meanwhile.
+          if (queue.isAbandoned) void answer.release();
+          else queue.grant(answer);
+          return;
+        }
         if (queue.isAbandoned) break;
         stopListening ??= this.#engine.onFreed?.(name, wakeUp.set);
-        await wakeUp.wait(this.#pauseMs(answer.freeInMs, attempt));
+        await wakeUp.wait(pauseMs(answer.freeInMs, attempt));
         if (queue.isAbandoned) break;
       }
     } catch (error) {
-      queue.fail(error);
+      queue.fail(error as Error);
     } finally {
       stopListening?.();
     }
-    // It may have been granted although nobody was told.
-    await answerWithin(this.#ttlMs, this.#engine.release(name, owner)).catch(() => {});
+    this.#giveUp(name, owner);
   }
 
-  async #ask(queue: LeaseQueue<K>, owner: string): Promise<'granted' | { readonly freeInMs: number }> {
+  /** A grant may have been made although its answer was lost or no caller waited for it. */
+  #giveUp(name: string, owner: string): void {
+    const ended: Promise<void> = answerWithin(this.#ttlMs, this.#engine.release(name, owner)).then(
+      () => void this.#ending.delete(ended),
+      () => void this.#ending.delete(ended),
+    );
+    this.#ending.add(ended);
+  }
+
+  async #ask(
+    queue: LeaseQueue<K>,
+    attempt: Attempt,
+  ): Promise<RemoteLease<K> | { readonly freeInMs: number }> {
+    const turn = this.#gate.enter();
+    if (turn !== undefined) {
+      queue.hint = 'requests for other keys were under way';
+      await turn;
+    }
+    queue.hint = undefined;
+    try {
+      return await this.#askNow(queue, attempt);
+    } catch (error) {
+      if (error instanceof AttemptTimeoutError) this.#gate.fail(error);
+      throw error;
+    } finally {
+      this.#gate.leave();
+    }
+  }
+
+  async #askNow(
+    queue: LeaseQueue<K>,
+    { owner, signal, nowait }: Attempt,
+  ): Promise<RemoteLease<K> | { readonly freeInMs: number }> {
     const { name } = queue;
     let lease: RemoteLease<K> | undefined;
     let isLost = false;
     let proved = new Moment();
-    const answer = await answerWithin(
-      this.#ttlMs,
-      this.#engine.acquire({
-        key: name,
-        owner,
-        ttlMs: this.#ttlMs,
-        signal: queue.begin(),
-        lost: (cause) => {
-          isLost = true;
-          lease?.lose('its session has ended', cause);
-        },
-      }),
-    );
+    const request = {
+      key: name,
+      owner,
+      ttlMs: this.#ttlMs,
+      signal,
+      nowait,
+      lost: (cause: unknown) => {
+        isLost = true;
+        lease?.lose('its session has ended', cause);
+      },
+      hint: (text: string | undefined) => {
+        queue.hint = text;
+      },
+    };
+    const answer = await answerWithin(this.#ttlMs, this.#engine.acquire(request));
+    queue.answered();
     if (!('token' in answer)) return answer;
-    // An answer that took long proves little of now.
+    // A slow answer may be stale: confirm it with a renewal.
     if (proved.agoMs > this.#ttlMs / 3) {
       proved = new Moment();
       const isOurs = await answerWithin(this.#ttlMs, this.#engine.renew(name, owner, this.#ttlMs));
       if (!isOurs) return { freeInMs: 0 };
     }
-    // A session may end before there is a lease to tell.
-    if (isLost || queue.isAbandoned) return { freeInMs: 0 };
-    lease = this.#grant(queue, owner, answer.token, proved);
-    return 'granted';
+    // A session may end before there is a lease that could be lost.
+    if (isLost) return { freeInMs: 0 };
+    lease = this.#leaseOf(queue, owner, answer.token, proved);
+    return lease;
   }
 
-  /** Until the key may be free. A first wake-up may come before anybody listens, so the second try does not rely on it. */
-  #pauseMs(freeInMs: number, attempt: number): number {
-    const isWoken = this.#engine.onFreed !== undefined && attempt > 1;
-    const pauseMs = isWoken ? freeInMs : Math.min(freeInMs, askAgain(attempt, 0, Math.random));
-    return Math.max(1, Math.min(pauseMs, this.#ttlMs));
-  }
-
-  #grant(queue: LeaseQueue<K>, owner: string, token: bigint, proved: Moment): RemoteLease<K> {
+  #leaseOf(queue: LeaseQueue<K>, owner: string, token: bigint, proved: Moment): RemoteLease<K> {
     const lease: RemoteLease<K> = new RemoteLease(queue.key, queue.name, token, {
       source: this.#source,
       limit: this.#limit,
@@ -214,72 +317,18 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     });
     this.#leases.add(lease);
     this.#ending.add(ended);
-    queue.grant(lease);
+    queue.held++;
     return lease;
   }
 }
 
-/** Those of this process who wait for a key or hold it. */
-class LeaseQueue<K> implements QueueOwner {
-  readonly source: object;
-  readonly name: string;
-  readonly key: K;
-  isPursued = false;
-  held = 0;
-  /** Rings when the key may be free, and when nobody waits any more. */
-  readonly wakeUp = new WakeUp();
-  readonly #limit: number;
-  readonly #queue = new WaitQueue<RemoteLease<K>>(this);
-  #controller = new AbortController();
+/** How long to wait before the next request: until the key may be free, and never longer than 250 ms. */
+function pauseMs(freeInMs: number, attempt: number): number {
+  return Math.max(1, Math.min(freeInMs, pauseBeforeAttempt(attempt, 0, Math.random)));
+}
 
-  constructor(source: object, name: string, key: K, limit: number) {
-    this.source = source;
-    this.name = name;
-    this.key = key;
-    this.#limit = limit;
-  }
-
-  get wantsMore(): boolean {
-    return this.#queue.size > 0 && this.held < this.#limit;
-  }
-
-  get isIdle(): boolean {
-    return this.#queue.size === 0 && this.held === 0 && !this.isPursued;
-  }
-
-  get isAbandoned(): boolean {
-    return this.#queue.size === 0;
-  }
-
-  wait(terms: WaitSettings): Promise<RemoteLease<K>> {
-    return this.#queue.wait(terms);
-  }
-
-  /** A new attempt: its signal aborts when the last waiter leaves. */
-  begin(): AbortSignal {
-    this.#controller = new AbortController();
-    return this.#controller.signal;
-  }
-
-  grant(lease: RemoteLease<K>): void {
-    this.held++;
-    this.#queue.grant(lease);
-  }
-
-  /** The head is told, and nobody else: the next one may have more luck. */
-  fail(error: unknown): void {
-    const { head } = this.#queue;
-    if (head?.leave()) head.refuse(() => error as Error);
-  }
-
-  describe(waitedMs: number): WaitDetails {
-    const { held } = this;
-    return { key: this.key, waitedMs, held, waiting: this.#queue.size, limit: this.#limit };
-  }
-
-  onLeave(): void {
-    if (!this.isAbandoned) return;
-    this.#controller.abort();
-    this.wakeUp.set();
-  }
+/** 128 random bits. Not `randomUUID`, which draws from a cache that a snapshot of the process would copy. */
+function newOwner(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

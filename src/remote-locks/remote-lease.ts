@@ -1,22 +1,26 @@
 /**
- * RemoteLease: one grant of a key by a database, and the knowledge of how long it is certain to last.
+ * RemoteLease: one grant of a key by a database, and how long it is certain to last.
  *
  * Invariants
- *   RL1  It counts as held until its deadline: the moment before the last command was sent that proved it held, plus its
- *       time to live, less a margin. No answer, late answer and lost answer are all the same: the deadline decides.
- *   RL2  It is lost at once when the database says that the key is somebody else's, or when its session has ended.
- *   RL3  Losing it aborts `signal`, exactly once, with a LeaseLostError; a release is never a loss.
- *   RL4  `release` never throws and takes no longer than the lease would have lasted.
+ *   RL1  It counts as held until its deadline: the time just before the last successful command was sent, plus the time to
+ *        live, minus a margin. No answer, a late answer and a lost answer are the same: the deadline decides.
+ *   RL2  It is lost at once when the database says that the key is not this owner's, or when its session has ended.
+ *   RL3  Losing it aborts `signal`, exactly once, with a LeaseLostError. A release is never a loss.
+ *   RL4  `release` never throws, and takes no longer than the lease would have lasted.
+ *   RL5  Time is the larger of what the monotonic and the wall clock say. The one stands still while a machine sleeps, the
+ *        other may be set: a lease may be lost too early, never too late.
+ *   RL6  It is not renewed after `maxHoldMs`, nor after its release.
+ *   RL7  Reading `signal` looks at the clock, so that code after a blocked event loop sees the loss before any timer fires.
  *
- * A failed renewal is no loss: it is tried again, sooner. Time is the larger of what the monotonic and the wall clock
- * say, for the one stands still while a machine sleeps and the other may be set: a lease may be lost too early, never
- * too late. Reading `signal` looks at the clock, so that code that comes back from a blocked event loop is told the truth
- * before any timer has fired.
- * Cost: one timer, one renewal each third of the time to live.
+ * Hand-over: the release tells the database; who is next is decided there.
+ * Cancel: a failed renewal is no loss: it is tried again, sooner.
+ * Cost: one timer, and one renewal for each third of the time to live.
+ * What it is not: a guard of writes. A holder that was paused finds out after the pause, so fence the writes with `token`.
+ * Lineage: Kubernetes' leader election (renew deadline < lease duration).
  */
 
 import { answerWithin } from '../calling/with-timeout.js';
-import { LeaseLostError } from '../contract/errors.js';
+import { LeaseLostError, printable } from '../contract/errors.js';
 import type { KeyLease } from '../contract/types.js';
 import { channel, exposed } from '../runtime/channels.js';
 import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
@@ -27,7 +31,7 @@ import type { LeaseEngine } from './lease-engine.js';
 const marginShare = 0.05;
 const leastMarginMs = 5;
 const renewalsPerTtl = 3;
-/** After a renewal that failed. */
+/** A renewal that failed is tried again after this share of the time to live. */
 const retriesPerTtl = 20;
 
 /** A moment on both clocks. */
@@ -40,7 +44,7 @@ export class Moment {
   }
 }
 
-/** On the channel `latchkey:lease:lost`: somebody holds a lock across processes no longer, although he works on. */
+/** On the channel `latchkey:lease:lost`: a holder has lost a lock across processes while its task still runs. */
 export interface LeaseLostMessage {
   readonly source: object;
   readonly key?: unknown;
@@ -50,16 +54,16 @@ export interface LeaseLostMessage {
 const losses = channel<LeaseLostMessage>('latchkey:lease:lost');
 
 export interface RemoteLeaseSettings {
-  /** What a user knows of. */
+  /** The object that the user made, published with a loss. */
   readonly source: object;
   /** How many may hold the key at once in this process. */
   readonly limit: number;
   readonly engine: LeaseEngine;
   readonly owner: string;
   readonly ttlMs: number;
-  /** It is not prolonged beyond this. */
+  /** It is not renewed beyond this. */
   readonly maxHoldMs: number;
-  /** When the command was sent that made it ours. */
+  /** When the command that proved it was sent. */
   readonly proved: Moment;
   readonly onEnd: () => void;
 }
@@ -94,17 +98,17 @@ export class RemoteLease<K> implements KeyLease<K> {
     return this.#controller.signal;
   }
 
-  /** The engine has noticed that the key is lost. */
+  /** Ends the lease as lost. */
   lose(why: string, cause?: unknown): void {
     if (this.#state !== 'held') return;
     this.#state = 'lost';
     this.#stop();
-    const message = `the lease of ${JSON.stringify(this.#name)} is lost: ${why}`;
+    const message = `the lease of ${printable(this.#name)} is lost: ${why}`;
     const error = new LeaseLostError(message, cause === undefined ? undefined : { cause });
     this.#controller.abort(error);
     if (losses.hasSubscribers)
       losses.publish(exposed({ source: this.#settings.source, key: this.key, error }));
-    // It may be ours in the database all the same, and would stand in the way of others.
+    // The database may still show us as its owner, and would refuse others.
     this.#end();
   }
 
@@ -139,7 +143,7 @@ export class RemoteLease<K> implements KeyLease<K> {
   }
 
   #checkDeadline(): void {
-    if (this.#remainingMs <= 0) this.lose('it could not be prolonged in time');
+    if (this.#remainingMs <= 0) this.lose('it was not renewed in time');
   }
 
   #watchDeadline(): void {
@@ -157,14 +161,14 @@ export class RemoteLease<K> implements KeyLease<K> {
 
   async #renew(): Promise<void> {
     const { engine, owner, ttlMs, maxHoldMs } = this.#settings;
-    // Not prolonged, it ends at its deadline: a task that hangs must not lock its key for ever.
+    // It then ends at its deadline: a task that hangs must not keep its key.
     if (this.#granted.agoMs >= maxHoldMs) return;
     const asked = new Moment();
     try {
       const isOurs = await engine.renew(this.#name, owner, ttlMs);
       if (this.#state !== 'held') return;
       if (!isOurs) {
-        this.lose('the key is somebody else’s, or nobody’s');
+        this.lose('the database no longer shows us as its owner');
         return;
       }
       this.#proved = asked;

@@ -3,6 +3,7 @@ import * as postgres from 'latchkey/postgres';
 import * as redis from 'latchkey/redis';
 import {
   aFunction,
+  boolean,
   type Domain,
   duration,
   finite,
@@ -36,7 +37,7 @@ const table = may(
 const mode = oneOf('session', 'leaseTable');
 const beforeKeepalive: Domain = (value) => ttlMs(value) && ((value as number | undefined) ?? 0) < 25_000;
 for (const [required, more] of [
-  [{ mode: 'session' }, { ttlMs: beforeKeepalive }],
+  [{ mode: 'session' }, { ttlMs: beforeKeepalive, trustPooler: may(boolean) }],
   [{ mode: 'leaseTable' }, { table }],
 ] as const) {
   const allowed = { mode, ...terms, ...more };
@@ -102,6 +103,13 @@ addLock('PostgresSemaphore', () =>
 );
 addLock('RedisSemaphore', () => idleStage(new redis.RedisSemaphore(send, 2, { name: 'places' }), () => true));
 
+const prune = (value: unknown, more = {}) =>
+  postgres.pruneLeases(client, { olderThanMs: value, ...more } as never);
+add('rejects', 'pruneLeases', idle, {
+  pool: [object, (_, value) => postgres.pruneLeases(value, { olderThanMs: 1 })],
+  olderThanMs: [finite, (_, value) => prune(value)],
+  table: [table, (_, value) => prune(1, { table: value })],
+});
 add('throws', 'leaseTableSchema', onNothing, {
   table: [table, (_, value) => postgres.leaseTableSchema(value)],
 });

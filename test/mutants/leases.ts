@@ -2,27 +2,28 @@ import type { KnownMutant } from './known-mutant.js';
 
 const keeper = 'remote-locks/lease-keeper.ts';
 const lease = 'remote-locks/remote-lease.ts';
+const queue = 'remote-locks/lease-queue.ts';
 
 export const leaseMutants: readonly KnownMutant[] = [
   {
     name: 'does not notice that the session has ended before there is a lease',
     file: keeper,
-    from: 'if (isLost || queue.isAbandoned) return { freeInMs: 0 };',
-    to: 'if (queue.isAbandoned) return { freeInMs: 0 };',
+    from: 'if (isLost) return { freeInMs: 0 };',
+    to: '',
     killedBy: 'microtask sweep of LeaseKeeper',
   },
   {
     name: 'keeps what was granted when everybody had left',
     file: keeper,
-    from: 'if (isLost || queue.isAbandoned) return { freeInMs: 0 };',
-    to: 'if (isLost) return { freeInMs: 0 };',
+    from: 'if (queue.isAbandoned) void answer.release();\n          else queue.grant(answer);',
+    to: 'queue.grant(answer);',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
     name: 'does not give back what a lost request may have got',
     file: keeper,
-    from: 'await answerWithin(this.#ttlMs, this.#engine.release(name, owner)).catch(() => {});',
-    to: '',
+    from: 'stopListening?.();\n    }\n    this.#giveUp(name, owner);',
+    to: 'stopListening?.();\n    }',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
@@ -34,7 +35,7 @@ export const leaseMutants: readonly KnownMutant[] = [
   },
   {
     name: 'asks for what it has',
-    file: keeper,
+    file: queue,
     from: 'return this.#queue.size > 0 && this.held < this.#limit;',
     to: 'return this.#queue.size > 0;',
     killedBy: 'explorer of LeaseKeeper',
@@ -56,8 +57,8 @@ export const leaseMutants: readonly KnownMutant[] = [
   {
     name: 'serves nobody after a request has failed',
     file: keeper,
-    from: 'queue.isPursued = false;\n        this.#pursue(queue);',
-    to: 'queue.isPursued = false;',
+    from: 'queue.isPursued = false;\n      this.#pursue(queue);\n    });',
+    to: 'queue.isPursued = false;\n    });',
     killedBy: 'explorer of LeaseKeeper',
   },
   {

@@ -179,3 +179,17 @@ describe('locked transaction', () => {
     },
   );
 });
+
+test('create index concurrently, run by the holder on another connection, ends while another process waits for the lock', async () => {
+  const waiting = poolOf();
+  await pool.query('create table big as select generate_series(1, 100) as x');
+  let isBuilt = false;
+  const build = lockedTransaction(pool, 'index', async () => {
+    await until(async () => (await advisoryLocks(false)) === 1);
+    await poolOf().query('create index concurrently on big (x)');
+    isBuilt = true;
+  });
+  await until(async () => (await advisoryLocks(true)) === 1);
+  expect(await lockedTransaction(waiting, 'index', () => isBuilt)).toBe(true);
+  await build;
+});

@@ -184,7 +184,7 @@ describe('postgres mutex, mode leaseTable: faults', () => {
     const key = newKey();
     const lease = await one.acquire(key);
     await pool.query("update latchkey_leases set owner = null, expires_at = '-infinity' where key = $1", [
-      `latchkey:${key}`,
+      `latchkey:mutex:${key}`,
     ]);
     const next = await other.acquire(key);
     expect(next.token).toBeGreaterThan(lease.token);

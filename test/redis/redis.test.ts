@@ -94,7 +94,7 @@ describe.each(['ioredis', 'redis'])('redis mutex over %s', (client) => {
     await expect(wait).rejects.toBe('enough');
     await lease.release();
     await pause(50);
-    expect(await clients.get(client)!.send(['EXISTS', `{latchkey:${key}}:lock`])).toBe(0);
+    expect(await clients.get(client)!.send(['EXISTS', `latchkey:{mutex:${key}}:lock`])).toBe(0);
   });
 
   test('what the task gives or throws passes through, and the key is free after it', async () => {
@@ -112,7 +112,7 @@ describe('redis mutex: faults', () => {
     const [one] = mutexes('ioredis', { ttlMs: 1_000 });
     const key = newKey();
     const lease = await one.acquire(key);
-    await clients.get('ioredis')!.send(['DEL', `{latchkey:${key}}:lock`]);
+    await clients.get('ioredis')!.send(['DEL', `latchkey:{mutex:${key}}:lock`]);
     expect(await lossOf(lease.signal, 2_000)).toBeLessThan(1_000 / 3 + 250);
     expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
   });
@@ -211,7 +211,7 @@ describe.each(['ioredis', 'redis'])('redis semaphore over %s', (client) => {
       await Promise.all(Array.from({ length: 30 }, (_, i) => (i % 2 ? one : other).run(task)));
       expect(most).toBe(3);
       await Promise.all([one.releaseAll(), other.releaseAll()]);
-      expect(await send(['ZCARD', `{latchkey:${name}}:places`])).toBe(0);
+      expect(await send(['ZCARD', `latchkey:{semaphore:${name}}:places`])).toBe(0);
     },
   );
 
@@ -219,7 +219,7 @@ describe.each(['ioredis', 'redis'])('redis semaphore over %s', (client) => {
     const { send } = clients.get(client)!;
     const name = newKey();
     const now = Date.now();
-    await send(['ZADD', `{latchkey:${name}}:places`, String(now + 300), 'dead']);
+    await send(['ZADD', `latchkey:{semaphore:${name}}:places`, String(now + 300), 'dead']);
     const semaphore = new RedisSemaphore(send, 1, { name, ttlMs: 1_000 });
     await semaphore.run(() => {});
     expect(Date.now() - now).toBeGreaterThanOrEqual(290);

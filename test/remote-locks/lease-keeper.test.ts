@@ -230,3 +230,211 @@ describe('lease keeper: the lease', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+describe('lease keeper: bad weather', () => {
+  test('LK5: an outage is reported to all of twenty waiters within one time to live', async () => {
+    const { engine, keeper: one } = keeper();
+    engine.trouble = 'hangs';
+    const waits = Array.from({ length: 20 }, () => watch(one.acquire('key')));
+    await pass(1_000);
+    expect(waits.map(({ reason }) => (reason as { code?: string })?.code)).toEqual(
+      Array(20).fill('ERR_ATTEMPT_TIMEOUT'),
+    );
+    expect(new Set(waits.map(({ reason }) => reason)).size).toBe(20);
+  });
+
+  test('LK5: a second failure in a row is reported to everyone; an answer in between starts the count again', async () => {
+    const { engine, keeper: one } = keeper();
+    const lease = await one.acquire('key');
+    const acquire = vi.spyOn(engine, 'acquire');
+    const waits = Array.from({ length: 4 }, () => watch(one.acquire('key')));
+    const states = () => waits.map(({ state }) => state);
+    acquire.mockRejectedValueOnce(new Error('first'));
+    await lease.release();
+    await pass(0);
+    expect(states()).toEqual(['rejected', 'fulfilled', 'pending', 'pending']);
+    acquire.mockRejectedValueOnce(new Error('second')).mockRejectedValueOnce(new Error('third'));
+    await waits[1]!.value!.release();
+    await pass(0);
+    expect(states()).toEqual(['rejected', 'fulfilled', 'rejected', 'rejected']);
+    expect(waits[2]!.reason).not.toBe(waits[3]!.reason);
+  });
+
+  test('LK5: requests that wait for their turn at the database fail with the one that it does not answer', async () => {
+    const engine = Object.assign(new MemoryEngine(), { maxRequests: 2 });
+    const one = keeper(engine).keeper;
+    engine.trouble = 'hangs';
+    const waits = Array.from({ length: 10 }, (_, i) => watch(one.acquire(`key ${i}`)));
+    await pass(0);
+    expect(engine.requests).toHaveLength(2);
+    await pass(1_000);
+    expect(waits.every(({ state }) => state === 'rejected')).toBe(true);
+  });
+
+  test('maxRequests: no more requests at once, and every key is served', async () => {
+    const engine = Object.assign(new MemoryEngine(), { maxRequests: 3 });
+    const acquire = engine.acquire.bind(engine);
+    let inside = 0;
+    let most = 0;
+    engine.acquire = async (request) => {
+      most = Math.max(most, ++inside);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside--;
+      return acquire(request);
+    };
+    const one = keeper(engine).keeper;
+    const runs = Promise.all(Array.from({ length: 20 }, (_, i) => one.run(`key ${i}`, () => i)));
+    await pass(200);
+    expect(await runs).toHaveLength(20);
+    expect(most).toBe(3);
+  });
+
+  test('LK6: a wake-up that never comes costs a quarter of a second, whatever the database says', async () => {
+    const engine = Object.assign(new MemoryEngine(), { onFreed: () => () => {} });
+    const terms = { ttlMs: 60_000 };
+    const [one, other] = [keeper(engine, terms).keeper, keeper(engine, terms).keeper];
+    const lease = await one.acquire('key');
+    const wait = watch(other.acquire('key'));
+    await pass(10_000);
+    await lease.release();
+    await pass(250);
+    expect(wait.state).toBe('fulfilled');
+  });
+
+  test('LK6: a wake-up ends the pause, also one that comes before the pause begins', async () => {
+    const engine = new MemoryEngine();
+    let wake = () => {};
+    Object.assign(engine, {
+      onFreed(_key: string, woken: () => void) {
+        wake = woken;
+        return () => {};
+      },
+    });
+    const [one, other] = [keeper(engine).keeper, keeper(engine).keeper];
+    const lease = await one.acquire('key');
+    const wait = watch(other.acquire('key'));
+    await pass(900);
+    await lease.release();
+    const requests = engine.requests.length;
+    wake();
+    await pass(0);
+    expect(engine.requests).toHaveLength(requests + 1);
+    expect(wait.state).toBe('fulfilled');
+  });
+
+  test('LK7: each request has a name of its own, of 128 random bits drawn when it is made', async () => {
+    const drawn = vi.spyOn(crypto, 'getRandomValues');
+    const { engine, keeper: one } = keeper();
+    expect(drawn).not.toHaveBeenCalled();
+    for (let i = 0; i < 3; i++) await one.run('key', () => {});
+    const owners = engine.requests.map(({ owner }) => owner);
+    expect(new Set(owners).size).toBe(3);
+    for (const owner of owners) expect(owner).toMatch(/^[0-9a-f]{32}$/);
+    expect(drawn).toHaveBeenCalledTimes(3);
+    drawn.mockRestore();
+  });
+
+  test('a fraction of a millisecond is rounded up: databases count whole ones', async () => {
+    const { engine, keeper: one } = keeper(new MemoryEngine(), { ttlMs: 10_000 / 3 });
+    await one.run('key', () => {});
+    expect(engine.requests[0]!.ttlMs).toBe(3_334);
+  });
+
+  test('what a request waits for stands in the error of a caller that gave up', async () => {
+    const engine = new MemoryEngine();
+    engine.acquire = ({ hint }) => {
+      hint?.('no connection was free');
+      return new Promise(() => {});
+    };
+    const wait = watch(keeper(engine).keeper.acquire('key', { waitTimeoutMs: 50 }));
+    await pass(50);
+    expect(String(wait.reason)).toContain('no connection was free');
+  });
+});
+
+describe('lease keeper: tryAcquire', () => {
+  test('gets a free key with one request, and answers undefined for a taken one', async () => {
+    const engine = new MemoryEngine();
+    const [one, other] = [keeper(engine).keeper, keeper(engine).keeper];
+    const lease = await one.tryAcquire('key');
+    expect(lease).toMatchObject({ key: 'key' });
+    expect(await other.tryAcquire('key')).toBeUndefined();
+    expect(engine.requests.map(({ nowait }) => nowait)).toEqual([true, true]);
+    expect(engine.releases).toBe(0);
+    await lease!.release();
+    await (await other.tryAcquire('key'))!.release();
+    expect(engine.holders.size).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('asks nobody while this process holds the key, waits for it or asks for it', async () => {
+    const { engine, keeper: one } = keeper();
+    const asking = one.acquire('key');
+    expect(await one.tryAcquire('key')).toBeUndefined();
+    const lease = await asking;
+    expect(await one.tryAcquire('key')).toBeUndefined();
+    expect(engine.requests).toHaveLength(1);
+    await lease.release();
+  });
+
+  test('LK1: a caller that comes during the try waits for its answer, and is served next', async () => {
+    const { engine, keeper: one } = keeper();
+    const trying = one.tryAcquire('key');
+    const wait = watch(one.acquire('key'));
+    const lease = await trying;
+    await pass(100);
+    expect(wait.state).toBe('pending');
+    expect(engine.requests).toHaveLength(1);
+    await lease!.release();
+    await pass(0);
+    expect(wait.state).toBe('fulfilled');
+  });
+
+  test('LK3: a try that fails may have got the key, and gives it back', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = engine.acquire.bind(engine);
+    engine.acquire = async (request) => {
+      await acquire(request);
+      throw new Error('the answer was lost');
+    };
+    await expect(one.tryAcquire('key')).rejects.toThrow('the answer was lost');
+    await pass(0);
+    expect(engine.holders.size).toBe(0);
+  });
+});
+
+describe('lease keeper: close', () => {
+  test('LK8: waiters and later callers are refused, holders are released, and nothing is left', async () => {
+    const { engine, keeper: one } = keeper();
+    const lease = await one.acquire('key');
+    const waits = [watch(one.acquire('key')), watch(one.acquire('key', { waitTimeoutMs: 500 }))];
+    await one.close();
+    expect(waits.map(({ reason }) => (reason as { code?: string })?.code)).toEqual([
+      'ERR_CLOSED',
+      'ERR_CLOSED',
+    ]);
+    await expect(one.acquire('other')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    await expect(one.tryAcquire('other')).rejects.toMatchObject({ code: 'ERR_CLOSED' });
+    expect(lease.signal.aborted).toBe(false);
+    expect(engine.holders.size).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('LK8: what is granted while it closes is given back before it resolves', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = engine.acquire.bind(engine);
+    engine.acquire = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return acquire(request);
+    };
+    const [wait, trying] = [watch(one.acquire('a')), watch(one.tryAcquire('b'))];
+    const closed = watch(one.close());
+    await pass(50);
+    expect(closed.state).toBe('pending');
+    await pass(100);
+    expect(closed.state).toBe('fulfilled');
+    expect(wait.state).toBe('rejected');
+    expect(trying.reason).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(engine.holders.size).toBe(0);
+  });
+});

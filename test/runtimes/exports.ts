@@ -110,6 +110,10 @@ import {
   type PostgresResult,
   PostgresSemaphore,
   type PostgresSemaphoreOptions,
+  type PruneOptions,
+  pruneLeases,
+  RemoteMutex,
+  RemoteSemaphore,
   RolledBackError,
   retryTransaction,
   SavepointNeededError,
@@ -123,9 +127,12 @@ import {
   type LeaseOptions as RedisLeaseTerms,
   RedisMutex,
   type RedisMutexOptions,
+  RemoteMutex as RedisRemoteMutex,
+  RemoteSemaphore as RedisRemoteSemaphore,
   RedisSemaphore,
   type RedisSemaphoreOptions,
   type RedisSend,
+  type RedisSubscribe,
 } from 'latchkey/redis';
 import { SingleFlight } from 'latchkey/single-flight';
 import {
@@ -310,6 +317,9 @@ export async function postgres(pool: PostgresPool): Promise<unknown> {
   const limiter: Limiter = new PostgresSemaphore(pool, 3, places);
   const lock: KeyedLock<string> = new PostgresMutex(pool, sessions);
   await limiter.run(() => lock.run('key', ({ token }) => token));
+  if (lock instanceof RemoteMutex && limiter instanceof RemoteSemaphore) await limiter.tryAcquire();
+  const old: PruneOptions = { olderThanMs: 1_000 };
+  await pruneLeases(pool, old);
   const isolation: Isolation = 'repeatable read';
   const options: TransactionOptions = { isolation, attempts: 5 };
   const within: LockedTransactionOptions = { waitTimeoutMs: 100 };
@@ -332,11 +342,13 @@ export async function postgres(pool: PostgresPool): Promise<unknown> {
 
 export async function redis(send: RedisSend): Promise<void> {
   const terms: RedisLeaseTerms = { ttlMs: 1_000 };
-  const options: RedisMutexOptions = { ...terms, subscribe: undefined };
+  const subscribe: RedisSubscribe | undefined = undefined;
+  const options: RedisMutexOptions = { ...terms, subscribe };
   const places: RedisSemaphoreOptions = { name: 'reports', namespace: 'app' };
   const lock: KeyedLock<number> = new RedisMutex<number>(send, options);
   const limiter: Limiter = new RedisSemaphore(send, 2, places);
   await limiter.run(() => lock.run(1, () => undefined));
+  if (lock instanceof RedisRemoteMutex && limiter instanceof RedisRemoteSemaphore) await lock.close();
 }
 
 export function watched(): string {

@@ -1,0 +1,115 @@
+/** The faces of a lease keeper: a mutex with keys, and a semaphore with one name. A database only adds its engine. */
+import type { Awaitable, KeyedLock, KeyLease, Limiter, WaitOptions } from '../contract/types.js';
+import { nameOf } from './key-name.js';
+import type { LeaseEngine } from './lease-engine.js';
+import { checkPlaces, LeaseKeeper, type LeaseOptions } from './lease-keeper.js';
+
+/**
+ * One holder at a time for each key, over all processes that use the same database.
+ *
+ * @example
+ * ```ts no-run
+ * import { RedisMutex } from 'latchkey/redis';
+ * import { Redis } from 'ioredis';
+ *
+ * const client = new Redis();
+ * const mutex = new RedisMutex(([command = '', ...args]) => client.call(command, ...args));
+ * console.log(await mutex.run('report', (lease) => lease.key)); // → report
+ * ```
+ */
+export class RemoteMutex<K extends string | number | bigint = string> implements KeyedLock<K> {
+  readonly #keeper: LeaseKeeper<K>;
+
+  /** @throws TypeError or RangeError that names the option and the value. */
+  constructor(engine: LeaseEngine, options: LeaseOptions = {}) {
+    this.#keeper = new LeaseKeeper<K>(this, engine, nameOf, options);
+  }
+
+  /**
+   * Runs `task` while holding `key` and settles as the task does, also when the lock is lost meanwhile: `lease.signal` aborts
+   * then.
+   *
+   * Rejects, and never starts the task, with `signal.reason`, `WaitTimeoutError`, `ClosedError`, or what the database or its
+   * driver reported. Giving up loses only the place in the queue.
+   */
+  run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
+    return this.#keeper.run(key, task, options);
+  }
+
+  /** Waits for `key`; the lease works with `await using`. Rejects as `run` does. */
+  acquire(key: K, options?: WaitOptions): Promise<KeyLease<K>> {
+    return this.#keeper.acquire(key, options);
+  }
+
+  /**
+   * Takes `key` if it is free: one round trip, no wait. Resolves with `undefined` when another holder has it, and without asking
+   * when this process holds it or waits for it. Rejects as `run` does.
+   */
+  tryAcquire(key: K): Promise<KeyLease<K> | undefined> {
+    return this.#keeper.tryAcquire(key);
+  }
+
+  /** Releases everything that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */
+  releaseAll(): Promise<void> {
+    return this.#keeper.releaseAll();
+  }
+
+  /**
+   * For a shutdown: waiters and later callers reject with `ClosedError`, then everything that this object holds is released.
+   * Resolves when the database has answered, or could not be reached within `ttlMs`.
+   */
+  close(): Promise<void> {
+    return this.#keeper.close();
+  }
+}
+
+/**
+ * At most `limit` holders at a time, over all processes that use the same database and name.
+ *
+ * @example
+ * ```ts no-run
+ * import { RedisSemaphore } from 'latchkey/redis';
+ * import { Redis } from 'ioredis';
+ *
+ * const client = new Redis();
+ * const send = ([command = '', ...args]: string[]) => client.call(command, ...args);
+ * const semaphore = new RedisSemaphore(send, 5, { name: 'reports' });
+ * console.log(await semaphore.run(() => 'one of five')); // → one of five
+ * ```
+ */
+export class RemoteSemaphore implements Limiter {
+  readonly #keeper: LeaseKeeper<string>;
+  readonly #name: string;
+
+  /** @throws TypeError or RangeError that names the option and the value. */
+  constructor(engine: LeaseEngine, limit: number, name: string, options: LeaseOptions = {}) {
+    checkPlaces(limit);
+    this.#name = name;
+    this.#keeper = new LeaseKeeper(this, engine, String, options, limit);
+  }
+
+  /** Runs `task` in one of the places and settles as the task does. Rejects as `run` of the mutex does. */
+  run<T>(task: (lease: KeyLease<string>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
+    return this.#keeper.run(this.#name, task, options);
+  }
+
+  /** Waits for a place; the lease works with `await using`. */
+  acquire(options?: WaitOptions): Promise<KeyLease<string>> {
+    return this.#keeper.acquire(this.#name, options);
+  }
+
+  /** Takes a place if one is free: one round trip, no wait. `undefined` when all places are taken. */
+  tryAcquire(): Promise<KeyLease<string> | undefined> {
+    return this.#keeper.tryAcquire(this.#name);
+  }
+
+  /** Gives back all places that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */
+  releaseAll(): Promise<void> {
+    return this.#keeper.releaseAll();
+  }
+
+  /** For a shutdown: refuses waiters and later callers with `ClosedError`, then gives back all places. */
+  close(): Promise<void> {
+    return this.#keeper.close();
+  }
+}
