@@ -20,13 +20,6 @@ export const leaseMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of LeaseKeeper',
   },
   {
-    name: 'does not give back what a lost request may have got',
-    file: keeper,
-    from: 'stopListening?.();\n    }\n    this.#giveUp(name, owner);',
-    to: 'stopListening?.();\n    }',
-    killedBy: 'explorer of LeaseKeeper',
-  },
-  {
     name: 'asks for every waiter at once',
     file: keeper,
     from: 'if (queue.isPursued || !queue.wantsMore) {',

@@ -55,6 +55,28 @@ describe('lease keeper: the line', () => {
     expect(engine.requests[0]?.signal.aborted).toBe(true);
   });
 
+  test('LK3: what a request may have got is given back when its answer was lost, or is late', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = engine.acquire.bind(engine);
+    engine.acquire = async (request) => {
+      await acquire(request);
+      throw new Error('the answer was lost');
+    };
+    await expect(one.acquire('key')).rejects.toThrow('the answer was lost');
+    await pass(0);
+    expect(engine.holders.size).toBe(0);
+    engine.acquire = async (request) => {
+      const answer = await acquire(request);
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return answer;
+    };
+    const wait = watch(one.acquire('key'));
+    await pass(1_000);
+    expect(wait.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT' });
+    await pass(0);
+    expect(engine.holders.size).toBe(0);
+  });
+
   test('LK4: a waiter who times out while the database hangs is told at once, and of what', async () => {
     const { engine, keeper: one } = keeper();
     engine.trouble = 'hangs';
