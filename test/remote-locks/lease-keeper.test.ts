@@ -66,6 +66,7 @@ describe('lease keeper: the line', () => {
     await pass(0);
     expect(engine.holders.size).toBe(0);
     engine.acquire = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 900));
       const answer = await acquire(request);
       await new Promise((resolve) => setTimeout(resolve, 2_000));
       return answer;
