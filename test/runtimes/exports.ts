@@ -134,7 +134,16 @@ import {
   type RedisSend,
   type RedisSubscribe,
 } from 'latchkey/redis';
+import {
+  type LeaseAnswer,
+  type LeaseEngine,
+  type LeaseRequest,
+  RemoteMutex as OwnMutex,
+  RemoteSemaphore as OwnSemaphore,
+  type LeaseOptions as OwnTerms,
+} from 'latchkey/remote-locks';
 import { SingleFlight } from 'latchkey/single-flight';
+import { type LeaseEngineClaim, type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
 import {
   DeadlockError,
   type DeadlockStep,
@@ -360,4 +369,15 @@ export function watched(): string {
   const steps: readonly DeadlockStep[] = new DeadlockError([]).cycle;
   watcher.stop();
   return `${snapshot} ${held.length} ${waiting.length} ${steps.length}`;
+}
+
+export async function ownEngine(): Promise<unknown> {
+  const acquire = async (request: LeaseRequest): Promise<LeaseAnswer> => ({ token: BigInt(request.ttlMs) });
+  const engine: LeaseEngine = { acquire, renew: async () => true, release: async () => true };
+  const subject: LeaseEngineSubject = { makeEngine: () => engine };
+  const [first]: readonly LeaseEngineClaim[] = leaseEngineClaims;
+  await first?.check(subject);
+  const terms: OwnTerms = { ttlMs: 1_000 };
+  await new OwnSemaphore(engine, 2, 'places', terms).run(() => undefined);
+  return new OwnMutex(engine, terms).run('key', ({ token }) => token);
 }

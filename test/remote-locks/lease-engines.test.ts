@@ -1,0 +1,70 @@
+/** The contract of `LeaseEngine`, asked of every engine. */
+import { leaseTableSchema } from 'latchkey/postgres';
+import { type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, test, vi } from 'vitest';
+import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
+import { SessionEngine } from '../../src/postgres/session-engine.js';
+import { RedisEngine } from '../../src/redis/redis-engine.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { type RedisServer, startRedis } from '../support/engines/redis.js';
+import { MemoryEngine } from './support/memory-engine.js';
+import { ioredisClients, type RedisClients } from './support/redis-clients.js';
+
+let postgres: PostgresServer;
+let redis: RedisServer;
+let pool: pg.Pool;
+let clients: RedisClients;
+
+beforeAll(async () => {
+  [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
+  pool = new pg.Pool({ ...postgres.connectionOptions, max: 60 });
+  pool.on('error', () => {});
+  await pool.query(leaseTableSchema());
+  clients = ioredisClients(redis.connectionOptions);
+});
+afterAll(async () => {
+  await pool.end();
+  await clients[Symbol.asyncDispose]();
+  await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
+});
+
+const onRedis = (kind: 'mutex' | 'semaphore', places: number, wakes: boolean) => () =>
+  new RedisEngine(clients.send, {
+    kind,
+    namespace: 'latchkey',
+    places,
+    subscribe: wakes ? clients.subscribe : undefined,
+  });
+
+const subjects: Record<string, () => LeaseEngineSubject> = {
+  'the lease table': () => ({
+    makeEngine: () => new LeaseTableEngine(pool, 'mutex', 'latchkey', 'latchkey_leases'),
+  }),
+  'the lease table, three places': () => ({
+    makeEngine: () => new LeaseTableEngine(pool, 'semaphore', 'latchkey', 'latchkey_leases', 3),
+    places: 3,
+  }),
+  'sessions of PostgreSQL': () => ({ makeEngine: () => new SessionEngine(pool, 'latchkey'), expires: false }),
+  'the mutex of Redis': () => ({ makeEngine: onRedis('mutex', 1, false) }),
+  'the mutex of Redis, with wake-ups': () => ({ makeEngine: onRedis('mutex', 1, true) }),
+  'the semaphore of Redis, one place': () => ({ makeEngine: onRedis('semaphore', 1, false) }),
+  'the semaphore of Redis, three places': () => ({ makeEngine: onRedis('semaphore', 3, true), places: 3 }),
+};
+
+describe.each(Object.entries(subjects))('%s', (_name, subject) => {
+  test.concurrent.each(leaseEngineClaims)('$title', ({ check }) => check(subject()));
+});
+
+describe('the engine in memory, in manual time', () => {
+  beforeAll(() => {
+    vi.useFakeTimers();
+  });
+  afterAll(() => {
+    vi.useRealTimers();
+  });
+  test.each(leaseEngineClaims)('$title', ({ check }) => {
+    const engine = new MemoryEngine();
+    return check({ makeEngine: () => engine, pause: (ms) => vi.advanceTimersByTimeAsync(ms) });
+  });
+});
