@@ -1,34 +1,54 @@
-/** Each page of docs/migrating shows a program before and after: both are run, and print the same. */
+/**
+ * Each page of docs/migrating shows programs before and after, which print the same, and programs that show a difference,
+ * which print what their comments say.
+ */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { printed } from '../support/program.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = path.join(root, 'docs/migrating');
-const packages = ['async-mutex', 'async-sema', 'generic-pool', 'p-limit', 'p-queue', 'p-retry', 'tarn'];
 let scratch = '';
 beforeAll(async () => {
-  // Inside of the project, so that the packages are found.
+  // Below node_modules, so that the packages are found.
   scratch = await mkdtemp(path.join(root, 'node_modules/.cache/latchkey-migrating-'));
 });
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 const pages = (await readdir(folder)).filter((name) => name.endsWith('.md'));
+const packages = pages.map((name) => path.basename(name, '.md'));
 
-test('there is a page for each of the packages that people come from', () => {
-  expect(pages.sort()).toEqual(packages.map((name) => `${name}.md`));
+test('the index of the docs names every page', async () => {
+  const index = await readFile(path.join(root, 'docs/README.md'), 'utf8');
+  expect(pages.filter((name) => !index.includes(`migrating/${name}`))).toEqual([]);
 });
 
-test.each(pages)('%s: before and after print the same', async (page) => {
+for (const page of pages) {
   const text = await readFile(path.join(folder, page), 'utf8');
-  const sides = ['before', 'after'].map(
-    (side) => new RegExp(`^\`\`\`ts ${side}\n([\\s\\S]*?)^\`\`\``, 'm').exec(text)?.[1] ?? '',
-  );
-  const [before, after] = await Promise.all(
-    sides.map((code, i) => printed(code, path.join(scratch, `${page}-${i}.mjs`), packages)),
-  );
-  expect(before).not.toBe('');
-  expect(after).toBe(before);
-});
+  const programs = (kind: string) =>
+    [...text.matchAll(new RegExp(`^\`\`\`ts ${kind}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+      ([, code = '']) => code,
+    );
+  const run = (code: string, name: string) =>
+    printed(code, path.join(scratch, `${page}-${name}.mjs`), packages);
+
+  describe(page, () => {
+    test('before and after print the same', async () => {
+      const sides = [programs('before'), programs('after')];
+      expect(sides.map(({ length }) => length)).toEqual([1, 1]);
+      const [before, after] = await Promise.all(sides.map(([code = ''], side) => run(code, `side${side}`)));
+      expect(before).not.toBe('');
+      expect(after).toBe(before);
+    });
+
+    test('both packages behave as the page says', async () => {
+      const [code = '', ...more] = programs('differs');
+      expect(more).toEqual([]);
+      const said = [...code.matchAll(/^\/\/ → (.*)$/gm)].map(([, line]) => line);
+      expect(said.length).toBeGreaterThan(0);
+      expect((await run(code, 'differs')).trimEnd()).toBe(said.join('\n'));
+    });
+  });
+}

@@ -1,8 +1,8 @@
 /**
  * npm run test:runtimes -- [--only=node,deno]
  *
- * The package as it would be published, on everything that is to run, compile or bundle it. What is not a devDependency
- * comes from npm, or, the browser, from Debian; what cannot be had is a failure. `--only` takes parts of names.
+ * The package as it would be published, under every runtime, compiler, bundler and test runner that it supports. Those that are not
+ * devDependencies come from npm; the browser comes from Debian. One that cannot be fetched is a failure. `--only` takes parts of names.
  */
 import { chromium } from './browser.js';
 import { esbuild, rollup } from './bundlers.js';
@@ -10,6 +10,7 @@ import { typescript } from './compilers.js';
 import { withConsumer } from './consumer.js';
 import { bun, deno, node } from './scripts.js';
 import type { Subject } from './subject.js';
+import { testRunner } from './test-runners.js';
 
 const subjects: readonly Subject[] = [
   // The first is the oldest that package.json promises.
@@ -20,6 +21,9 @@ const subjects: readonly Subject[] = [
   ...['5.4', '5.6', '5.8', '5.9', '6', 'latest'].map(typescript),
   esbuild,
   rollup,
+  testRunner('jest', '30'),
+  testRunner('vitest', '2'),
+  testRunner('vitest', '4'),
 ];
 
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
@@ -47,7 +51,7 @@ await withConsumer(async (consumer) => {
 
 if (failures.length > 0) console.log(`\n${failures.join('\n\n')}`);
 console.log(`\n${passed} passed, ${failures.length} failed`);
-// A choice that names nothing has shown nothing.
+// An `--only` that matches nothing is a mistake.
 if (failures.length > 0 || passed === 0) process.exitCode = 1;
 
 function print(name: string, version: string, checks: string, ms: string): void {

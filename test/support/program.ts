@@ -18,8 +18,8 @@ const sources = Object.fromEntries(
     ]),
 );
 
-/** Runs a TypeScript program against the sources, in a process of its own; resolves with what it printed. */
-export async function printed(code: string, outfile: string, external: string[] = []): Promise<string> {
+/** A TypeScript program as one ES module, together with the sources that it imports. */
+export async function bundled(code: string, external: string[] = []): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents: code, loader: 'ts', resolveDir: root },
     bundle: true,
@@ -30,7 +30,12 @@ export async function printed(code: string, outfile: string, external: string[] 
     external,
     alias: sources,
   });
-  await writeFile(outfile, outputFiles[0]?.text ?? '');
+  return outputFiles[0]?.text ?? '';
+}
+
+/** Runs a TypeScript program against the sources, in a process of its own; resolves with what it printed. */
+export async function printed(code: string, outfile: string, external: string[] = []): Promise<string> {
+  await writeFile(outfile, await bundled(code, external));
   const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });
   return stdout;
 }
