@@ -14,6 +14,7 @@ import { growth } from './suites/package/growth.bench.js';
 import { memory } from './suites/package/memory.bench.js';
 import { size } from './suites/package/size.bench.js';
 import { connectionPool } from './suites/pool/connection-pool.bench.js';
+import { knexPools, pgPools } from './suites/postgres/adapters.bench.js';
 import { postgres } from './suites/postgres/postgres.bench.js';
 import { postgresLocks } from './suites/postgres/postgres-locks.bench.js';
 import { recipes } from './suites/recipes/recipes.bench.js';
@@ -34,6 +35,8 @@ export const suites: readonly Suite[] = [
   growth,
   size,
   postgres,
+  knexPools,
+  pgPools,
   adaptive,
   adaptiveHttp,
   adaptivePostgres,
