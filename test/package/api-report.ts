@@ -32,6 +32,30 @@ export async function exportedNames(root: string): Promise<Map<string, string[]>
   return names;
 }
 
+export interface Documented {
+  readonly entry: string;
+  readonly name: string;
+  /** Its docstring, or ''. */
+  readonly doc: string;
+}
+
+/** The classes and functions that can be imported, each once, with the docstring that the declarations carry. */
+export async function exportedDocs(root: string): Promise<Documented[]> {
+  const documented = new Map<string, Documented>();
+  for (const [entry, file] of await entriesOf(root)) {
+    for (const name of (await read(file)).exports) {
+      const found = await origin({ file, name });
+      const source = await readFile(found.file, 'utf8');
+      const declaration = new RegExp(
+        `(/\\*\\*(?:(?!\\*/)[^])*\\*/\\n)?export declare (?:abstract )?(?:class|function) ${found.name}\\b`,
+      ).exec(source);
+      if (declaration === null || documented.has(idOf(found))) continue;
+      documented.set(idOf(found), { entry, name, doc: declaration[1] ?? '' });
+    }
+  }
+  return [...documented.values()];
+}
+
 export async function apiReport(root: string): Promise<string> {
   const shown = new Set<string>();
   const sections: string[] = [];
