@@ -1,17 +1,20 @@
 /**
- * "With each restart of the server a hundred requests fail: their session said GOAWAY."
+ * "With each restart of the server a hundred requests fail, because their session got a GOAWAY. And once the network went
+ * silent, and each request waited on a dead session for 15 minutes."
  *
- * HTTP/2 with `node:http2`: a hundred requests share one session per origin, and a server that says GOAWAY loses
- * none of them. HTTP/1.1 needs no pool of ours: `fetch`, undici and `http.Agent` keep connections alive by
- * themselves; bound their requests with a `Semaphore`.
+ * HTTP/2 with `node:http2`: a hundred requests share one session per origin. No request fails because of a GOAWAY, and a ping
+ * finds sessions that have gone silent. HTTP/1.1 needs no pool of ours: `fetch`, undici and `http.Agent` keep connections
+ * alive by themselves; bound their requests with a `Semaphore`.
  */
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import { text } from 'node:stream/consumers';
 import { ConnectionPool, type ConnectionPoolOptions } from 'latchkey';
 
+/** One pool for any number of origins. */
 export type Http2Pool = ConnectionPool<ClientHttp2Session, string>;
 
+/** The key is a URL; its origin counts. A session that was not used for a second is pinged before its next lease. */
 export function http2Pool(options?: ConnectionPoolOptions): Http2Pool {
   return new ConnectionPool<ClientHttp2Session, string>(
     {
@@ -19,17 +22,20 @@ export function http2Pool(options?: ConnectionPoolOptions): Http2Pool {
         const session = connect(origin);
         signal.addEventListener('abort', () => session.destroy(signal.reason), { once: true });
         session.on('error', lost).once('close', lost).once('goaway', drain);
-        await once(session, 'connect');
+        // The first frame of the server. A TCP connection alone does not prove that it answers.
+        await once(session, 'remoteSettings');
         return session;
       },
+      // By now no lease is left, so no request of ours is cut off.
       async close(session) {
         if (session.destroyed) return;
-        session.close();
+        session.destroy();
         await once(session, 'close');
       },
-      isAlive: (session) => !session.closed,
-      // The session is shared: one failed request is no reason to part from it.
-      isReusable: (session) => !session.closed,
+      isAlive: (session) => !session.closed && !session.destroyed,
+      validate: (session) => new Promise((resolve) => session.ping((error) => resolve(error === null))),
+      // One failed request does not break the session that it shares with others.
+      isReusable: (session) => !session.closed && !session.destroyed,
       ref: (session) => session.ref(),
       unref: (session) => session.unref(),
       keyId: (origin) => new URL(origin).origin,
@@ -38,7 +44,7 @@ export function http2Pool(options?: ConnectionPoolOptions): Http2Pool {
   );
 }
 
-/** Example: one GET; the lease lasts until the whole body is there. */
+/** Example: sends one GET; the lease lasts until the whole body has arrived. Aborts when the session is lost. */
 export function get(
   pool: Http2Pool,
   url: URL,

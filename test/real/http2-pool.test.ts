@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { createServer, type Http2Server } from 'node:http2';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { get, http2Pool } from '../../docs/recipes/connection-pool-http2.js';
+
+const patience = { timeout: 10_000 };
+
+describe('a pool on HTTP/2, behind a proxy that can go silent', () => {
+  let server: Http2Server;
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      if (request.url !== '/never') response.end(`answer to ${request.url}`);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+  });
+
+  afterAll(() => once(server.close(), 'close'));
+
+  it('keeps an idle session that answers the ping', async () => {
+    const { url } = await startProxy(server);
+    await using pool = http2Pool({ validateAfterIdleMs: 0 });
+    for (const path of ['/1', '/2', '/3'])
+      expect((await get(pool, url(path))).body).toBe(`answer to ${path}`);
+    expect(pool.stats()).toMatchObject({ connected: 1, total: 1 });
+  });
+
+  it('replaces an idle session that went silent, and serves the caller who met it', async () => {
+    const proxy = await startProxy(server);
+    await using pool = http2Pool({ validateAfterIdleMs: 0, validateTimeoutMs: 100 });
+    await get(pool, proxy.url('/before'));
+    proxy.silence();
+    expect((await get(pool, proxy.url('/after'))).body).toBe('answer to /after');
+    expect(pool.stats()).toMatchObject({ connected: 2, total: 1, leased: 0, abandoned: 0 });
+  });
+
+  it('does not take a TCP connection for a session: a silent dial fails with a timeout', async () => {
+    const proxy = await startProxy(server);
+    proxy.silence('for newcomers too');
+    await using pool = http2Pool({ connectTimeoutMs: 100 });
+    await expect(get(pool, proxy.url('/'))).rejects.toMatchObject({
+      code: 'ERR_CONNECT',
+      cause: { name: 'TimeoutError' },
+    });
+    await vi.waitFor(() => expect(proxy.live).toBe(0), patience);
+  });
+});
+
+/** Forwards bytes to the server, until it is told to forget the connections that are open. */
+async function startProxy(server: Http2Server) {
+  const sockets = new Set<Socket>();
+  let isSilent = false;
+  const proxy = createTcpServer((client) => {
+    sockets.add(client);
+    client.on('error', () => {}).once('close', () => sockets.delete(client));
+    if (isSilent) return void client.resume();
+    const upstream = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    upstream.on('error', () => {});
+    client.once('close', () => upstream.destroy());
+    client.pipe(upstream).pipe(client);
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(async () => {
+    proxy.close();
+    for (const socket of sockets) socket.destroy();
+    await once(proxy, 'close');
+  });
+  const { port } = proxy.address() as AddressInfo;
+  return {
+    url: (path: string) => new URL(path, `http://127.0.0.1:${port}`),
+    get live() {
+      return sockets.size;
+    },
+    silence(newcomers?: 'for newcomers too') {
+      isSilent = newcomers !== undefined;
+      for (const client of sockets) client.unpipe().resume();
+    },
+  };
+}
