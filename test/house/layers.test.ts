@@ -17,7 +17,7 @@ const ranks: string[][] = [
   ['calling'],
   ['locks', 'pool', 'retry', 'gather', 'queue', 'single-flight', 'event-loop', 'limit/elastic', 'watch'],
   ['limit', 'remote-locks'],
-  ['postgres', 'redis', 'testing'],
+  ['postgres', 'redis', 'machine', 'testing'],
 ];
 const door = ranks.length;
 

@@ -1,0 +1,86 @@
+/** The lease engine of one machine: no server, no file per lock. A lease ends with its release or with its process. */
+
+import { checkString } from '../contract/arguments.js';
+import { checkName, type LockKind } from '../remote-locks/key-name.js';
+import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
+import { boundName } from './bound-name.js';
+import { HeldPlace } from './held-place.js';
+import { os, thisProcess } from './node-parts.js';
+import { PlaceWait } from './place-wait.js';
+import { TokenClock } from './token-clock.js';
+
+/** Options of `MachineMutex` and `MachineSemaphore`. */
+export interface MachineLockOptions {
+  /** Keys of different namespaces are different locks. Default 'latchkey'. */
+  namespace?: string | undefined;
+  /**
+   * Where a file per boot keeps the fencing tokens comparable between processes, which must all use the same one. It is made when
+   * it is missing, and only this user may write to it. Default `latchkey-<uid>` in `os.tmpdir()`.
+   */
+  directory?: string | undefined;
+}
+
+/** A grant of the kernel has no end: what the lease keeper does with time comes some 285,000 years later. */
+export const noEnd = { ttlMs: Number.MAX_SAFE_INTEGER, maxHoldMs: Infinity };
+
+export class MachineEngine implements LeaseEngine {
+  readonly #kind: LockKind;
+  readonly #namespace: string;
+  readonly #places: number;
+  readonly #clock: TokenClock;
+  readonly #held = new Map<string, HeldPlace>();
+  /** Places that were released to a waiter of another process which has not bound them yet. */
+  readonly #leaving = new Map<string, Promise<void>>();
+
+  /** @throws Error where there are no abstract names; TypeError or RangeError for a bad option. */
+  constructor(kind: LockKind, options: MachineLockOptions, places = 1) {
+    const { namespace = 'latchkey' } = options;
+    checkName('namespace', namespace);
+    if (thisProcess()?.platform !== 'linux') {
+      throw new Error(
+        'latchkey/machine needs Node.js on Linux: other systems have no socket names that end with their process',
+      );
+    }
+    const { directory = `${os.tmpdir()}/latchkey-${thisProcess().getuid()}` } = options;
+    checkString('directory', directory);
+    this.#kind = kind;
+    this.#namespace = namespace;
+    this.#places = places;
+    this.#clock = new TokenClock(directory);
+  }
+
+  async acquire({ key, owner, signal }: LeaseRequest): Promise<LeaseAnswer> {
+    await this.#clock.prepare();
+    await this.#leaving.get(key);
+    const names = Array.from({ length: this.#places }, (_, place) =>
+      boundName(this.#kind, this.#namespace, key, place),
+    );
+    const place = (await firstFree(names)) ?? (await new PlaceWait(names, () => {}).place(signal));
+    if (place === undefined) return { freeInMs: 0 };
+    this.#held.set(owner, place);
+    return { token: this.#clock.token() };
+  }
+
+  async renew(_key: string, owner: string): Promise<boolean> {
+    return this.#held.has(owner);
+  }
+
+  async release(key: string, owner: string): Promise<boolean> {
+    const place = this.#held.get(owner);
+    if (place === undefined) return false;
+    this.#held.delete(owner);
+    const leaving = place.leave().then(() => {
+      if (this.#leaving.get(key) === leaving) this.#leaving.delete(key);
+    });
+    this.#leaving.set(key, leaving);
+    return true;
+  }
+}
+
+async function firstFree(names: readonly string[]): Promise<HeldPlace | undefined> {
+  for (const name of names) {
+    const place = await HeldPlace.take(name);
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
