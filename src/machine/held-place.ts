@@ -39,6 +39,11 @@ export class HeldPlace {
     return place.#server === undefined ? undefined : place;
   }
 
+  /** How many wait with this holder. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   /** Frees the place at once; resolves when the next holder has it, or the wait for that is over. */
   async leave(): Promise<void> {
     this.#server?.close();

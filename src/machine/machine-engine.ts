@@ -69,11 +69,16 @@ export class MachineEngine implements LeaseEngine {
     const place = this.#held.get(owner);
     if (place === undefined) return false;
     this.#held.delete(owner);
+    if (place.waiting === 0) void place.leave();
+    else this.#stepBack(key, place);
+    return true;
+  }
+
+  #stepBack(key: string, place: HeldPlace): void {
     const leaving = place.leave().then(() => {
       if (this.#leaving.get(key) === leaving) this.#leaving.delete(key);
     });
     this.#leaving.set(key, leaving);
-    return true;
   }
 }
 

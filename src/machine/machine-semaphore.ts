@@ -44,8 +44,9 @@ export class MachineSemaphore implements Limiter {
   constructor(limit: number, options: MachineSemaphoreOptions) {
     checkPlaces(limit);
     checkOptions(options, known);
-    checkName('name', options.name);
-    this.#name = options.name;
+    const { name } = options;
+    checkName('name', name);
+    this.#name = name;
     this.#keeper = new LeaseKeeper(
       this,
       new MachineEngine('semaphore', options, limit),

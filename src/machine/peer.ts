@@ -34,11 +34,6 @@ export class Peer {
     socket.on('close', () => this.onClose());
   }
 
-  /** Does not keep the process alive. */
-  unref(): void {
-    this.#socket.unref();
-  }
-
   say(message: Message): void {
     this.#socket.write(`${JSON.stringify(message)}\n`);
   }

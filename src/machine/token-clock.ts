@@ -40,10 +40,10 @@ export class TokenClock {
 
   async #readOffset(): Promise<bigint> {
     await files.mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const { uid, mode, isDirectory } = await statsOf(this.#directory);
-    if (!isDirectory) throw new Error('it is not a directory');
-    if (uid !== thisProcess().getuid()) throw new Error('it belongs to another user');
-    if ((mode & 0o022) !== 0) throw new Error('other users can write to it');
+    const stats = await files.lstat(this.#directory);
+    if (!stats.isDirectory()) throw new Error('it is not a directory');
+    if (stats.uid !== thisProcess().getuid()) throw new Error('it belongs to another user');
+    if ((stats.mode & 0o022) !== 0) throw new Error('other users can write to it');
     const boot = (await files.readFile(bootIdFile, 'utf8')).trim();
     const file = `${this.#directory}/token-offset-${boot}`;
     const text = await files.readFile(file, 'utf8').catch(() => this.#writeOffset(file));
@@ -65,9 +65,4 @@ export class TokenClock {
     }
     return files.readFile(file, 'utf8');
   }
-}
-
-async function statsOf(directory: string) {
-  const stats = await files.lstat(directory);
-  return { uid: stats.uid, mode: stats.mode, isDirectory: stats.isDirectory() };
 }

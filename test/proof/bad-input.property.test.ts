@@ -11,6 +11,7 @@ import * as core from 'latchkey';
 import * as boundedQueue from 'latchkey/bounded-queue';
 import * as diagnostics from 'latchkey/diagnostics';
 import * as eventLoop from 'latchkey/event-loop';
+import * as machine from 'latchkey/machine';
 import * as postgres from 'latchkey/postgres';
 import * as redis from 'latchkey/redis';
 import * as singleFlight from 'latchkey/single-flight';
@@ -19,6 +20,7 @@ import { type Row, rows } from '../arguments/row.js';
 import { drained, watch } from '../support/lock-likes.js';
 import { anyValue, safely, specialValues } from '../support/wrong-values.js';
 import '../arguments/calls.js';
+import '../arguments/machine.js';
 import '../arguments/remote-locks.js';
 import '../arguments/limits.js';
 import '../arguments/locks.js';
@@ -69,7 +71,7 @@ describe('what it cannot have is refused by name, at once, and leaves nothing be
 });
 
 describe('nothing public is left out', () => {
-  const entries = { core, boundedQueue, diagnostics, eventLoop, postgres, redis, singleFlight };
+  const entries = { core, boundedQueue, diagnostics, eventLoop, machine, postgres, redis, singleFlight };
   const named = new Set(rows.map(({ what }) => what));
   const inRows = (name: string) => named.has(name);
   /** What takes no argument, or any value at all. */

@@ -1,6 +1,7 @@
 /** What every lock of the package promises, asked of those that live in a database: in real time, on real engines. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type KeyLease, type WaitOptions, WaitTimeoutError } from 'latchkey';
+import { type KeyedLock, type KeyLease, type WaitOptions, WaitTimeoutError } from 'latchkey';
+import { MachineMutex, MachineSemaphore } from 'latchkey/machine';
 import { leaseTableSchema, PostgresMutex, PostgresSemaphore } from 'latchkey/postgres';
 import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
 import pg from 'pg';
@@ -20,6 +21,8 @@ let redis: RedisServer;
 let pool: pg.Pool;
 let clients: RedisClients;
 let names = 0;
+/** Other runs of this file lock the same machine. */
+const namespace = crypto.randomUUID();
 
 beforeAll(async () => {
   [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
@@ -34,12 +37,14 @@ afterAll(async () => {
   await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
 });
 
-const ofKey = (mutex: PostgresMutex | RedisMutex, key: string): Lock => ({
+const ofKey = (mutex: KeyedLock<string>, key: string): Lock => ({
   run: (task, options) => mutex.run(key, task, options),
   acquire: (options) => mutex.acquire(key, options),
 });
 
 const kinds: Record<string, (name: string) => Lock> = {
+  MachineMutex: (name) => ofKey(new MachineMutex({ namespace }), name),
+  'MachineSemaphore(1)': (name) => new MachineSemaphore(1, { name, namespace }),
   RedisMutex: (name) => ofKey(new RedisMutex(clients.send, clients), name),
   'RedisMutex without wake-ups': (name) => ofKey(new RedisMutex(clients.send), name),
   'RedisSemaphore(1)': (name) => new RedisSemaphore(clients.send, 1, { name, subscribe: clients.subscribe }),

@@ -90,6 +90,12 @@ import {
   yieldEvery,
 } from 'latchkey/event-loop';
 import {
+  type MachineLockOptions,
+  MachineMutex,
+  MachineSemaphore,
+  type MachineSemaphoreOptions,
+} from 'latchkey/machine';
+import {
   type GetOrCreate,
   getOrCreate,
   type Isolation,
@@ -358,6 +364,14 @@ export async function redis(send: RedisSend): Promise<void> {
   const limiter: Limiter = new RedisSemaphore(send, 2, places);
   await limiter.run(() => lock.run(1, () => undefined));
   if (lock instanceof RedisRemoteMutex && limiter instanceof RedisRemoteSemaphore) await lock.close();
+}
+
+export async function machine(): Promise<void> {
+  const options: MachineLockOptions = { namespace: 'app', directory: '/tmp/app' };
+  const places: MachineSemaphoreOptions = { ...options, name: 'gpu' };
+  const lock: KeyedLock<number> = new MachineMutex<number>(options);
+  const limiter: Limiter = new MachineSemaphore(2, places);
+  await limiter.run(() => lock.run(1, ({ token }) => token));
 }
 
 export function watched(): string {

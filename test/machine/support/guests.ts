@@ -1,0 +1,129 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { build } from 'esbuild';
+import type { Order, Report } from './guest.process.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+type Orders = Partial<Omit<Order, 'id' | 'act'>>;
+type Terms = Pick<Order, 'namespace' | 'directory' | 'key'>;
+
+/** A process or a thread that obeys. */
+export class Guest {
+  readonly #send: (order: Order) => void;
+  readonly #terms: Terms;
+  readonly #open = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
+  #orders = 0;
+
+  constructor(terms: Terms, send: (order: Order) => void) {
+    this.#terms = terms;
+    this.#send = send;
+  }
+
+  hear({ id, value, error }: Report): void {
+    if (id === 0) return;
+    const { resolve, reject } = this.#open.get(id)!;
+    this.#open.delete(id);
+    if (error === undefined) resolve(value as never);
+    else reject(new Error(error));
+  }
+
+  do<T>(act: Order['act'], orders: Orders = {}): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const id = ++this.#orders;
+      this.#open.set(id, { resolve, reject });
+      this.#send({ ...this.#terms, ...orders, id, act });
+    });
+  }
+
+  async acquire(orders: Orders = {}): Promise<bigint> {
+    return BigInt((await this.do<{ token: string }>('acquire', orders)).token);
+  }
+
+  release(orders: Orders = {}): Promise<{ lost: boolean; atNs: string }> {
+    return this.do('release', orders);
+  }
+}
+
+export class ProcessGuest extends Guest {
+  readonly kill: (signal: NodeJS.Signals) => Promise<void>;
+  readonly pid: number;
+
+  constructor(program: string, terms: Terms) {
+    const child = fork(program, [], { execArgv: [] });
+    super(terms, (order) => child.send(order));
+    child.on('message', (report: Report) => this.hear(report));
+    this.pid = child.pid!;
+    // A SIGKILL resolves when the process is gone, another signal when it has been sent.
+    this.kill = async (signal) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, 'exit');
+      child.kill(signal);
+      if (signal === 'SIGKILL') await gone;
+    };
+  }
+}
+
+class ThreadGuest extends Guest {
+  readonly terminate: () => Promise<unknown>;
+
+  constructor(program: string, terms: Terms) {
+    const thread = new Worker(program);
+    super(terms, (order) => thread.postMessage(order));
+    thread.on('message', (report: Report) => this.hear(report));
+    this.terminate = () => thread.terminate();
+  }
+}
+
+/** Guests that share a namespace and a directory which nobody else uses. Disposing ends them. */
+export class Guests implements AsyncDisposable {
+  readonly folder: string;
+  readonly terms: Terms;
+  readonly #processes: ProcessGuest[] = [];
+  readonly #threads: ThreadGuest[] = [];
+
+  static async ready(): Promise<Guests> {
+    await mkdir(path.join(root, 'node_modules/.cache'), { recursive: true });
+    const folder = await mkdtemp(path.join(root, 'node_modules/.cache/latchkey-machine-'));
+    await build({
+      entryPoints: [path.join(root, 'test/machine/support/guest.process.ts')],
+      outfile: path.join(folder, 'guest.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      alias: { 'latchkey/machine': path.join(root, 'src/machine.ts') },
+    });
+    return new Guests(folder);
+  }
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.terms = { namespace: folder, directory: path.join(folder, 'offsets'), key: 'key' };
+  }
+
+  get program(): string {
+    return path.join(this.folder, 'guest.mjs');
+  }
+
+  process(): ProcessGuest {
+    const guest = new ProcessGuest(this.program, this.terms);
+    this.#processes.push(guest);
+    return guest;
+  }
+
+  thread(): ThreadGuest {
+    const guest = new ThreadGuest(this.program, this.terms);
+    this.#threads.push(guest);
+    return guest;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map((guest) => guest.kill('SIGKILL')));
+    await Promise.all(this.#threads.map((guest) => guest.terminate()));
+    await rm(this.folder, { recursive: true });
+  }
+}
