@@ -49,14 +49,17 @@ export class MachineEngine implements LeaseEngine {
     this.#clock = new TokenClock(directory);
   }
 
-  async acquire({ key, owner, signal }: LeaseRequest): Promise<LeaseAnswer> {
+  async acquire({ key, owner, signal, nowait, hint }: LeaseRequest): Promise<LeaseAnswer> {
     await this.#clock.prepare();
     await this.#leaving.get(key);
     const names = Array.from({ length: this.#places }, (_, place) =>
       boundName(this.#kind, this.#namespace, key, place),
     );
-    const place = (await firstFree(names)) ?? (await new PlaceWait(names, () => {}).place(signal));
-    if (place === undefined) return { freeInMs: 0 };
+    let place = await firstFree(names);
+    if (place === undefined && !nowait) {
+      place = await new PlaceWait(names, (pid) => hint?.(`process ${pid} holds it`)).place(signal);
+    }
+    if (place === undefined) return { freeInMs: nowait ? Infinity : 0 };
     this.#held.set(owner, place);
     return { token: this.#clock.token() };
   }

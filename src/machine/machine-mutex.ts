@@ -13,16 +13,18 @@
  * Lineage: the abstract socket as single-instance lock, given a queue.
  */
 import { checkOptions } from '../contract/arguments.js';
-import type { Awaitable, KeyedLock, KeyLease, WaitOptions } from '../contract/types.js';
-import { nameOf } from '../remote-locks/key-name.js';
-import { LeaseKeeper } from '../remote-locks/lease-keeper.js';
+import { RemoteMutex } from '../remote-locks/remote-lock.js';
 import { MachineEngine, type MachineLockOptions, noEnd } from './machine-engine.js';
 
 const known = { namespace: true, directory: true } as const;
 
 /**
  * One holder at a time for each key, among all processes and worker threads of this user on this machine. Needs Linux, and no
- * server. The key of a process that ends, in whatever way, is free at once.
+ * server. The key of a process that ends, in whatever way, is free at once. `lease.signal` never aborts; `lease.token` is larger
+ * than that of every earlier holder.
+ *
+ * Waits reject with `signal.reason`, `WaitTimeoutError`, `ClosedError`, or the error of the operating system, for instance when
+ * no file descriptor is free. A `WaitTimeoutError` names the process that holds the key.
  *
  * @example
  * ```ts
@@ -34,32 +36,10 @@ const known = { namespace: true, directory: true } as const;
  * console.log((await Promise.all([first, second])).join(', ')); // → first, second
  * ```
  */
-export class MachineMutex<K extends string | number | bigint = string> implements KeyedLock<K> {
-  readonly #keeper: LeaseKeeper<K>;
-
+export class MachineMutex<K extends string | number | bigint = string> extends RemoteMutex<K> {
   /** @throws TypeError or RangeError that names the option and the value; Error where the system is not Linux. */
   constructor(options: MachineLockOptions = {}) {
     checkOptions(options, known);
-    this.#keeper = new LeaseKeeper<K>(this, new MachineEngine('mutex', options), nameOf, noEnd);
-  }
-
-  /**
-   * Runs `task` while holding `key` and settles as the task does. `lease.token` is larger than that of every earlier holder.
-   *
-   * Rejects, and never starts the task, with `signal.reason`, with `WaitTimeoutError`, or with the error of the operating
-   * system, for instance when no file descriptor is free. Giving up loses only the place in the queue.
-   */
-  run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return this.#keeper.run(key, task, options);
-  }
-
-  /** Waits for `key`; the lease works with `await using`. Rejects as `run` does. */
-  acquire(key: K, options?: WaitOptions): Promise<KeyLease<K>> {
-    return this.#keeper.acquire(key, options);
-  }
-
-  /** Releases everything that this object holds, for a shutdown. A process that ends needs no call. */
-  releaseAll(): Promise<void> {
-    return this.#keeper.releaseAll();
+    super(new MachineEngine('mutex', options), noEnd);
   }
 }

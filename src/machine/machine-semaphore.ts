@@ -10,9 +10,9 @@
  * What it is not: weighted, or adaptive. Lineage: as MachineMutex.
  */
 import { checkOptions } from '../contract/arguments.js';
-import type { Awaitable, KeyLease, Limiter, WaitOptions } from '../contract/types.js';
 import { checkName } from '../remote-locks/key-name.js';
-import { checkPlaces, LeaseKeeper } from '../remote-locks/lease-keeper.js';
+import { checkPlaces } from '../remote-locks/lease-keeper.js';
+import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import { MachineEngine, type MachineLockOptions, noEnd } from './machine-engine.js';
 
 /** Options of `MachineSemaphore`. */
@@ -36,38 +36,13 @@ const known = { name: true, namespace: true, directory: true } as const;
  * console.log((await Promise.all(jobs)).join(' ')); // → A B C
  * ```
  */
-export class MachineSemaphore implements Limiter {
-  readonly #keeper: LeaseKeeper<string>;
-  readonly #name: string;
-
+export class MachineSemaphore extends RemoteSemaphore {
   /** @throws TypeError or RangeError that names the option and the value; Error where the system is not Linux. */
   constructor(limit: number, options: MachineSemaphoreOptions) {
     checkPlaces(limit);
     checkOptions(options, known);
     const { name } = options;
     checkName('name', name);
-    this.#name = name;
-    this.#keeper = new LeaseKeeper(
-      this,
-      new MachineEngine('semaphore', options, limit),
-      String,
-      noEnd,
-      limit,
-    );
-  }
-
-  /** Runs `task` in one of the places and settles as the task does. Rejects as `run` of `MachineMutex` does. */
-  run<T>(task: (lease: KeyLease<string>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return this.#keeper.run(this.#name, task, options);
-  }
-
-  /** Waits for a place; the lease works with `await using`. Rejects as `run` does. */
-  acquire(options?: WaitOptions): Promise<KeyLease<string>> {
-    return this.#keeper.acquire(this.#name, options);
-  }
-
-  /** Gives back all places that this object holds, for a shutdown. A process that ends needs no call. */
-  releaseAll(): Promise<void> {
-    return this.#keeper.releaseAll();
+    super(new MachineEngine('semaphore', options, limit), limit, name, noEnd);
   }
 }

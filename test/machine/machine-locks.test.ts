@@ -5,9 +5,11 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { WaitTimeoutError } from 'latchkey';
 import { MachineMutex, MachineSemaphore } from 'latchkey/machine';
+import { leaseEngineClaims } from 'latchkey/testing';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { boundName } from '../../src/machine/bound-name.js';
 import { HeldPlace } from '../../src/machine/held-place.js';
+import { MachineEngine } from '../../src/machine/machine-engine.js';
 import { PlaceWait } from '../../src/machine/place-wait.js';
 import { printed } from '../support/program.js';
 import type { Report } from './support/guest.process.js';
@@ -26,6 +28,48 @@ function mutexHere(): MachineMutex {
   const { namespace, directory } = guests.terms;
   return new MachineMutex({ namespace, directory });
 }
+
+describe.each([
+  ['mutex', 1],
+  ['semaphore', 3],
+] as const)('the engine of a %s with %i places', (kind, places) => {
+  test.each(leaseEngineClaims)('$title', ({ check }) => {
+    const { namespace, directory } = guests.terms;
+    const makeEngine = () => new MachineEngine(kind, { namespace, directory }, places);
+    return check({ makeEngine, places, expires: false });
+  });
+});
+
+test('a wait that times out names the process that holds the key', async () => {
+  const key = freshKey();
+  const holder = guests.process();
+  await holder.acquire({ key });
+  await expect(mutexHere().acquire(key, { waitTimeoutMs: 300 })).rejects.toThrow(
+    `process ${holder.pid} holds it`,
+  );
+});
+
+test('tryAcquire takes a free key, and does not wait for one that another process holds', async () => {
+  const key = freshKey();
+  const holder = guests.process();
+  await holder.acquire({ key });
+  const mutex = mutexHere();
+  expect(await mutex.tryAcquire(key)).toBeUndefined();
+  await holder.release({ key });
+  const lease = await mutex.tryAcquire(key);
+  expect(lease?.key).toBe(key);
+  await lease!.release();
+});
+
+test('close refuses waiters, frees what is held, and leaves no place behind', async () => {
+  const key = freshKey();
+  const mutex = mutexHere();
+  await mutex.acquire(key);
+  const waiter = mutex.acquire(key);
+  const [end] = await Promise.allSettled([waiter, mutex.close()]);
+  expect(end).toMatchObject({ status: 'rejected', reason: { code: 'ERR_CLOSED' } });
+  expect(await mutexHere().run(key, () => 'free')).toBe('free');
+});
 
 describe('threads and cluster workers', () => {
   test('MC1, MC2: a worker thread excludes the others, and frees the key when it is terminated', async () => {
