@@ -11,22 +11,28 @@ import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { MemoryEngine } from './support/memory-engine.js';
 import { ioredisClients, type RedisClients } from './support/redis-clients.js';
 
-let postgres: PostgresServer;
+const majors = ['oldest', 'newest'] as const;
+const servers = new Map<string, PostgresServer>();
+const pools = new Map<string, pg.Pool>();
 let redis: RedisServer;
-let pool: pg.Pool;
 let clients: RedisClients;
 
 beforeAll(async () => {
-  [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-  pool = new pg.Pool({ ...postgres.connectionOptions, max: 60 });
-  pool.on('error', () => {});
-  await pool.query(leaseTableSchema());
+  const starting = majors.map(async (major) => {
+    const server = await startPostgres({ major });
+    const pool = new pg.Pool({ ...server.connectionOptions, max: 60 });
+    pool.on('error', () => {});
+    await pool.query(leaseTableSchema());
+    servers.set(major, server);
+    pools.set(major, pool);
+  });
+  [redis] = await Promise.all([startRedis(), ...starting]);
   clients = ioredisClients(redis.connectionOptions);
 });
 afterAll(async () => {
-  await pool.end();
+  await Promise.all([...pools.values()].map((pool) => pool.end()));
   await clients[Symbol.asyncDispose]();
-  await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
+  await Promise.all([redis, ...servers.values()].map((server) => server[Symbol.asyncDispose]()));
 });
 
 const onRedis = (kind: 'mutex' | 'semaphore', places: number, wakes: boolean) => () =>
@@ -37,15 +43,23 @@ const onRedis = (kind: 'mutex' | 'semaphore', places: number, wakes: boolean) =>
     subscribe: wakes ? clients.subscribe : undefined,
   });
 
-const subjects: Record<string, () => LeaseEngineSubject> = {
-  'the lease table': () => ({
-    makeEngine: () => new LeaseTableEngine(pool, 'mutex', 'latchkey', 'latchkey_leases'),
+const onPostgres = (major: 'oldest' | 'newest'): Record<string, () => LeaseEngineSubject> => ({
+  [`the lease table on the ${major} PostgreSQL`]: () => ({
+    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'mutex', 'latchkey', 'latchkey_leases'),
   }),
-  'the lease table, three places': () => ({
-    makeEngine: () => new LeaseTableEngine(pool, 'semaphore', 'latchkey', 'latchkey_leases', 3),
+  [`the lease table on the ${major} PostgreSQL, three places`]: () => ({
+    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'semaphore', 'latchkey', 'latchkey_leases', 3),
     places: 3,
   }),
-  'sessions of PostgreSQL': () => ({ makeEngine: () => new SessionEngine(pool, 'latchkey'), expires: false }),
+  [`sessions of the ${major} PostgreSQL`]: () => ({
+    makeEngine: () => new SessionEngine(pools.get(major)!, 'latchkey'),
+    expires: false,
+  }),
+});
+
+const subjects: Record<string, () => LeaseEngineSubject> = {
+  ...onPostgres('oldest'),
+  ...onPostgres('newest'),
   'the mutex of Redis': () => ({ makeEngine: onRedis('mutex', 1, false) }),
   'the mutex of Redis, with wake-ups': () => ({ makeEngine: onRedis('mutex', 1, true) }),
   'the semaphore of Redis, one place': () => ({ makeEngine: onRedis('semaphore', 1, false) }),

