@@ -1,0 +1,209 @@
+/** The lease table on a real PostgreSQL: rows, tokens before and behind the clock, isolation levels, the schema. */
+import { leaseTableSchema, PostgresMutex, PostgresSemaphore, pruneLeases } from 'latchkey/postgres';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
+import { pause } from '../remote-locks/support/real-time.js';
+import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { ScriptedPool, serverError } from './support/scripted-pool.js';
+
+let server: PostgresServer;
+let pool: pg.Pool;
+const pools: pg.Pool[] = [];
+const table = 'latchkey_leases';
+
+beforeAll(async () => {
+  server = await startPostgres();
+  pool = poolOf();
+  await pool.query(leaseTableSchema());
+});
+afterAll(async () => {
+  await Promise.all(pools.map((made) => made.end()));
+  await server[Symbol.asyncDispose]();
+});
+
+function poolOf(options: pg.PoolConfig = {}): pg.Pool {
+  const made = new pg.Pool({ ...server.connectionOptions, max: 20, ...options });
+  made.on('error', () => {});
+  pools.push(made);
+  return made;
+}
+
+let owners = 0;
+function engineOf(kind: 'mutex' | 'semaphore' = 'mutex', places = 1, from: pg.Pool = pool) {
+  const engine = new LeaseTableEngine(from, kind, 'latchkey', table, places);
+  const get = (key: string, ttlMs = 1_000, owner = `owner ${++owners}`, nowait = false) =>
+    engine.acquire({ key, owner, ttlMs, nowait, signal: new AbortController().signal, lost() {} });
+  return { engine, get };
+}
+const rowOf = async (key: string) =>
+  (await pool.query(`select *, token::text from ${table} where key = $1`, [key])).rows[0];
+
+describe('the lease table: tokens', () => {
+  test('PM2, PE2: a token is the clock of the server in microseconds', async () => {
+    const clock = async () =>
+      BigInt(
+        (await pool.query('select (extract(epoch from clock_timestamp()) * 1e6)::bigint::text as us')).rows[0]
+          .us,
+      );
+    const before = await clock();
+    const { token } = (await engineOf().get('clock')) as { token: bigint };
+    expect(token >= before && token <= (await clock())).toBe(true);
+    expect(await rowOf('latchkey:mutex:clock')).toMatchObject({
+      owner: `owner ${owners}`,
+      token: String(token),
+    });
+  });
+
+  test.each([
+    ['mutex', 'latchkey:mutex:ahead', 1],
+    ['semaphore', 'latchkey:semaphore:ahead#0', 1],
+    ['semaphore', 'latchkey:semaphore:ahead#2', 3],
+  ] as const)(
+    'PM2, PE2: %s: a clock behind the last token of %s changes nothing: one more',
+    async (kind, key, places) => {
+      const ahead = 9_000_000_000_000_000n;
+      await pool.query(`delete from ${table}`);
+      await pool.query(`insert into ${table} values ($1, null, $2, now())`, [key, String(ahead)]);
+      const { engine, get } = engineOf(kind, places);
+      expect(await get('ahead', 1_000, 'first')).toEqual({ token: ahead + 1n });
+      await engine.release('ahead', 'first');
+      expect(await get('ahead', 1_000, 'second')).toEqual({ token: ahead + 2n });
+      // The same request again is the same grant.
+      expect(await get('ahead', 1_000, 'second')).toEqual({ token: ahead + 2n });
+      await engine.release('ahead', 'second');
+    },
+  );
+
+  test('PE1: a row that was released or has ended belongs to nobody, in whatever way it says so', async () => {
+    const { engine, get } = engineOf();
+    for (const end of ["'-infinity'", "'epoch'", 'clock_timestamp()']) {
+      await pool.query(
+        `insert into ${table} values ('latchkey:mutex:end', 'dead', 1, ${end}) on conflict (key) do update set owner = 'dead', expires_at = ${end}`,
+      );
+      expect(await engine.renew('end', 'dead', 1_000)).toBe(false);
+      expect(await get('end', 1_000, 'next')).toHaveProperty('token');
+      await engine.release('end', 'next');
+    }
+    expect(await rowOf('latchkey:mutex:end')).toMatchObject({ owner: null });
+  });
+
+  test('a refusal tells the soonest end of the places that are held, and not of those that have ended', async () => {
+    await pool.query(`delete from ${table}`);
+    await pool.query(
+      `insert into ${table} values ('latchkey:semaphore:soon#0', null, 1, '-infinity'), ('latchkey:semaphore:soon#1', 'x', 1, now() + interval '1 h')`,
+    );
+    const { get } = engineOf('semaphore', 2);
+    await get('soon', 5_000, 'a');
+    const { freeInMs } = (await get('soon')) as { freeInMs: number };
+    expect(freeInMs).toBeGreaterThan(3_000);
+    expect(freeInMs).toBeLessThanOrEqual(5_000);
+    expect(await get('soon', 1_000, 'b', true)).toEqual({ freeInMs: Infinity });
+  });
+});
+
+describe('the lease table: the application', () => {
+  test.each(['repeatable read', 'serializable'])('PE5: works with %s as the default level', async (level) => {
+    const from = poolOf({ options: `-c default_transaction_isolation=${level.replace(' ', '\\ ')}` });
+    const mutexes = [1, 2].map(() => new PostgresMutex(from, { mode: 'leaseTable', ttlMs: 5_000 }));
+    let inside = 0;
+    const task = async () => {
+      expect(++inside).toBe(1);
+      await pause(1);
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 40 }, (_, i) => mutexes[i % 2]!.run(`level ${level}`, task)));
+    const semaphores = [1, 2].map(() => new PostgresSemaphore(from, 2, { name: level, ttlMs: 5_000 }));
+    await Promise.all(Array.from({ length: 40 }, (_, i) => semaphores[i % 2]!.run(() => pause(1))));
+  });
+
+  test('PE5: a conflict is tried again, and nothing else is', async () => {
+    let statements = 0;
+    const scripted = new ScriptedPool(() => {
+      if (++statements < 3) throw serverError('40001');
+      return { rowCount: 1 };
+    });
+    const engine = new LeaseTableEngine(scripted, 'mutex', 'latchkey', table);
+    expect(await engine.renew('key', 'owner', 1_000)).toBe(true);
+    expect(statements).toBe(3);
+    const broken = new ScriptedPool(() => {
+      statements++;
+      throw serverError('42P01');
+    });
+    await expect(
+      new LeaseTableEngine(broken, 'mutex', 'latchkey', table).release('key', 'owner'),
+    ).rejects.toMatchObject({ code: '42P01' });
+    expect(statements).toBe(4);
+  });
+
+  test.each([
+    [{ options: { max: 3 } }, 3],
+    [{ options: { max: 2.5 } }, 2],
+    [{ options: { max: 0 } }, 10],
+    [{ options: { max: '5' } }, 10],
+    [{ options: {} }, 10],
+    [{}, 10],
+  ])('as many requests at once as the pool has connections: %o', (more, expected) => {
+    const from = Object.assign(new ScriptedPool(() => undefined), more);
+    expect(new LeaseTableEngine(from, 'mutex', 'latchkey', table).maxRequests).toBe(expected);
+  });
+
+  test('two thousand keys at once, with a time to live that is shorter than all of it takes: none is refused', async () => {
+    const mutex = new PostgresMutex(poolOf({ max: 2 }), { mode: 'leaseTable', ttlMs: 1_000 });
+    expect(
+      await Promise.all(Array.from({ length: 2_000 }, (_, i) => mutex.run(`many ${i}`, () => 1))),
+    ).toHaveLength(2_000);
+  });
+});
+
+describe('the lease table: the schema', () => {
+  test('twenty processes that create it at once all succeed, also a second time, and in transactions', async () => {
+    const create = (name: string) => Array.from({ length: 20 }, () => pool.query(leaseTableSchema(name)));
+    await Promise.all(create('fresh_leases'));
+    await Promise.all(create('fresh_leases'));
+    await pool.query(`insert into fresh_leases values ('a', null, 1, now())`);
+    await pool.query('begin; create table if not exists other (n int); rollback');
+  });
+
+  test('a role that may use the table but not create one can run it', async () => {
+    await server.admin('create role reader login');
+    await server.admin('grant select, insert, update on latchkey_leases to reader');
+    const from = poolOf({ user: 'reader' });
+    await from.query(leaseTableSchema());
+    await expect(from.query(leaseTableSchema('not_there'))).rejects.toMatchObject({ code: '42501' });
+    expect(await new PostgresMutex(from, { mode: 'leaseTable' }).run('reader', () => 1)).toBe(1);
+  });
+});
+
+describe('pruneLeases', () => {
+  test('deletes what ended long enough ago; what is held, recent or ahead of the clock stays', async () => {
+    await pool.query(`delete from ${table}`);
+    await pool.query(`insert into ${table} values
+      ('old', null, 1, now() - interval '2 h'), ('dead', 'x', 1, now() - interval '2 h'), ('forgotten', null, 1, '-infinity'),
+      ('recent', null, 1, now() - interval '30 min'), ('held', 'x', 1, now() + interval '1 h'),
+      ('ahead', null, 9000000000000000, now() - interval '2 h')`);
+    expect(await pruneLeases(pool, { olderThanMs: 3_600_000 })).toBe(3);
+    const { rows } = await pool.query(`select key from ${table} order by key`);
+    expect(rows.map(({ key }) => key)).toEqual(['ahead', 'held', 'recent']);
+    expect(await pruneLeases(pool, { olderThanMs: 3_600_000 })).toBe(0);
+  });
+
+  test('of another table; bad options are refused by name', async () => {
+    await pool.query(leaseTableSchema('others'));
+    await pool.query("insert into others values ('a', null, 1, '-infinity')");
+    expect(await pruneLeases(pool, { olderThanMs: 0, table: 'others' })).toBe(1);
+    await expect(pruneLeases(pool, {} as never)).rejects.toThrow('olderThanMs');
+    await expect(pruneLeases(pool, { olderThanMs: Infinity })).rejects.toThrow('olderThanMs must be finite');
+    await expect(pruneLeases(pool, { olderThanMs: 1, table: 'A' })).rejects.toThrow('table');
+  });
+});
+
+test('keys that the table could not hold or tell apart are refused by name; long ones are stored as a hash', async () => {
+  const mutex = new PostgresMutex(pool, { mode: 'leaseTable' });
+  await expect(mutex.acquire('a\0')).rejects.toThrow('key must not contain NUL');
+  await expect(mutex.acquire('\ud800')).rejects.toThrow('key must not contain');
+  expect(() => new PostgresMutex(pool, { mode: 'leaseTable', namespace: '\0' })).toThrow('namespace');
+  expect(() => new PostgresSemaphore(pool, 1, { name: '\udfff' })).toThrow('name');
+  await mutex.run('x'.repeat(100_000), () => {});
+  expect((await pool.query(`select max(length(key)) as n from ${table}`)).rows[0].n).toBeLessThan(120);
+});
