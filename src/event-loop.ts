@@ -1,4 +1,4 @@
-/** Whether the process can react, and work that lets it: `latchkey/event-loop`. */
+/** Measures how long the event loop is blocked, and slices long work: `latchkey/event-loop`. */
 export type { BlockCause } from './event-loop/block-cause.js';
 export type { EventLoopStats } from './event-loop/lateness.js';
 export {

@@ -1,23 +1,24 @@
 /**
- * What a block is put down to, by what the runtime can tell: pauses of the garbage collector, and the processor time
- * that the process used meanwhile. Which line of code it was, only a profiler knows.
+ * Guesses the cause of a block from what the runtime reports: the pauses of the garbage collector, and the processor time
+ * that the process used meanwhile. Only a profiler knows which line of code it was.
  */
 
+/** The likely cause of a block. It is a guess: a long computation may also have waited, and the reverse. */
 export type BlockCause =
-  /** The processor was at work: a loop, a parse, a regular expression, a hash. */
+  /** The processor was busy: a loop, a parse, a regular expression, a hash. */
   | 'computation'
-  /** Most of it was the garbage collector. */
+  /** The garbage collector took more than half of it. */
   | 'garbageCollection'
   /** The processor was idle: a synchronous read, `execSync`, or a machine that gave the process no time. */
   | 'waiting'
-  /** The runtime tells nothing of processor time. */
+  /** The runtime does not report processor time. */
   | 'unknown';
 
 interface Runtime {
   process?: { cpuUsage?(): { user: number; system: number } };
 }
 
-/** Processor milliseconds that the process has used, threads included; undefined where the runtime does not tell. */
+/** Processor milliseconds that the process has used, threads included; undefined where the runtime does not report them. */
 export function processorMs(): number | undefined {
   const usage = (globalThis as Runtime).process?.cpuUsage?.();
   return usage && (usage.user + usage.system) / 1000;
@@ -29,7 +30,7 @@ export function causeOf(blockedMs: number, gcMs: number, cpuMs: number | undefin
   return cpuMs < blockedMs / 2 ? 'waiting' : 'computation';
 }
 
-/** The pauses of the garbage collector; the runtime tells of each a turn after it. */
+/** The pauses of the garbage collector. The runtime reports each pause one turn after it. */
 export class CollectorPauses {
   #pauses: { startMs: number; endMs: number }[] = [];
   #observer: PerformanceObserver | undefined;
@@ -44,7 +45,7 @@ export class CollectorPauses {
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 
-  /** How much of that time the collector had for itself. */
+  /** How many milliseconds of that time the collector paused the program. */
   within(fromMs: number, untilMs: number): number {
     let sumMs = 0;
     for (const { startMs, endMs } of this.#pauses) {
@@ -53,7 +54,7 @@ export class CollectorPauses {
     return sumMs;
   }
 
-  /** Nobody will ask for the time before. */
+  /** Drops the pauses that ended before `timeMs`. */
   forgetBefore(timeMs: number): void {
     if (this.#pauses.length > 0) this.#pauses = this.#pauses.filter(({ endMs }) => endMs > timeMs);
   }

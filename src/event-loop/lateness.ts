@@ -1,24 +1,25 @@
 /**
- * What is known of how late an event loop was: blocks, and the wait of something that falls due at any moment.
+ * Statistics of how late an event loop was: its blocks, and the wait of an event that falls due at a random moment.
  *
- * A loop that is blocked for 200 ms makes one beat late, and 20 arrivals: each moment of the block counts, not each
- * beat, or the worst waits would be outvoted by a thousand beats that were on time.
+ * One block of 200 ms delays one tick, but 20 requests. So waits are weighted by time, not by ticks; otherwise a thousand
+ * punctual ticks hide the block.
  */
 
+/** How late an event loop was while it was observed. */
 export interface EventLoopStats {
-  /** How long was watched. */
+  /** How long it was observed, in milliseconds. */
   observedMs: number;
-  /** The share of it, 0 to 1, in which the loop was blocked for at least `thresholdMs` at a stretch. */
+  /** The share of that time, 0 to 1, in which the loop was blocked for at least `thresholdMs` at a stretch. */
   blockedShare: number;
-  /** How often that was. */
+  /** How many such blocks there were. */
   blocks: number;
-  /** The longest of them; 0 when there was none. */
+  /** The longest of them, in milliseconds; 0 when there was none. */
   longestBlockMs: number;
-  /** Of 100 timers or messages that fall due at any moment, 99 wait at most this long. */
+  /** Of 100 timers or messages that fall due at random moments, 99 wait at most this many milliseconds. */
   p99Ms: number;
 }
 
-/** Waits that are told apart: 0, then 1 ms to 65 s in steps of a fifth. */
+/** The bounds of the histogram: 0, then 1 ms to 65 s in steps of a fifth. */
 const waitsMs = [0, ...Array.from({ length: 65 }, (_, step) => 2 ** (step / 4))];
 
 export class Lateness {
@@ -27,14 +28,14 @@ export class Lateness {
   #blockedMs = 0;
   #blocks = 0;
   #longestWaitMs = 0;
-  /** Per entry of `waitsMs`: for how long whatever fell due had to wait longer than that. */
+  /** Per entry of `waitsMs`: for how many milliseconds an event that fell due had to wait longer than that. */
   readonly #timeBeyondMs = new Float64Array(waitsMs.length);
 
   constructor(thresholdMs: number) {
     this.#thresholdMs = thresholdMs;
   }
 
-  /** `elapsedMs` have passed, and in the last `lateMs` of them nothing that was due could run. */
+  /** Records that `elapsedMs` have passed, and that nothing could run in the last `lateMs` of them. */
   record(elapsedMs: number, lateMs: number): void {
     this.#observedMs += elapsedMs;
     this.#longestWaitMs = Math.max(this.#longestWaitMs, lateMs);
@@ -56,7 +57,7 @@ export class Lateness {
     };
   }
 
-  /** The wait that was exceeded for `timeMs` in all, interpolated between those that are told apart. */
+  /** The wait that was exceeded for `timeMs` in total, interpolated between the bounds. */
   #waitExceededFor(timeMs: number): number {
     const above = this.#timeBeyondMs.findIndex((beyondMs) => beyondMs <= timeMs);
     if (above === 0) return 0;

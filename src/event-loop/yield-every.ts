@@ -1,22 +1,37 @@
 /**
- * yieldEvery: cuts long synchronous work into slices, so that timers and I/O get their turn between them.
+ * yieldEvery: cuts long synchronous work into slices, so that timers and I/O run between the slices.
  *
  * Invariants
- *   Y1  Within a slice nothing is awaited: the answer is `undefined`.
+ *   Y1  Within a slice the function returns `undefined`: nothing is awaited.
  *   Y2  A yield waits for a turn of the event loop, not for a microtask: a promise alone lets no timer run.
- *   Y3  All who share one function share its slice and resume in the same turn.
+ *   Y3  Callers that share one function share its slice, and resume in the same turn.
  *
- * Cancel: not at all; a yield lasts one turn. Look at your signal after it. Cost: a look at the clock per call.
- * Not here: threads. What may not be cut (one `JSON.parse`, one hash) belongs into a worker.
+ * Hand-over: the work resumes after the event loop has run its due timers and polled for I/O once.
+ * Cancel: a yield cannot be cancelled; it lasts one turn. Check your signal after it.
+ * Cost: one reading of the clock per call. Not here: threads. Work that cannot be cut (one `JSON.parse`, one hash)
+ *   belongs in a worker.
+ * Lineage: scheduler.yield() of the browsers.
  */
 import { checkDuration } from '../contract/arguments.js';
 import { afterPoll, now } from '../runtime/clock.js';
 
 /**
- * Makes a function to `await` between the steps of long work: it gives way once the work has gone on for `sliceMs`
- * milliseconds, and returns `undefined` before that.
+ * Makes a function to `await` between the steps of long work. It yields to the event loop once the work has run for
+ * `sliceMs` milliseconds; before that it returns `undefined`. `Infinity` never yields.
  *
- * @throws TypeError or RangeError when `sliceMs` is no duration.
+ * @throws TypeError or RangeError when `sliceMs` is not a duration.
+ * @example
+ * ```ts
+ * import { yieldEvery } from 'latchkey/event-loop';
+ *
+ * const mayYield = yieldEvery(10);
+ * let sum = 0;
+ * for (let i = 1; i <= 1_000_000; i++) {
+ *   sum += i;
+ *   if (i % 1_000 === 0) await mayYield();
+ * }
+ * console.log(sum); // → 500000500000
+ * ```
  */
 export function yieldEvery(sliceMs: number): () => Promise<void> | undefined {
   checkDuration('sliceMs', sliceMs);
