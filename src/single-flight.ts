@@ -1,2 +1,2 @@
 /** One call per key at a time, shared by its callers: `latchkey/single-flight`. */
-export { SingleFlight } from './single-flight/single-flight.js';
+export { SingleFlight, type SingleFlightOptions } from './single-flight/single-flight.js';

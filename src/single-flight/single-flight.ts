@@ -1,51 +1,87 @@
 /**
- * SingleFlight: one call per key at a time; whoever asks meanwhile gets the same result.
+ * SingleFlight: one call per key at a time. Callers that come while it runs share its result.
  *
  * Invariants
- *   F1  Per key at most one call that somebody waits for is under way; callers who come meanwhile join it.
- *   F2  Each caller leaves by himself. The shared call is aborted when the last one has left, and not before.
- *   F3  A call that was aborted is never joined: who comes next begins a new one.
- *   F4  Nothing is kept: when a call has settled, either way, the next caller begins a new one.
- *   F5  Only the call that stands in a key's entry removes it.
+ *   F1  Per key at most one call with waiting callers is under way; later callers join it.
+ *   F2  Each caller leaves on its own. The shared call is aborted when the last caller has left, and not before.
+ *   F3  An aborted call is never joined: the next caller begins a new one.
+ *   F4  Nothing is kept: once a call has settled, either way, the next caller begins a new one.
+ *   F5  A call removes only its own entry, never the entry of the call that followed it.
+ *   F6  The call's own error carries the async stack of the caller that began it.
  *
- * Hand-over: all who wait are settled in the turn in which the call settles, first come first.
- * Cancel: rejects with `signal.reason` or WaitTimeoutError at once, and costs the others nothing.
- * Cost: an entry per key that is under way, one promise and one list entry per caller; O(1) to join and to leave.
- * The call runs in the async context of whoever began it. A call that waits for its own key waits for ever.
- * What it is not: a cache. Put one in front; see the page. Lineage: Go's singleflight, with a signal for each caller.
+ * Hand-over: every waiting caller is settled in the turn in which the call settles, in the order in which they came.
+ * Cancel: rejects with `signal.reason` or WaitTimeoutError at once, and costs the other callers nothing.
+ * Cost: an entry per key under way, one promise and one list entry per caller, one more promise per call; O(1) to join
+ *   and to leave.
+ * The call runs in the async context of the caller that began it. A call that asks for its own key joins itself, and
+ *   waits until it gives up.
+ * What it is not: a cache. Put one in front of it; see the page. Lineage: Go's singleflight, with a signal per caller.
  */
-import { checkFunction } from '../contract/arguments.js';
+import { checkDuration, checkFunction, checkOptions, type OptionNames } from '../contract/arguments.js';
 import type { WaitDetails } from '../contract/errors.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
 import { observer } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
-import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
+import { forEver, type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
 
-export class SingleFlight<K, V> {
+export interface SingleFlightOptions {
+  /** How long a caller waits that gives no `waitTimeoutMs` of its own, in milliseconds. Default `Infinity`. */
+  waitTimeoutMs?: number | undefined;
+}
+
+const optionNames: OptionNames<SingleFlightOptions> = { waitTimeoutMs: true };
+
+/**
+ * Shares one call per key between the callers that ask for it at the same time, in one process.
+ *
+ * @example
+ * ```ts
+ * import { SingleFlight } from 'latchkey/single-flight';
+ *
+ * const loads = new SingleFlight<string, string>();
+ * let queries = 0;
+ * const load = async () => {
+ *   queries++;
+ *   return 'Ada';
+ * };
+ * const names = await Promise.all([1, 2, 3].map(() => loads.run('user:7', load)));
+ * console.log(names.join(), queries); // → Ada,Ada,Ada 1
+ * ```
+ */
+export class SingleFlight<K = string, V = unknown> {
   readonly #flights = new Map<K, Flight<K, V>>();
+  readonly #defaults: WaitSettings;
+
+  /** @throws TypeError or RangeError that names the option and the value. */
+  constructor(options: SingleFlightOptions = {}) {
+    checkOptions(options, optionNames);
+    const { waitTimeoutMs = Infinity } = options;
+    checkDuration('waitTimeoutMs', waitTimeoutMs);
+    this.#defaults = waitTimeoutMs === Infinity ? forEver : { signal: undefined, waitTimeoutMs };
+  }
 
   /** How many keys have a call under way. */
   get size(): number {
     return this.#flights.size;
   }
 
-  /** Whether a caller would join. */
+  /** Whether a call for `key` is under way, so that a new caller would join it. */
   has(key: K): boolean {
     return this.#flights.has(key);
   }
 
   /**
-   * Joins the call for `key` that is under way, or begins `call`, at once; settles as that call does, its error untouched.
-   * Keys are compared as in a Map. `signal` of the call aborts when nobody waits for it any more.
+   * Joins the call for `key` that is under way, or begins `call` at once. Settles as that call does, its error untouched.
+   * Keys are compared as in a Map. The `signal` of the call aborts when no caller waits for it any more.
    *
-   * Rejects with `signal.reason` or `WaitTimeoutError` when this caller gives up; the others are not affected.
+   * Rejects with `signal.reason` or `WaitTimeoutError` when this caller gives up; the other callers are not affected.
    */
   run(key: K, call: (signal: AbortSignal) => Awaitable<V>, options?: WaitOptions): Promise<V> {
     let settings: WaitSettings;
     try {
       checkFunction('call', call);
-      settings = waitSettings(options);
+      settings = waitSettings(options, this.#defaults);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -55,9 +91,7 @@ export class SingleFlight<K, V> {
       if (this.#flights.get(key) === own) this.#flights.delete(key);
     });
     this.#flights.set(key, flight);
-    const result = flight.join(settings);
-    flight.begin(call);
-    return result;
+    return flight.begin(settings, call);
   }
 }
 
@@ -81,22 +115,37 @@ class Flight<K, V> implements QueueOwner {
     return this.#queue.wait(settings);
   }
 
-  begin(call: (signal: AbortSignal) => Awaitable<V>): void {
+  /** Joins as the first caller, and begins the call. */
+  begin(settings: WaitSettings, call: (signal: AbortSignal) => Awaitable<V>): Promise<V> {
+    const wait = this.join(settings);
+    // A signal that cannot be listened to has ended the wait already.
+    if (this.#queue.size === 0) return wait;
+    const settled = this.#start(call).then(
+      (value) => {
+        this.#remove(this);
+        while (this.#queue.size > 0) this.#queue.grant(value);
+        return value;
+      },
+      (error) => {
+        this.#remove(this);
+        this.#queue.refuseAll(() => error);
+        throw error;
+      },
+    );
+    // F6: a stack is found by following promises from the call to its caller, and the wait is not among them.
+    return new Promise((resolve, reject) => {
+      wait.then(resolve, reject);
+      settled.then(resolve, reject);
+    });
+  }
+
+  #start(call: (signal: AbortSignal) => Awaitable<V>): Promise<V> {
     const { signal } = this.#controller;
     if (observer !== undefined)
       observer.granted(this, { source: this.source, key: this.#key, weight: 1, limit: 1 });
     const start = () => (observer === undefined ? call(signal) : observer.run(this, () => call(signal)));
     // An executor turns what is thrown at once into a rejection.
-    new Promise<V>((resolve) => resolve(start())).then(
-      (value) => {
-        this.#remove(this);
-        while (this.#queue.size > 0) this.#queue.grant(value);
-      },
-      (error) => {
-        this.#remove(this);
-        this.#queue.refuseAll(() => error);
-      },
-    );
+    return new Promise<V>((resolve) => resolve(start()));
   }
 
   describe(waitedMs: number): WaitDetails {

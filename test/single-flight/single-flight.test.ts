@@ -15,7 +15,7 @@ function controlled<V>() {
 }
 
 describe('single flight', () => {
-  test('F1: all who ask while a call is under way get its result, and other keys have calls of their own', async () => {
+  test('F1: callers that come while a call is under way get its result, and other keys have calls of their own', async () => {
     const flights = new SingleFlight<string, string>();
     const { calls, call } = controlled<string>();
     const results = [1, 2, 3].map(() => flights.run('a', call));
@@ -28,7 +28,7 @@ describe('single flight', () => {
     expect(flights.size).toBe(0);
   });
 
-  test('F2: one who leaves does not take the call from the others; the last one does', async () => {
+  test('F2: a caller that leaves does not end the call for the others; the last one does', async () => {
     const flights = new SingleFlight<string, string>();
     const { calls, call } = controlled<string>();
     const [first, last] = [new AbortController(), new AbortController()];
@@ -44,7 +44,7 @@ describe('single flight', () => {
     expect(calls[0]?.signal.aborted).toBe(true);
   });
 
-  test('F3, F5: who comes after an abort begins anew, and the old call’s end changes nothing', async () => {
+  test('F3, F5: a caller after an abort begins a new call, and the end of the old call changes nothing', async () => {
     const flights = new SingleFlight<string, string>();
     const { calls, call } = controlled<string>();
     const controller = new AbortController();
@@ -60,7 +60,7 @@ describe('single flight', () => {
     expect(next.value).toBe('value');
   });
 
-  test('F4: a failure is told to all, untouched, and not kept', async () => {
+  test('F4: a failure rejects every caller, untouched, and is not kept', async () => {
     const flights = new SingleFlight<string, number>();
     const failure = new Error('of the call');
     let calls = 0;
@@ -79,14 +79,14 @@ describe('single flight', () => {
     expect(flights.size).toBe(0);
   });
 
-  test('a caller who comes in the turn in which the call settles begins a new one', async () => {
+  test('F4: a caller that comes in the turn in which the call settles begins a new one', async () => {
     const flights = new SingleFlight<string, number>();
     let calls = 0;
     const first = await flights.run('a', () => ++calls);
     expect([first, await flights.run('a', () => ++calls)]).toEqual([1, 2]);
   });
 
-  test('an abort and the end of the call in one turn: whichever came first counts, nobody is lost', async () => {
+  test('F2: an abort and the end of the call in one turn: the first counts, and every caller is settled once', async () => {
     for (let abortAt = 0; abortAt < 5; abortAt++) {
       for (let settleAt = 0; settleAt < 5; settleAt++) {
         const flights = new SingleFlight<string, string>();
@@ -103,7 +103,7 @@ describe('single flight', () => {
     }
   });
 
-  test('the call runs in the context of whoever began it, and each caller goes on in his own', async () => {
+  test('the call runs in the context of the caller that began it, and each caller goes on in its own', async () => {
     const storage = new AsyncLocalStorage<string>();
     const flights = new SingleFlight<string, string | undefined>();
     const seen = ['a', 'b'].map((name) =>
@@ -119,22 +119,118 @@ describe('single flight', () => {
   });
 
   test.each([
-    ['a call that is none', () => new SingleFlight().run('a', 5 as never), 'call'],
-    ['a signal that is none', () => new SingleFlight().run('a', () => 1, { signal: {} as never }), 'signal'],
+    ['a call that is no function', () => new SingleFlight().run('a', 5 as never), 'call'],
     [
-      'a timeout that is none',
+      'a signal that is no signal',
+      () => new SingleFlight().run('a', () => 1, { signal: {} as never }),
+      'signal',
+    ],
+    [
+      'a timeout that is no duration',
       () => new SingleFlight().run('a', () => 1, { waitTimeoutMs: -1 }),
       'waitTimeoutMs',
     ],
-  ])('%s is a rejection that names it, and begins nothing', async (_name, run, word) => {
+  ])('%s is a rejection that names it, and begins no call', async (_name, run, word) => {
     await expect(run()).rejects.toThrow(word);
   });
 
-  test('a signal that is aborted already begins nothing', async () => {
+  test('a signal that is aborted already begins no call', async () => {
     const flights = new SingleFlight<string, number>();
     const { calls, call } = controlled<number>();
     await expect(flights.run('a', call, { signal: AbortSignal.abort('no') })).rejects.toBe('no');
     expect([calls.length, flights.size]).toEqual([0, 0]);
+  });
+
+  test('F1: a call that asks for its own key joins itself, and waits until it gives up', async () => {
+    const flights = new SingleFlight<string, string>();
+    let calls = 0;
+    const inner = vi.fn(() => 'inner');
+    const outer = flights.run('a', async () => {
+      calls++;
+      const controller = new AbortController();
+      const again = flights.run('a', inner, { signal: controller.signal });
+      controller.abort('it waits for itself');
+      return await again.catch((reason: string) => reason);
+    });
+    await expect(outer).resolves.toBe('it waits for itself');
+    expect([calls, inner.mock.calls.length, flights.size]).toEqual([1, 0, 0]);
+  });
+
+  test('F1: a call that asks for its own key before it returns does not begin a second one', async () => {
+    const flights = new SingleFlight<string, string>();
+    const { calls, call } = controlled<string>();
+    let joined: Promise<string> | undefined;
+    const outer = flights.run('a', (signal) => {
+      joined = flights.run('a', call);
+      return call(signal);
+    });
+    expect([calls.length, flights.size]).toEqual([1, 1]);
+    calls[0]?.resolve('value');
+    expect(await Promise.all([outer, joined])).toEqual(['value', 'value']);
+  });
+
+  test.each([
+    ['a first caller', {}],
+    ['a first caller with a timeout', { waitTimeoutMs: 60_000 }],
+    ['a first caller with a signal', { signal: new AbortController().signal }],
+  ])("F6: the stack of the call's own error names %s", async (_, options) => {
+    const flights = new SingleFlight<string, string>();
+    async function nameOfTheCaller() {
+      return await flights.run(
+        'a',
+        async () => {
+          await microtasks(2);
+          throw new Error('of the call');
+        },
+        options,
+      );
+    }
+    const error = (await nameOfTheCaller().catch((reason: unknown) => reason)) as Error;
+    expect(error.stack).toContain('nameOfTheCaller');
+  });
+
+  test('F2: the first caller may leave while others wait, and a late failure is no unhandled rejection', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const flights = new SingleFlight<string, string>();
+    const { calls, call } = controlled<string>();
+    const controller = new AbortController();
+    const first = watch(flights.run('a', call, { signal: controller.signal }));
+    const second = watch(flights.run('a', call));
+    controller.abort('enough');
+    calls[0]?.reject('failed');
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', unhandled);
+    expect([first.reason, second.reason, unhandled.mock.calls.length]).toEqual(['enough', 'failed', 0]);
+  });
+
+  test('callers that wait are settled in the order in which they came', async () => {
+    const flights = new SingleFlight<string, string>();
+    const { calls, call } = controlled<string>();
+    const order: number[] = [];
+    const all = [0, 1, 2].map((i) => flights.run('a', call).then(() => order.push(i)));
+    calls[0]?.resolve('value');
+    await Promise.all(all);
+    expect([...order].sort()).toEqual([0, 1, 2]);
+    expect(order.indexOf(1)).toBeLessThan(order.indexOf(2));
+  });
+
+  test('a signal that refuses listeners rejects with its error, and begins no call', async () => {
+    const refusal = new TypeError('functions only');
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw refusal;
+      },
+    } as unknown as AbortSignal;
+    const flights = new SingleFlight<string, string>();
+    const { calls, call } = controlled<string>();
+    await expect(flights.run('a', call, { signal })).rejects.toBe(refusal);
+    expect([calls.length, flights.size]).toEqual([0, 0]);
+  });
+
+  test('an unknown option is refused by name', () => {
+    expect(() => new SingleFlight({ timeoutMs: 5 } as object)).toThrow('did you mean waitTimeoutMs?');
   });
 
   test('model: callers come, leave and are served in any order; each is settled once, and no call is abandoned alive', async () => {
@@ -178,7 +274,7 @@ describe('single flight, timeouts', () => {
     vi.useRealTimers();
   });
 
-  test('one who waits too long is told of the key; the others wait on', async () => {
+  test('the error of a caller that waited too long names the key; the others wait on', async () => {
     const flights = new SingleFlight<string, string>();
     const { calls, call } = controlled<string>();
     const short = watch(flights.run('a', call, { waitTimeoutMs: 10 }));
@@ -187,5 +283,24 @@ describe('single flight, timeouts', () => {
     expect(short.reason).toBeInstanceOf(WaitTimeoutError);
     expect(short.reason).toMatchObject({ key: 'a', waitedMs: 10 });
     expect([long.state, calls[0]?.signal.aborted]).toEqual(['pending', false]);
+  });
+
+  test('the constructor sets the timeout of callers that give none; each call may set its own', async () => {
+    const flights = new SingleFlight<string, string>({ waitTimeoutMs: 10 });
+    const { calls, call } = controlled<string>();
+    const [plain, undefinedOption, patient] = [
+      watch(flights.run('a', call)),
+      watch(flights.run('a', call, { waitTimeoutMs: undefined })),
+      watch(flights.run('a', call, { waitTimeoutMs: Infinity })),
+    ];
+    await vi.advanceTimersByTimeAsync(10);
+    expect([plain.reason, undefinedOption.reason]).toMatchObject([
+      { code: 'ERR_WAIT_TIMEOUT', held: 1, limit: 1, waiting: 2 },
+      { code: 'ERR_WAIT_TIMEOUT', waiting: 1 },
+    ]);
+    expect([patient.state, calls[0]?.signal.aborted]).toEqual(['pending', false]);
+    calls[0]?.resolve('value');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(patient.value).toBe('value');
   });
 });
