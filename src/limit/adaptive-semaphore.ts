@@ -1,22 +1,24 @@
 /**
- * AdaptiveSemaphore: a semaphore that finds its own limit. It times what runs under it and feeds an algorithm,
- * which answers with the limit for whatever comes next.
+ * AdaptiveSemaphore: a semaphore that finds its own limit. It times the tasks and passes each duration to an algorithm,
+ * which computes the limit for the tasks that follow.
  *
  * Invariants
- *   AS1  `limit` is always what the algorithm says; lowering it never interrupts a holder.
- *   AS2  Every permit ends with exactly one outcome; 'ignore' gives the permit back and teaches nothing.
+ *   AS1  `limit` is what the algorithm says; lowering it never interrupts a holder. An algorithm or a listener that
+ *        throws changes neither the limit nor the task's result.
+ *   AS2  Every permit ends with exactly one outcome; 'ignore' gives the permit back and is no sample.
  *   AS3  A sample's duration runs from the grant to the end: time spent in our own queue is not the backend's.
- *   and those of Semaphore, of which it is made.
+ *   AS4  A task that rejects with the reason of its caller's aborted signal is ignored: the caller cut it short.
+ *   It also keeps the invariants of Semaphore, which it is made of.
  *
- * Hand-over, Cancel: as Semaphore. A caller who gave up before his turn is no sample.
+ * Hand-over, Cancel: as Semaphore. A caller that gave up before its turn is no sample.
  * Cost: as Semaphore, and two readings of the clock per permit.
- * One per backend and per class of work: a mix of cheap and dear calls has no single right limit. Not for calls so
- *   rare or so slow that there is nothing to learn from, nor for a limit that is never reached.
- * Lineage: Netflix concurrency-limits, which keeps the number (Limit) apart from its enforcement (Limiter).
+ * Use one per backend and per class of work: a mix of cheap and expensive calls has no single right limit. Not for calls
+ *   that are too rare or too slow to learn from, nor for a limit that is never reached.
+ * Lineage: Netflix concurrency-limits, which separates the number (Limit) from its enforcement (Limiter).
  */
 import { ignoreRejection, notify, plainAnswer } from '../calling/listeners.js';
 import { runAndReport } from '../calling/run-and-release.js';
-import { checkFunction, checkObject } from '../contract/arguments.js';
+import { checkFunction, checkObject, checkOptions, type OptionNames } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
 import { Semaphore, type SemaphoreStats } from '../locks/semaphore.js';
@@ -27,26 +29,36 @@ import { ElasticLimit } from './elastic-limit.js';
 import type { LimitAlgorithm, LimitSample, Outcome } from './limit-algorithm.js';
 
 export interface AdaptiveSemaphoreOptions {
-  /** What computes the limit; not to be shared between semaphores. Default: a new `ElasticLimit`. */
+  /** Computes the limit. Do not share one between semaphores. Default: a new `ElasticLimit`. */
   algorithm?: LimitAlgorithm | undefined;
   /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
   maxWaiting?: number | undefined;
   /**
-   * What the end of a task tells about the backend. It sees values too, for `fetch` does not throw on 503.
-   * Default: `classifyOutcome`. A classifier that throws means 'ignore'.
+   * Decides what the end of a task says about the backend. It receives values as well as errors, because `fetch` does not
+   * throw on 503. Default: `classifyOutcome`. A classifier that throws means 'ignore'.
    */
   classify?: ((result: PromiseSettledResult<unknown>) => Outcome) | undefined;
-  /** Told after the limit has changed; what it throws is ignored. */
+  /** Called after the limit has changed. What it throws or rejects with is ignored. */
   onLimitChange?: ((change: { from: number; to: number }) => void) | undefined;
 }
 
-/** A permit that is told how the work went. Works with `using`: disposing without a release means 'ignore'. */
+const optionNames: OptionNames<AdaptiveSemaphoreOptions> = {
+  algorithm: true,
+  maxWaiting: true,
+  classify: true,
+  onLimitChange: true,
+};
+
+/** A permit that takes the outcome of the work. Works with `using`: disposing without a release means 'ignore'. */
 export interface AdaptivePermit extends Permit {
-  /** Default 'success'. Idempotent: a second call changes nothing. */
+  /**
+   * Gives the permit back, and reports the outcome to the algorithm. Default 'success'. Idempotent: a second call changes
+   * nothing. @throws TypeError for an unknown outcome; the permit is given back all the same.
+   */
   release(outcome?: Outcome): void;
 }
 
-/** What tells that a backend had too much, by `code`, `status` or `name`. */
+/** The values of `code`, `status` or `name` that mean overload. */
 const overloadSigns = new Set<unknown>([
   429,
   503,
@@ -65,27 +77,43 @@ const overloadSigns = new Set<unknown>([
 ]);
 
 /**
- * The default classifier. Overload: timeouts, HTTP 429 and 503 (thrown or returned), refused and reset connections,
- * a full pool. Ignored: an `AbortError`, which is the caller's own change of mind. All else did the backend's work.
+ * The default classifier.
+ *
+ * - 'overload': timeouts, HTTP 429 and 503 (thrown or returned), refused and reset connections, a full pool.
+ * - 'ignore': an `AbortError`. The call was cut short, so its duration says nothing.
+ * - 'success': everything else, business errors included.
+ *
+ * A returned value counts as a response only if it has `headers` beside its `status` or `statusCode`, as a `Response` and
+ * Node's `IncomingMessage` have: a row with a column named `status` is data.
+ *
+ * @throws TypeError when `result` is not an object.
+ * @example
+ * ```ts
+ * import { classifyOutcome } from 'latchkey';
+ *
+ * const busy = new Response('busy', { status: 503 });
+ * console.log(classifyOutcome({ status: 'fulfilled', value: busy })); // → overload
+ * ```
  */
 export function classifyOutcome(result: PromiseSettledResult<unknown>): Outcome {
   checkObject('result', result);
   if (result.status === 'fulfilled') {
-    const { status, statusCode } = Object(result.value) as Record<string, unknown>;
+    const { headers, status, statusCode } = Object(result.value) as Record<string, unknown>;
+    if (typeof headers !== 'object' || headers === null) return 'success';
     return overloadSigns.has(status) || overloadSigns.has(statusCode) ? 'overload' : 'success';
   }
-  let told: unknown = result.reason;
-  // `fetch` wraps what the socket said; a chain of causes may be a circle.
-  for (let depth = 0; depth < 5 && typeof told === 'object' && told !== null; depth++) {
-    const { status, statusCode, code, name, cause } = told as Record<string, unknown>;
+  let error: unknown = result.reason;
+  // `fetch` wraps the error of the socket. A chain of causes may be a circle.
+  for (let depth = 0; depth < 5 && typeof error === 'object' && error !== null; depth++) {
+    const { status, statusCode, code, name, cause } = error as Record<string, unknown>;
     if ([status, statusCode, code, name].some((sign) => overloadSigns.has(sign))) return 'overload';
     if (name === 'AbortError') return 'ignore';
-    told = cause;
+    error = cause;
   }
   return 'success';
 }
 
-/** On the channel `latchkey:limit`: an adaptive semaphore has changed its limit. */
+/** Published on the channel `latchkey:limit` after an adaptive semaphore has changed its limit. */
 export interface LimitMessage {
   readonly source: AdaptiveSemaphore;
   readonly from: number;
@@ -94,6 +122,18 @@ export interface LimitMessage {
 
 const limitChanges = channel<LimitMessage>('latchkey:limit');
 
+/**
+ * A limiter that measures the tasks it runs and adjusts how many may run at once.
+ *
+ * @example
+ * ```ts
+ * import { AdaptiveSemaphore } from 'latchkey';
+ *
+ * const backend = new AdaptiveSemaphore();
+ * const answer = await backend.run(async () => 'a response');
+ * console.log(answer, backend.limit, backend.held); // → a response 20 0
+ * ```
+ */
 export class AdaptiveSemaphore implements Limiter {
   readonly #algorithm: LimitAlgorithm;
   readonly #semaphore: Semaphore;
@@ -103,8 +143,9 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(options: AdaptiveSemaphoreOptions = {}) {
-    checkObject('options', options);
-    const { algorithm = new ElasticLimit(), maxWaiting, classify = classifyOutcome, onLimitChange } = options;
+    checkOptions(options, optionNames);
+    const { algorithm = new ElasticLimit(), maxWaiting, onLimitChange } = options;
+    const { classify = classifyOutcome } = options;
     checkObject('algorithm', algorithm);
     checkFunction('algorithm.onSample', algorithm.onSample);
     checkFunction('classify', classify);
@@ -115,12 +156,12 @@ export class AdaptiveSemaphore implements Limiter {
     this.#onLimitChange = onLimitChange;
   }
 
-  /** How many may run now, as the algorithm has it. */
+  /** How many permits may be held now, as the algorithm says. */
   get limit(): number {
     return this.#semaphore.limit;
   }
 
-  /** How many run now. */
+  /** How many permits are held now. */
   get held(): number {
     return this.#semaphore.held;
   }
@@ -139,14 +180,14 @@ export class AdaptiveSemaphore implements Limiter {
     try {
       checkFunction('task', task);
       const permit = options === undefined ? this.#tryAcquire() : undefined;
-      if (permit !== undefined) return this.#runWith(permit, task);
+      if (permit !== undefined) return this.#runWith(permit, task, undefined);
     } catch (refused) {
       return Promise.reject(refused);
     }
-    return this.#acquire(options).then((permit) => this.#runWith(permit, task));
+    return this.#acquire(options).then((permit) => this.#runWith(permit, task, options?.signal));
   }
 
-  /** Waits for a permit, which is to be released with the outcome. Rejects as `run` does. */
+  /** Waits for a permit. Release it with the outcome of the work. Rejects as `run` does. */
   acquire(options?: WaitOptions): Promise<AdaptivePermit> {
     return this.#acquire(options);
   }
@@ -156,17 +197,17 @@ export class AdaptiveSemaphore implements Limiter {
     return this.#tryAcquire();
   }
 
-  /** Resolves when nothing is held and nobody waits: at once if that is so now. */
+  /** Resolves when no permit is held and nobody waits: at once if that is so now. */
   idle(): Promise<void> {
     return this.#semaphore.idle();
   }
 
-  /** Refuses all who wait and all who come later with `ClosedError`; holders finish. Idempotent. */
+  /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
   close(): void {
     this.#semaphore.close();
   }
 
-  /** The counts, and what the algorithm tells of itself. */
+  /** The counts, and the internal figures of the algorithm. */
   stats(): SemaphoreStats & { algorithm: Readonly<Record<string, number | string>> } {
     return { ...this.#semaphore.stats(), algorithm: this.#algorithm.snapshot?.() ?? {} };
   }
@@ -185,7 +226,7 @@ export class AdaptiveSemaphore implements Limiter {
     return new TimedPermit(permit, { held, limit }, this.#learn);
   }
 
-  #runWith<T>(permit: TimedPermit, task: () => Awaitable<T>): Promise<T> {
+  #runWith<T>(permit: TimedPermit, task: () => Awaitable<T>, signal: AbortSignal | undefined): Promise<T> {
     const end = (result: PromiseSettledResult<unknown>) => {
       const answer = this.#ask(result);
       permit.release(outcomes.has(answer) ? answer : 'ignore');
@@ -195,7 +236,11 @@ export class AdaptiveSemaphore implements Limiter {
       {
         start: () => task(),
         onSuccess: (value) => end({ status: 'fulfilled', value }),
-        onFailure: (reason) => end({ status: 'rejected', reason }),
+        onFailure: (reason) => {
+          // AS4
+          if (signal?.aborted && signal.reason === reason) permit.release('ignore');
+          else end({ status: 'rejected', reason });
+        },
       },
       task,
       permit.observed,
@@ -210,7 +255,7 @@ export class AdaptiveSemaphore implements Limiter {
     }
   }
 
-  /** An algorithm that throws, or answers with something that is no limit, leaves the limit as it is. */
+  /** AS1: an algorithm that throws, or whose limit is not a limit, leaves the limit as it is. */
   readonly #learn = (sample: LimitSample): void => {
     const from = this.#semaphore.limit;
     try {
@@ -221,7 +266,7 @@ export class AdaptiveSemaphore implements Limiter {
       if (limitChanges.hasSubscribers) limitChanges.publish({ source: this, from, to });
       notify(this.#context, this.#onLimitChange, { from, to });
     } catch {
-      // Neither the task's result nor its permit may depend on a hook's trouble.
+      // AS1
     }
   };
 }
@@ -245,7 +290,7 @@ class TimedPermit implements AdaptivePermit {
     this.#learn = learn;
   }
 
-  /** For an observer: the permit that holds the place. */
+  /** The permit of the inner semaphore, which an observer knows. */
   get observed(): object {
     return this.#permit;
   }
@@ -256,7 +301,7 @@ class TimedPermit implements AdaptivePermit {
 
   release(outcome: Outcome = 'success'): void {
     if (this.#released) return;
-    // First of all: the algorithm and its listeners may come back here.
+    // First, because the algorithm or a listener may release it again (AS2).
     this.#released = true;
     if (outcome === 'success' || outcome === 'overload') {
       const durationMs = now() - this.#grantedMs;

@@ -1,17 +1,26 @@
-/** What an algorithm learns from, and what it answers: the number alone, apart from its enforcement. */
-import { checkDuration, checkLimit, checkNumber, checkObject } from '../contract/arguments.js';
+/** What a limit algorithm receives and returns. It computes the number only; `AdaptiveSemaphore` enforces it. */
+import {
+  checkDuration,
+  checkLimit,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  type OptionNames,
+} from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 
 /**
- * How a permit's work ended. 'success': the backend did its work, business errors included. 'overload': it had too
- * much, as a timeout, a 429 or a refused connection tells. 'ignore': nothing to learn, as when the caller cancelled.
+ * How a permit's work ended. 'success': the backend did its work, business errors included. 'overload': the backend had
+ * too much work, shown by a timeout, a 429 or a refused connection. 'ignore': nothing to learn, as when the call was
+ * cancelled.
  */
 export type Outcome = 'success' | 'overload' | 'ignore';
 
+/** What an algorithm learns from one finished call. */
 export interface LimitSample {
-  /** Wall clock at completion, in milliseconds; may step backwards. */
+  /** Wall clock at completion, in milliseconds since the epoch; may step backwards. */
   readonly nowMs: number;
-  /** From the grant to the completion, by the monotonic clock; time in our own queue is not in it. */
+  /** Milliseconds from the grant to the completion, by the monotonic clock. Time in our own queue is not included. */
   readonly durationMs: number;
   /** Permits held at the grant, this one included. */
   readonly held: number;
@@ -20,27 +29,34 @@ export interface LimitSample {
   readonly outcome: 'success' | 'overload';
 }
 
-/** Deterministic given its samples: no timers, no promises, no randomness. */
+/**
+ * Computes a limit from samples. Deterministic given its samples: no timers, no promises, no randomness. One object serves
+ * one `AdaptiveSemaphore`.
+ */
 export interface LimitAlgorithm {
-  /** A whole number of at least 1. */
+  /** The limit now: a whole number of at least 1. */
   readonly limit: number;
+  /** Called once per finished call, in the order in which the calls finish. */
   onSample(sample: LimitSample): void;
-  /** What it knows, for `stats()`. */
+  /** Internal figures for `stats()`. */
   snapshot?(): Readonly<Record<string, number | string>>;
 }
 
+/** The options of every algorithm of the package. */
 export interface LimitBounds {
-  /** Where to start. Default 20, or the nearest bound. */
+  /** The first limit. Default 20, or the nearest bound. */
   initial?: number | undefined;
-  /** Default 1. */
+  /** The lowest limit. Default 1. */
   min?: number | undefined;
-  /** Default 1000. */
+  /** The highest limit. Default 1000. */
   max?: number | undefined;
 }
 
-/** @throws TypeError or RangeError that names the option and the value. */
+const optionNames: OptionNames<LimitBounds> = { initial: true, min: true, max: true };
+
+/** The bounds, with their defaults. @throws TypeError or RangeError that names the option and the value. */
 export function limitBounds(options: LimitBounds): { initial: number; min: number; max: number } {
-  checkObject('options', options);
+  checkOptions(options, optionNames);
   const { min = 1, max = 1000 } = options;
   checkFiniteLimit('min', min);
   checkFiniteLimit('max', max);
@@ -58,7 +74,7 @@ function checkFiniteLimit(name: string, value: number): void {
   if (value === Infinity) throw new RangeError(`${name} must be finite, got Infinity`);
 }
 
-/** Refuses what would poison every later decision. @throws TypeError or RangeError that names the field. */
+/** Refuses a sample that would spoil every later decision. @throws TypeError or RangeError that names the field. */
 export function checkSample(sample: LimitSample): void {
   checkObject('sample', sample);
   checkNumber('nowMs', sample.nowMs);

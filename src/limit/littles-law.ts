@@ -1,27 +1,48 @@
-import { checkDuration, checkFinite, checkLimit, checkObject } from '../contract/arguments.js';
+import {
+  checkDuration,
+  checkFinite,
+  checkLimit,
+  checkOptions,
+  type OptionNames,
+} from '../contract/arguments.js';
 
 export interface LittlesLawOptions {
-  /** How many items have to be done. */
+  /** How many items there are. */
   items: number;
-  /** How long one takes on an idle backend, in milliseconds. */
+  /** How long one item takes on an idle backend, in milliseconds. */
   durationMs: number;
-  /** In how much time all of them have to be done, in milliseconds. */
+  /** The time in which all of them must be done, in milliseconds. */
   withinMs: number;
-  /** Default 1. */
+  /** The lowest answer. Default 1. */
   min?: number | undefined;
-  /** Default Infinity. */
+  /** The highest answer. Default Infinity. */
   max?: number | undefined;
 }
 
+const optionNames: OptionNames<LittlesLawOptions> = {
+  items: true,
+  durationMs: true,
+  withinMs: true,
+  min: true,
+  max: true,
+};
+
 /**
- * How many calls must run at once: ceil(items * durationMs / withinMs), within [min, max]; for an algorithm's
- * `initial`. Do not feed it a measured latency in a loop: slower calls would ask for more concurrency, which makes
- * them slower still.
+ * How many calls must run at once (Little's law): ceil(items * durationMs / withinMs), within [min, max]. Meant for the
+ * `initial` of an algorithm. Do not call it in a loop with a measured latency: slower calls would ask for more
+ * concurrency, which makes them slower still.
  *
  * @throws TypeError or RangeError that names the option and the value.
+ * @example
+ * ```ts
+ * import { littlesLaw } from 'latchkey';
+ *
+ * const initial = littlesLaw({ items: 6_000, durationMs: 200, withinMs: 60_000 });
+ * console.log(initial); // → 20
+ * ```
  */
 export function littlesLaw(options: LittlesLawOptions): number {
-  checkObject('options', options);
+  checkOptions(options, optionNames);
   const { items, durationMs, withinMs, min = 1, max = Infinity } = options;
   checkFinite('items', items);
   checkFinite('durationMs', durationMs);

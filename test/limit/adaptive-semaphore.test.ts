@@ -8,7 +8,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { drained, watch } from '../support/lock-likes.js';
 
-/** An algorithm that says what it is told to say, and notes what it is shown. */
+/** An algorithm whose limit the test sets, and which records its samples. */
 class ScriptedLimit implements LimitAlgorithm {
   limit: number;
   readonly samples: LimitSample[] = [];
@@ -22,6 +22,11 @@ class ScriptedLimit implements LimitAlgorithm {
   }
 }
 
+/** An error below so many others, as their cause. */
+function nested(depth: number, innermost: object): object {
+  return depth === 0 ? innermost : { cause: nested(depth - 1, innermost) };
+}
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'], now: 1_000_000 });
 });
@@ -30,7 +35,7 @@ afterEach(() => {
 });
 
 describe('adaptive semaphore', () => {
-  test('a sample tells how long the work took, without the time in our own queue', async () => {
+  test('AS3: the duration of a sample is that of the work, without the time in our own queue', async () => {
     const algorithm = new ScriptedLimit(1);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     const first = await semaphore.acquire();
@@ -46,7 +51,7 @@ describe('adaptive semaphore', () => {
     ]);
   });
 
-  test('what is ignored gives its permit back and teaches nothing', async () => {
+  test('AS2: an ignored permit is given back and is no sample', async () => {
     const algorithm = new ScriptedLimit(1);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     (await semaphore.acquire()).release('ignore');
@@ -57,7 +62,7 @@ describe('adaptive semaphore', () => {
     expect([semaphore.held, algorithm.samples.length]).toEqual([0, 0]);
   });
 
-  test('the limit follows the algorithm: raising it grants waiters, lowering it interrupts nobody', async () => {
+  test('AS1: the limit follows the algorithm: raising it grants waiters, lowering it interrupts no holder', async () => {
     const algorithm = new ScriptedLimit(1);
     const changes: { from: number; to: number }[] = [];
     const semaphore = new AdaptiveSemaphore({ algorithm, onLimitChange: (change) => changes.push(change) });
@@ -77,7 +82,7 @@ describe('adaptive semaphore', () => {
     ]);
   });
 
-  test('a limit lowered by a sample is in force before the permit of that sample goes on', async () => {
+  test('AS1: a limit lowered by a sample is in force before the permit of that sample is passed on', async () => {
     const algorithm = new ScriptedLimit(2);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     const [first] = [await semaphore.acquire(), await semaphore.acquire()];
@@ -88,7 +93,7 @@ describe('adaptive semaphore', () => {
     expect(waiter.state).toBe('pending');
   });
 
-  test('an algorithm that throws, or answers with no limit, leaves the limit as it is', async () => {
+  test('AS1: an algorithm that throws, or whose limit is not a limit, leaves the limit as it is', async () => {
     const algorithm = new ScriptedLimit(2);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     algorithm.limit = Number.NaN;
@@ -100,7 +105,114 @@ describe('adaptive semaphore', () => {
     expect(semaphore.stats()).toMatchObject({ limit: 2, held: 0 });
   });
 
-  test('classify decides what run teaches, and sees values as well as errors', async () => {
+  test('AS1: a listener that throws does not keep back the new limit, nor the next change', async () => {
+    const algorithm = new ScriptedLimit(1);
+    const seen: number[] = [];
+    const onLimitChange = ({ to }: { to: number }) => {
+      seen.push(to);
+      throw new Error('a bug in the listener');
+    };
+    const semaphore = new AdaptiveSemaphore({ algorithm, onLimitChange });
+    for (const limit of [2, 3]) {
+      algorithm.limit = limit;
+      await expect(semaphore.run(() => 'value')).resolves.toBe('value');
+      expect([semaphore.limit, semaphore.held]).toEqual([limit, 0]);
+    }
+    const permits = [1, 2, 3].map(() => semaphore.tryAcquire());
+    expect([permits.every(Boolean), seen]).toEqual([true, [2, 3]]);
+  });
+
+  test('AS1: the listener is not called while the limit stays', async () => {
+    const onLimitChange = vi.fn();
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(2), onLimitChange });
+    await semaphore.run(() => 1);
+    expect(onLimitChange).not.toHaveBeenCalled();
+  });
+
+  test('AS4: a task that its caller cut short is ignored, whatever the reason of the abort', async () => {
+    const algorithm = new ScriptedLimit(5);
+    const classify = vi.fn((): Outcome => 'overload');
+    const semaphore = new AdaptiveSemaphore({ algorithm, classify });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const cut = semaphore.run(
+      () => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      { signal },
+    );
+    await drained();
+    controller.abort('enough');
+    await expect(cut).rejects.toBe('enough');
+    expect([algorithm.samples.length, classify.mock.calls.length, semaphore.held]).toEqual([0, 0, 0]);
+    const other = new AbortController();
+    const failing = () => {
+      other.abort('enough');
+      return Promise.reject('another error');
+    };
+    await expect(semaphore.run(failing, { signal: other.signal })).rejects.toBe('another error');
+    expect(algorithm.samples.map(({ outcome }) => outcome)).toEqual(['overload']);
+  });
+
+  test('AS3: a sample holds the counts and the limit at the grant, and the wall clock at the end', async () => {
+    const algorithm = new ScriptedLimit(3);
+    const semaphore = new AdaptiveSemaphore({ algorithm });
+    const [first, second] = [semaphore.tryAcquire(), semaphore.tryAcquire()];
+    vi.advanceTimersByTime(40);
+    algorithm.limit = 9;
+    second?.release();
+    first?.release('overload');
+    expect(algorithm.samples).toEqual([
+      { nowMs: 1_000_040, durationMs: 40, held: 2, limit: 3, outcome: 'success' },
+      { nowMs: 1_000_040, durationMs: 40, held: 1, limit: 3, outcome: 'overload' },
+    ]);
+  });
+
+  test('AS2: a classifier that throws, or answers with no outcome, means ignore', async () => {
+    const algorithm = new ScriptedLimit(3);
+    const bad = [
+      () => 'dropped' as Outcome,
+      () => {
+        throw new Error('a bug in the classifier');
+      },
+    ];
+    for (const classify of bad) {
+      const semaphore = new AdaptiveSemaphore({ algorithm, classify });
+      await expect(semaphore.run(() => 'value')).resolves.toBe('value');
+      expect(semaphore.held).toBe(0);
+    }
+    expect(algorithm.samples).toEqual([]);
+  });
+
+  test('stats hold the counts and the figures of the algorithm; close and idle are those of a semaphore', async () => {
+    const algorithm = Object.assign(new ScriptedLimit(1), { snapshot: () => ({ phase: 'scripted' }) });
+    const semaphore = new AdaptiveSemaphore({ algorithm, maxWaiting: 1 });
+    const permit = await semaphore.acquire();
+    const waiter = watch(semaphore.acquire());
+    await expect(semaphore.run(() => 1)).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' });
+    expect(semaphore.stats()).toMatchObject({
+      limit: 1,
+      held: 1,
+      waiting: 1,
+      algorithm: { phase: 'scripted' },
+    });
+    expect(semaphore.waiting).toBe(1);
+    const idle = watch(semaphore.idle());
+    semaphore.close();
+    await drained();
+    expect([waiter.reason, idle.state]).toMatchObject([{ code: 'ERR_CLOSED' }, 'pending']);
+    expect(() => semaphore.tryAcquire()).toThrow('closed');
+    permit.release();
+    await drained();
+    expect([permit.released, idle.state]).toEqual([true, 'fulfilled']);
+    expect(new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) }).stats().algorithm).toEqual({});
+  });
+
+  test('an unknown option is refused by name', () => {
+    expect(() => new AdaptiveSemaphore({ onLimitChanged: () => {} } as object)).toThrow(
+      'did you mean onLimitChange?',
+    );
+  });
+
+  test('classify decides the outcome of run, from values as well as from errors', async () => {
     const algorithm = new ScriptedLimit(5);
     const seen: PromiseSettledResult<unknown>[] = [];
     const outcomes: Outcome[] = ['overload', 'ignore', 'success'];
@@ -127,7 +239,7 @@ describe('adaptive semaphore', () => {
     expect(algorithm.samples.map(({ outcome }) => outcome)).toEqual(['overload', 'success']);
   });
 
-  test('a caller who gives up before his turn is no sample', async () => {
+  test('a caller that gives up before its turn is no sample', async () => {
     const algorithm = new ScriptedLimit(1);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     const holder = await semaphore.acquire();
@@ -139,7 +251,7 @@ describe('adaptive semaphore', () => {
     expect(algorithm.samples).toEqual([]);
   });
 
-  test('a permit that is released again while its sample is taken has one outcome', async () => {
+  test('AS2: a permit that is released again while its sample is taken has one outcome', async () => {
     const algorithm = new ScriptedLimit(5);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     const permit = await semaphore.acquire();
@@ -151,13 +263,13 @@ describe('adaptive semaphore', () => {
     expect(semaphore.held).toBe(0);
   });
 
-  test('an error that is its own cause is classified all the same', () => {
+  test('an error that is its own cause is classified', () => {
     const error = new Error('a circle');
     error.cause = error;
     expect(classifyOutcome({ status: 'rejected', reason: error })).toBe('success');
   });
 
-  test('an outcome that is none is refused by name, and the permit comes back', async () => {
+  test('an unknown outcome is refused by name, and the permit is given back', async () => {
     const semaphore = new AdaptiveSemaphore();
     const permit = await semaphore.acquire();
     expect(() => permit.release('dropped' as never)).toThrow(
@@ -168,10 +280,63 @@ describe('adaptive semaphore', () => {
 
   test.each([
     ['a value', { status: 'fulfilled', value: 5 }, 'success'],
-    ['a response with status 200', { status: 'fulfilled', value: { status: 200 } }, 'success'],
-    ['a response with status 404', { status: 'fulfilled', value: { status: 404 } }, 'success'],
-    ['a response with status 503', { status: 'fulfilled', value: { status: 503 } }, 'overload'],
-    ['a response with statusCode 429', { status: 'fulfilled', value: { statusCode: 429 } }, 'overload'],
+    ['a Response with status 200', { status: 'fulfilled', value: new Response('') }, 'success'],
+    [
+      'a Response with status 404',
+      { status: 'fulfilled', value: new Response('', { status: 404 }) },
+      'success',
+    ],
+    [
+      'a Response with status 503',
+      { status: 'fulfilled', value: new Response('', { status: 503 }) },
+      'overload',
+    ],
+    ['a response with status 429', { status: 'fulfilled', value: { status: 429, headers: {} } }, 'overload'],
+    [
+      'an IncomingMessage with statusCode 429',
+      { status: 'fulfilled', value: { statusCode: 429, headers: {} } },
+      'overload',
+    ],
+    ['a row with the status 503', { status: 'fulfilled', value: { id: 7, status: 503 } }, 'success'],
+    ['a row with a statusCode', { status: 'fulfilled', value: { statusCode: 429 } }, 'success'],
+    [
+      'a row with headers that are a text',
+      { status: 'fulfilled', value: { status: 503, headers: '' } },
+      'success',
+    ],
+    [
+      'a row with headers that are null',
+      { status: 'fulfilled', value: { status: 503, headers: null } },
+      'success',
+    ],
+    ['nothing', { status: 'fulfilled', value: undefined }, 'success'],
+    ['an error with statusCode 503', { status: 'rejected', reason: { statusCode: 503 } }, 'overload'],
+    ['an error with status 500', { status: 'rejected', reason: { status: 500 } }, 'success'],
+    ['ECONNRESET', { status: 'rejected', reason: { code: 'ECONNRESET' } }, 'overload'],
+    ['EPIPE', { status: 'rejected', reason: { code: 'EPIPE' } }, 'overload'],
+    ['ETIMEDOUT', { status: 'rejected', reason: { code: 'ETIMEDOUT' } }, 'overload'],
+    [
+      'UND_ERR_CONNECT_TIMEOUT',
+      { status: 'rejected', reason: { code: 'UND_ERR_CONNECT_TIMEOUT' } },
+      'overload',
+    ],
+    [
+      'UND_ERR_HEADERS_TIMEOUT',
+      { status: 'rejected', reason: { code: 'UND_ERR_HEADERS_TIMEOUT' } },
+      'overload',
+    ],
+    ['UND_ERR_BODY_TIMEOUT', { status: 'rejected', reason: { code: 'UND_ERR_BODY_TIMEOUT' } }, 'overload'],
+    ['our own full queue', { status: 'rejected', reason: { code: 'ERR_QUEUE_FULL' } }, 'overload'],
+    ['a failed connect', { status: 'rejected', reason: { code: 'ERR_CONNECT' } }, 'overload'],
+    ['our own attempt timeout', { status: 'rejected', reason: { code: 'ERR_ATTEMPT_TIMEOUT' } }, 'overload'],
+    [
+      'an abort that has a cause',
+      { status: 'rejected', reason: { name: 'AbortError', cause: { status: 503 } } },
+      'ignore',
+    ],
+    ['a text', { status: 'rejected', reason: 'ECONNRESET' }, 'success'],
+    ['the fifth cause', { status: 'rejected', reason: nested(4, { code: 'ECONNRESET' }) }, 'overload'],
+    ['the sixth cause', { status: 'rejected', reason: nested(5, { code: 'ECONNRESET' }) }, 'success'],
     ['an error with status 429', { status: 'rejected', reason: { status: 429 } }, 'overload'],
     ['ECONNREFUSED', { status: 'rejected', reason: { code: 'ECONNREFUSED' } }, 'overload'],
     [
@@ -187,7 +352,7 @@ describe('adaptive semaphore', () => {
     ['an abort', { status: 'rejected', reason: new DOMException('', 'AbortError') }, 'ignore'],
     ['a business error', { status: 'rejected', reason: new Error('not found') }, 'success'],
     ['null', { status: 'rejected', reason: null }, 'success'],
-  ] as const)('by default %s is taken for the right outcome', (_name, result, outcome) => {
+  ] as const)('by default %s is classified', (_name, result, outcome) => {
     expect(classifyOutcome(result as PromiseSettledResult<unknown>)).toBe(outcome);
   });
 });
