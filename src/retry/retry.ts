@@ -1,33 +1,46 @@
 /**
- * retry: calls a task again when it fails, after a pause, for as long as that makes sense.
+ * retry: calls a task again when it fails, after a pause.
  *
  * Invariants
  *   R1  At most one attempt runs at a time, unless one that timed out ignores its signal.
- *   R2  It settles with what an attempt gave, with the last attempt's own error, or with `signal.reason`.
+ *   R2  It settles with the value of an attempt, with the last attempt's own error, or with `signal.reason`.
  *   R3  No attempt starts after an abort, after `totalTimeoutMs`, or after an error with the code ERR_CLOSED.
  *   R4  When it has settled it has left no timer and no listener behind.
+ *   R5  An abort is final only if it is one of the caller's `signal`. An `AbortError` from elsewhere is retried like any error.
+ *   R6  The task's own error carries the caller's async stack, with a signal and timeouts as without.
+ *   R7  A pause that a server asks for is never shortened. Above `maxRetryAfterMs` the error is rethrown instead.
  *
+ * Hand-over: the next attempt starts in the turn in which the pause ends.
  * Cancel: an abort ends a pause at once, aborts the running attempt's signal, and does not wait for a task or a
- *   `shouldRetry` that ignores it. Cost: a task that succeeds at once pays for one call and one derived promise.
+ *   `shouldRetry` that ignores it. Cost: a task that succeeds at once costs one call and one derived promise.
  * Composing: retry outside, limiter inside: `retry((context) => limiter.run(call, context))`. The permit is then free
- *   during the pause; the other way round every pause holds one.
+ *   during the pause; in the other order every pause holds a permit.
  * Not here: circuit breaking. Lineage: Polly's retry strategy; the AWS builders' library on jitter and budgets.
  */
 
 import { decide, directly, notify } from '../calling/listeners.js';
 import { withTimeout } from '../calling/with-timeout.js';
-import { checkDuration, checkFunction, checkLimit, checkObject, checkSignal } from '../contract/arguments.js';
+import {
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkObject,
+  checkOptions,
+  checkSignal,
+  type OptionNames,
+} from '../contract/arguments.js';
 import { AttemptTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { channel } from '../runtime/channels.js';
-import { now, setTimer } from '../runtime/clock.js';
+import { now, setTimer, type Timer } from '../runtime/clock.js';
 import { onAbort } from '../waiting/abort-listeners.js';
 import { DeferredError, reveal, withStackFromHere } from '../waiting/deferred-error.js';
 import { type Backoff, exponential } from './backoff.js';
 import type { RetryBudget } from './retry-budget.js';
 
+/** What a task receives with each attempt. */
 export interface AttemptContext {
-  /** Counts from 1. */
+  /** The number of the attempt; counts from 1. */
   readonly attempt: number;
   /** Aborts with the caller's signal, or with `AttemptTimeoutError` when this attempt took too long. */
   readonly signal: AbortSignal;
@@ -35,29 +48,53 @@ export interface AttemptContext {
 
 /** What `shouldRetry`, `retryAfterMs` or `backoff` throws ends the retry, which rejects with it. */
 export interface RetryOptions {
-  /** Attempts in all, the first included. Default 3. */
+  /** The most attempts, the first included; `Infinity` is allowed. Default 3. */
   attempts?: number | undefined;
   /** Default `exponential()`: 100 ms, doubling up to 10_000 ms, with full jitter. */
   backoff?: Backoff | undefined;
-  /** An attempt that takes longer fails with `AttemptTimeoutError`, and is not waited for. Default: no bound. */
+  /** Milliseconds. An attempt that takes longer fails with `AttemptTimeoutError`, and is not waited for. Default: no bound. */
   attemptTimeoutMs?: number | undefined;
-  /** Attempts, pauses and `shouldRetry` together. A pause that would not fit is not begun. Default: no bound. */
+  /** Milliseconds for attempts, pauses and `shouldRetry` together. A pause that would not fit is not begun. Default: no bound. */
   totalTimeoutMs?: number | undefined;
   /** Whether this error is worth another attempt. Default: every error is. */
   shouldRetry?: ((error: unknown, context: { attempt: number }) => Awaitable<boolean>) | undefined;
-  /** What the server asked for, in milliseconds; wins over the backoff. `undefined`: it did not ask. */
+  /**
+   * The pause that the server asked for, in milliseconds; `undefined` if it asked for none. It wins over the backoff, and up
+   * to a tenth is added at random, so that callers that got the same answer do not come back together.
+   */
   retryAfterMs?: ((error: unknown) => number | undefined) | undefined;
-  /** Shared by many calls; a retry it does not allow is not made. */
+  /** If the server asks for a longer pause, in milliseconds, the error is rethrown at once. Default 60_000. */
+  maxRetryAfterMs?: number | undefined;
+  /** Shared by many calls; a retry that it does not allow is not made. */
   budget?: RetryBudget | undefined;
+  /** Ends the retry; it rejects with `signal.reason` itself. */
   signal?: AbortSignal | undefined;
   /** Called before each pause. What it throws or rejects with is ignored. */
   onRetry?: ((event: RetryMessage) => void) | undefined;
 }
 
-/** On the channel `latchkey:retry`: an attempt has failed, and there will be another one. */
+const optionNames: OptionNames<RetryOptions> = {
+  attempts: true,
+  backoff: true,
+  attemptTimeoutMs: true,
+  totalTimeoutMs: true,
+  shouldRetry: true,
+  retryAfterMs: true,
+  maxRetryAfterMs: true,
+  budget: true,
+  signal: true,
+  onRetry: true,
+};
+
+/**
+ * An attempt has failed, and there will be another one. Passed to `onRetry`, and published on the channel `latchkey:retry`,
+ * where `error` is not enumerable: it may hold anything, also what cannot be serialized.
+ */
 export interface RetryMessage {
   readonly error: unknown;
+  /** The number of the attempt that failed. */
   readonly attempt: number;
+  /** The pause before the next attempt, in milliseconds. */
   readonly delayMs: number;
 }
 
@@ -66,10 +103,22 @@ const retries = channel<RetryMessage>('latchkey:retry');
 type Task<T> = (context: AttemptContext) => Awaitable<T>;
 
 /**
- * Calls `task` until it succeeds, `attempts` times at the most; resolves with its value.
+ * Calls `task` until it succeeds, at most `attempts` times; resolves with its value.
  *
  * Rejects with the last attempt's error untouched; with `signal.reason` after an abort; with `AttemptTimeoutError`
- * when the last attempt took too long.
+ * when the last attempt took too long. An abort ends a pause at once, and aborts the signal of the running attempt.
+ *
+ * @example
+ * ```ts
+ * import { retry } from 'latchkey';
+ *
+ * const flaky = async ({ attempt }: { attempt: number }) => {
+ *   if (attempt < 3) throw new Error('try again');
+ *   return `attempt ${attempt}`;
+ * };
+ * const value = await retry(flaky, { attempts: 5, backoff: () => 1 });
+ * console.log(value); // → attempt 3
+ * ```
  */
 export function retry<T>(task: Task<T>, options?: RetryOptions): Promise<T> {
   try {
@@ -86,7 +135,7 @@ type RetrySettings = ReturnType<typeof retrySettings>;
 
 /** @throws TypeError or RangeError that names the option and the value; `signal.reason` when it is aborted already. */
 function retrySettings(options: RetryOptions) {
-  checkObject('options', options);
+  checkOptions(options, optionNames);
   const {
     attempts = 3,
     backoff = exponential(),
@@ -96,10 +145,11 @@ function retrySettings(options: RetryOptions) {
     signal,
     onRetry,
   } = options;
-  const { attemptTimeoutMs = Infinity, totalTimeoutMs = Infinity } = options;
+  const { attemptTimeoutMs = Infinity, totalTimeoutMs = Infinity, maxRetryAfterMs = 60_000 } = options;
   checkLimit('attempts', attempts);
   checkDuration('attemptTimeoutMs', attemptTimeoutMs);
   checkDuration('totalTimeoutMs', totalTimeoutMs);
+  checkDuration('maxRetryAfterMs', maxRetryAfterMs);
   for (const [name, hook] of Object.entries({ backoff, shouldRetry, retryAfterMs, onRetry })) {
     if (hook !== undefined) checkFunction(name, hook);
   }
@@ -112,14 +162,16 @@ function retrySettings(options: RetryOptions) {
     checkSignal('signal', signal);
     if (signal.aborted) throw signal.reason;
   }
-  const durations = { attemptTimeoutMs, totalTimeoutMs };
+  const durations = { attemptTimeoutMs, totalTimeoutMs, maxRetryAfterMs };
   return { attempts, backoff, ...durations, shouldRetry, retryAfterMs, budget, signal, onRetry };
 }
 
 const defaults: RetrySettings = retrySettings({});
 
-/** A timer may fire so much early by the monotonic clock: what is left then is no time for an attempt. */
+/** Timers may fire up to 1 ms early. No attempt is started in that remainder. */
 const timerGrainMs = 1;
+/** The share of a pause that a server asked for, 0 to 1, that is added at random. */
+const retryAfterJitter = 0.1;
 
 class Retry<T> {
   readonly #task: Task<T>;
@@ -143,7 +195,7 @@ class Retry<T> {
     for (let attempt = 1; ; attempt++) {
       delayMs = await this.#delayAfter(attempt, error, delayMs);
       await this.#pause(delayMs);
-      // A busy event loop may have made the pause longer than it was meant to be.
+      // A blocked event loop may have made the pause longer.
       if (!this.#hasTimeAfter(0)) throw error;
       try {
         return await this.#attempt(attempt + 1, error);
@@ -155,7 +207,7 @@ class Retry<T> {
 
   /** How long to pause before the next attempt. @throws the error itself when there is to be none. */
   async #delayAfter(attempt: number, error: unknown, previousMs: number): Promise<number> {
-    const { attempts, backoff, budget, onRetry, retryAfterMs, shouldRetry, signal } = this.#settings;
+    const { attempts, backoff, budget, onRetry, shouldRetry, signal } = this.#settings;
     if (signal?.aborted) throw signal.reason;
     if (attempt >= attempts || isClosed(error) || !this.#hasTimeAfter(0)) throw error;
     if (shouldRetry !== undefined) {
@@ -163,14 +215,24 @@ class Retry<T> {
       if (!(await this.#bounded(ask, this.#timeoutMs, { expired: () => error }))) throw error;
       if (signal?.aborted) throw signal.reason;
     }
-    const askedMs = retryAfterMs && decide(directly, 'retryAfterMs', retryAfterMs, error);
-    const delayMs = askedMs ?? decide(directly, 'backoff', backoff, attempt, previousMs, Math.random);
-    checkDuration(askedMs === undefined ? 'the backoff' : 'retryAfterMs', delayMs);
+    const delayMs =
+      this.#askedMs(error) ?? decide(directly, 'backoff', backoff, attempt, previousMs, Math.random);
+    checkDuration('the backoff', delayMs);
     if (!this.#hasTimeAfter(delayMs)) throw error;
     if (budget?.tryWithdraw() === false) throw error;
     notify(directly, onRetry, { error, attempt, delayMs });
-    if (retries.hasSubscribers) retries.publish({ error, attempt, delayMs });
+    if (retries.hasSubscribers) retries.publish(message(error, { attempt, delayMs }));
     return delayMs;
+  }
+
+  /** The pause that the server asked for, if it did, and a little more (R7). @throws the error when it is too long. */
+  #askedMs(error: unknown): number | undefined {
+    const { maxRetryAfterMs, retryAfterMs } = this.#settings;
+    const askedMs = retryAfterMs && decide(directly, 'retryAfterMs', retryAfterMs, error);
+    if (askedMs === undefined) return undefined;
+    checkDuration('retryAfterMs', askedMs);
+    if (askedMs > maxRetryAfterMs) throw error;
+    return askedMs * (1 + retryAfterJitter * Math.random());
   }
 
   get #leftMs(): number {
@@ -178,12 +240,12 @@ class Retry<T> {
     return totalTimeoutMs === Infinity ? Infinity : totalTimeoutMs - (now() - this.#startedMs);
   }
 
-  /** Whether a pause of so long leaves time for an attempt. */
+  /** Whether a pause of `delayMs` leaves time for an attempt. */
   #hasTimeAfter(delayMs: number): boolean {
     return delayMs < this.#leftMs - timerGrainMs;
   }
 
-  /** What is left for whatever begins now, in whole milliseconds: equal durations share a timer. */
+  /** The time that is left, in whole milliseconds, because equal durations share a timer. */
   get #timeoutMs(): number {
     return Math.max(0, Math.ceil(this.#leftMs));
   }
@@ -208,7 +270,7 @@ class Retry<T> {
     });
   }
 
-  /** Settles as `work` does, unless an abort or the time ends it before: then nobody waits for the work. */
+  /** Settles as `work` does, unless an abort or the timeout comes first: then the work is not waited for. */
   #bounded<V>(work: () => Promise<V>, timeoutMs: number, { aborted, expired }: Ends): Promise<V> {
     const { signal } = this.#settings;
     return new Promise<V>((resolve, reject) => {
@@ -224,17 +286,15 @@ class Retry<T> {
             aborted?.(reason);
           },
         });
-      const fail = (reason: unknown) => {
-        subscription?.leave();
-        reject(reason);
-      };
-      stop = withTimeout(work, timeoutMs, {
-        value: (value) => {
-          subscription?.leave();
-          resolve(value);
+      const leave = () => void subscription?.leave();
+      // R6: a stack is found by following promises, so the work settles this one directly.
+      stop = withTimeout(() => work().then(resolve, reject), timeoutMs, {
+        value: leave,
+        error: leave,
+        timeout: () => {
+          leave();
+          reject(expired());
         },
-        error: fail,
-        timeout: () => fail(expired()),
       });
       // The work itself may have aborted the signal.
       if (isAborted) stop();
@@ -248,27 +308,34 @@ class Retry<T> {
         reject(signal.reason);
         return;
       }
-      const timer = setTimer(() => {
+      let timer: Timer | undefined;
+      const stop = (reason: unknown) => {
+        timer?.cancel();
+        reject(reason);
+      };
+      // Before the timer: a signal that cannot be listened to must not leave one.
+      const subscription = signal && onAbort(signal, { onAbort: stop });
+      timer = setTimer(() => {
         subscription?.leave();
         resolve();
       }, delayMs);
-      const stop = (reason: unknown) => {
-        timer.cancel();
-        reject(reason);
-      };
-      const subscription = signal && onAbort(signal, { onAbort: stop });
     });
   }
 }
 
-/** What ends a piece of work from outside. */
+/** A message for the channel, where loggers may serialize it. */
+function message(error: unknown, facts: { attempt: number; delayMs: number }): RetryMessage {
+  return Object.defineProperty(facts as RetryMessage, 'error', { value: error, enumerable: false });
+}
+
+/** What ends the work from outside. */
 interface Ends {
   aborted?(reason: unknown): void;
-  /** Gives what to reject with. */
+  /** Returns the error to reject with. */
   expired(): unknown;
 }
 
-/** The context of an attempt that nothing can end: its signal is made only if somebody looks at it. */
+/** The context of an attempt that nothing can end. Its signal is made only when it is read. */
 class UnwatchedAttempt implements AttemptContext {
   readonly attempt: number;
   #signal: AbortSignal | undefined;
@@ -291,7 +358,7 @@ function call<T>(task: Task<T>, context: AttemptContext): Promise<T> {
   }
 }
 
-/** What an attempt last said for itself: a chain of the timeouts since would grow with every attempt. */
+/** The last error that was not an attempt timeout. Chaining every timeout as `cause` would grow without bound. */
 function ownError(error: unknown): unknown {
   return error instanceof AttemptTimeoutError ? error.cause : error;
 }

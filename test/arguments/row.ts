@@ -116,6 +116,7 @@ const retryOptions: Record<string, Domain> = {
   totalTimeoutMs: may(duration),
   shouldRetry: may(aFunction),
   retryAfterMs: may(aFunction),
+  maxRetryAfterMs: may(duration),
   budget: may(object),
   signal: may(signal),
   onRetry: may(aFunction),

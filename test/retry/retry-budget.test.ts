@@ -15,7 +15,7 @@ afterEach(() => {
 const failing = (error: unknown = new Error('no')) => vi.fn(() => Promise.reject(error));
 
 describe('retry budget', () => {
-  test('retries stay a share of the calls, over all who share the budget', async () => {
+  test('retries stay a share of the calls, over all callers that share the budget', async () => {
     const budget = new RetryBudget({ ratio: 0.1, minPerSecond: 0 });
     const task = failing();
     const calls = Array.from({ length: 1_000 }, () => watch(retry(task, { backoff: constant(0), budget })));
@@ -35,7 +35,7 @@ describe('retry budget', () => {
     expect(task).toHaveBeenCalledOnce();
   });
 
-  test('callers too rare to earn a retry have minPerSecond of them', () => {
+  test('RB2: callers too rare to earn a retry have minPerSecond of them, for at most ten seconds', () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 2 });
     const spend = () => {
       let spent = 0;
@@ -49,7 +49,18 @@ describe('retry budget', () => {
     expect(spend()).toBeLessThanOrEqual(21);
   });
 
-  test('ten calls at a ratio of 0.1 buy exactly one retry', () => {
+  test('RB3: a clock that steps back takes no tokens, and the time after it counts', () => {
+    const budget = new RetryBudget({ ratio: 0, minPerSecond: 1 });
+    const time = vi.spyOn(performance, 'now').mockReturnValue(1_000_000);
+    expect(budget.tryWithdraw()).toBe(true);
+    time.mockReturnValue(5);
+    const allowed = Array.from({ length: 12 }, () => budget.tryWithdraw()).filter(Boolean).length;
+    expect(allowed).toBeGreaterThanOrEqual(9);
+    time.mockReturnValue(1_005);
+    expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
+  });
+
+  test('RB1: ten calls at a ratio of 0.1 allow exactly one retry', () => {
     const budget = new RetryBudget({ ratio: 0.1, minPerSecond: 0 });
     for (let i = 0; i < 9; i++) budget.deposit();
     expect(budget.tryWithdraw()).toBe(false);
@@ -57,7 +68,7 @@ describe('retry budget', () => {
     expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
   });
 
-  test('a quiet hour full of successes does not buy a storm', () => {
+  test('RB2: an hour of successes does not fund a burst of retries', () => {
     const budget = new RetryBudget({ ratio: 0.1, minPerSecond: 0 });
     for (let i = 0; i < 1_000_000; i++) budget.deposit();
     let spent = 0;

@@ -25,7 +25,7 @@ describe('retry', () => {
     expect(task).toHaveBeenCalledOnce();
   });
 
-  test('three attempts by default, and the last error untouched', async () => {
+  test('R2: three attempts by default, and the last error untouched', async () => {
     const errors = [new Error('1'), { not: 'an error' }, new Error('3')];
     const task = vi.fn(({ attempt }: { attempt: number }) => Promise.reject(errors[attempt - 1]));
     const outcome = watch(retry(task));
@@ -65,7 +65,7 @@ describe('retry', () => {
     expect(calls).toEqual([1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 4]);
   });
 
-  test('an abort during the pause ends it at once, with signal.reason', async () => {
+  test('R2, R4: an abort during the pause ends it at once, with signal.reason', async () => {
     const controller = new AbortController();
     const task = failing();
     const outcome = watch(retry(task, { backoff: constant(60_000), signal: controller.signal }));
@@ -77,7 +77,7 @@ describe('retry', () => {
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
-  test("an abort during an attempt aborts the attempt's signal, and waits for nobody", async () => {
+  test("an abort during an attempt aborts the attempt's signal, and does not wait for the task", async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     let seen: unknown;
@@ -103,7 +103,7 @@ describe('retry', () => {
     expect(task).not.toHaveBeenCalled();
   });
 
-  test('an attempt that takes too long is told so, not waited for, and retried', async () => {
+  test('R1: an attempt that takes too long is aborted, not waited for, and retried', async () => {
     const reasons: unknown[] = [];
     const task = vi.fn(({ attempt, signal }: { attempt: number; signal: AbortSignal }) => {
       signal.addEventListener('abort', () => reasons.push(signal.reason));
@@ -145,21 +145,21 @@ describe('retry', () => {
     });
   });
 
-  test('a pause that would not fit into totalTimeoutMs is not begun', async () => {
+  test('R3: a pause that would not fit into totalTimeoutMs is not begun', async () => {
     const error = new Error('no');
     const outcome = watch(retry(failing(error), { totalTimeoutMs: 500, backoff: constant(500) }));
     await drained();
     expect(outcome.reason).toBe(error);
   });
 
-  test('an error of a closed object is not retried', async () => {
+  test('R3: an error of a closed object is not retried', async () => {
     const error = new ClosedError('the pool');
     const task = failing(error);
     await expect(retry(task)).rejects.toBe(error);
     expect(task).toHaveBeenCalledOnce();
   });
 
-  test('shouldRetry decides, also asynchronously, and sees the error and the attempt', async () => {
+  test('shouldRetry decides, also asynchronously, from the error and the attempt', async () => {
     const error = new Error('no');
     const asked = vi.fn(async (_error: unknown, { attempt }: { attempt: number }) => attempt < 2);
     const outcome = watch(retry(failing(error), { attempts: 9, backoff: constant(0), shouldRetry: asked }));
@@ -171,7 +171,8 @@ describe('retry', () => {
     ]);
   });
 
-  test('what the server asked for wins over the backoff, 0 included', async () => {
+  test('R7: the pause that the server asks for wins over the backoff, 0 included, with up to a tenth on top', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5);
     const delays: number[] = [];
     const task = ({ attempt }: { attempt: number }) =>
       Promise.reject({ retryAfterMs: [70, 0, undefined][attempt - 1] });
@@ -184,10 +185,10 @@ describe('retry', () => {
       }),
     );
     await vi.advanceTimersByTimeAsync(200);
-    expect(delays).toEqual([70, 0, 5]);
+    expect(delays.map((delayMs) => Number(delayMs.toFixed(6)))).toEqual([73.5, 0, 5]);
   });
 
-  test('however many attempts time out in a row, the cause is what an attempt last said itself', async () => {
+  test('after many timeouts in a row, the cause is the last error that was not a timeout', async () => {
     const first = new Error('first');
     const task = ({ attempt }: { attempt: number }) => (attempt === 1 ? Promise.reject(first) : never());
     const outcome = watch(retry(task, { attempts: 50, attemptTimeoutMs: 10, backoff: constant(0) }));
@@ -195,7 +196,7 @@ describe('retry', () => {
     expect(outcome.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT', attempt: 50, cause: first });
   });
 
-  test('a timeout around a retry tells who waited for the outer one', async () => {
+  test('the stack of a timeout names the caller of the outer retry', async () => {
     async function outerCaller() {
       return await retry(({ signal }) => innerCaller(signal), { attempts: 1, attemptTimeoutMs: 10 });
     }
@@ -208,7 +209,7 @@ describe('retry', () => {
     expect((outcome.reason as Error).stack).not.toContain('innerCaller');
   });
 
-  test('an abort while shouldRetry deliberates ends it at once', async () => {
+  test('an abort while shouldRetry is pending ends the retry at once', async () => {
     const controller = new AbortController();
     const outcome = watch(retry(failing(), { shouldRetry: never, signal: controller.signal }));
     await drained();
@@ -237,7 +238,7 @@ describe('retry', () => {
     expect(task).toHaveBeenCalledOnce();
   });
 
-  test('when totalTimeoutMs is over nobody is asked whether to retry', async () => {
+  test('after totalTimeoutMs shouldRetry is not asked', async () => {
     const shouldRetry = vi.fn(() => true);
     const outcome = watch(retry(never, { totalTimeoutMs: 50, shouldRetry }));
     await vi.advanceTimersByTimeAsync(50);
@@ -245,7 +246,7 @@ describe('retry', () => {
     expect(shouldRetry).not.toHaveBeenCalled();
   });
 
-  test('what is left of totalTimeoutMs is told in whole milliseconds', async () => {
+  test('the timeout of the last attempt is in whole milliseconds', async () => {
     const task = ({ attempt }: { attempt: number }) => (attempt === 1 ? Promise.reject(attempt) : never());
     const outcome = watch(retry(task, { totalTimeoutMs: 50, backoff: constant(10) }));
     await drained();
@@ -256,7 +257,7 @@ describe('retry', () => {
     expect(outcome.reason).toMatchObject({ message: 'attempt 2 did not end within 40 ms', timeoutMs: 40 });
   });
 
-  test('a timer that fires a fraction early does not make room for one more attempt', async () => {
+  test('a timer that fires a fraction early does not allow one more attempt', async () => {
     const task = vi.fn(never);
     const outcome = watch(retry(task, { totalTimeoutMs: 50, backoff: constant(0) }));
     vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 49.3);
@@ -276,7 +277,104 @@ describe('retry', () => {
     expect(outcome.reason).toBe(error);
   });
 
-  test('onRetry is told the error, the attempt that failed and the pause, before each pause and not after the last attempt', async () => {
+  test.each([
+    ['longer than a minute', {}, 60_001, 0],
+    ['of exactly a minute', {}, 60_000, 1],
+    ['longer than maxRetryAfterMs', { maxRetryAfterMs: 500 }, 501, 0],
+    ['of 317 years', {}, 9_999_999_999_000, 0],
+    ['that is endless', {}, Infinity, 0],
+    ['that is endless, and allowed', { maxRetryAfterMs: Infinity }, Infinity, 0],
+    ['of two minutes, and allowed', { maxRetryAfterMs: 120_000 }, 120_000, 1],
+  ])(
+    'R7: a server that asks for a pause %s: rethrown, or waited for in full',
+    async (_, options, askedMs, pauses) => {
+      const error = new Error('busy');
+      const controller = new AbortController();
+      const delays: number[] = [];
+      const { signal } = controller;
+      const onRetry = ({ delayMs }: { delayMs: number }) => delays.push(delayMs);
+      const outcome = watch(
+        retry(failing(error), { ...options, attempts: 2, signal, onRetry, retryAfterMs: () => askedMs }),
+      );
+      await drained();
+      expect([delays.length, outcome.state]).toEqual([pauses, pauses === 0 ? 'rejected' : 'pending']);
+      if (pauses === 0) expect(outcome.reason).toBe(error);
+      else expect(delays[0]).toBeGreaterThanOrEqual(askedMs);
+      controller.abort();
+      await drained();
+    },
+  );
+
+  test('R5: an AbortError is retried, unless the signal of the caller has aborted', async () => {
+    const own = new DOMException('of the task', 'AbortError');
+    const task = failing(own);
+    const outcome = watch(retry(task, { backoff: constant(1), signal: new AbortController().signal }));
+    await vi.advanceTimersByTimeAsync(10);
+    expect([outcome.reason, task.mock.calls.length]).toEqual([own, 3]);
+    const controller = new AbortController();
+    const aborted = vi.fn(({ signal }: { signal: AbortSignal }) => {
+      controller.abort();
+      return Promise.reject(signal.reason);
+    });
+    await expect(retry(aborted, { signal: controller.signal })).rejects.toBe(controller.signal.reason);
+    expect(aborted).toHaveBeenCalledOnce();
+  });
+
+  test.each([
+    ['without options', {}],
+    ['with a signal', { signal: new AbortController().signal }],
+    ['with attemptTimeoutMs', { attemptTimeoutMs: 1_000 }],
+    ['with totalTimeoutMs', { totalTimeoutMs: 1_000 }],
+  ])("R6: %s, the stack of the task's error names the caller", async (_, options) => {
+    async function nameOfTheCaller() {
+      return await retry(
+        async () => {
+          await microtasks(2);
+          throw new Error('of the task');
+        },
+        { ...options, attempts: 1 },
+      );
+    }
+    const error = (await nameOfTheCaller().catch((reason: unknown) => reason)) as Error;
+    expect(error.stack).toContain('nameOfTheCaller');
+  });
+
+  test('R4: a signal that refuses listeners leaves no timer, and rejects with its error', async () => {
+    const refusal = new TypeError('functions only');
+    const signal = {
+      aborted: false,
+      reason: undefined,
+      addEventListener() {
+        throw refusal;
+      },
+      removeEventListener() {},
+    } as unknown as AbortSignal;
+    await expect(retry(() => 1, { signal, backoff: constant(5) })).rejects.toBe(refusal);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('R1: the next attempt starts after the attempt before has ended', async () => {
+    let running = 0;
+    let most = 0;
+    const task = async () => {
+      most = Math.max(most, ++running);
+      await microtasks(3);
+      running--;
+      throw new Error('again');
+    };
+    watch(retry(task, { attempts: 4, backoff: constant(1) }));
+    await vi.advanceTimersByTimeAsync(10);
+    expect([running, most]).toEqual([0, 1]);
+  });
+
+  test.each([
+    ['retries', 10, 'unknown option "retries"; the options are attempts, backoff'],
+    ['attempTimeoutMs', 50, 'did you mean attemptTimeoutMs?'],
+  ])('the unknown option %s is refused by name', async (name, value, message) => {
+    await expect(retry(() => 1, { [name]: value })).rejects.toThrow(message);
+  });
+
+  test('onRetry receives the error, the failed attempt and the pause, before each pause and not after the last attempt', async () => {
     const error = new Error('no');
     const onRetry = vi.fn();
     watch(retry(failing(error), { backoff: (attempt) => attempt * 10, onRetry }));
@@ -295,7 +393,7 @@ describe('retry', () => {
     expect(outcome.reason).toBe('enough');
   });
 
-  test('an abort in the very turn in which the pause ends is in time', async () => {
+  test('R3: an abort in the turn in which the pause ends prevents the next attempt', async () => {
     const controller = new AbortController();
     const task = failing();
     const outcome = watch(retry(task, { backoff: constant(10), signal: controller.signal }));
@@ -317,14 +415,14 @@ describe('retry', () => {
     expect(outcome.value).toBe(1_000);
   });
 
-  test('ERR_CLOSED is known by its code, whichever copy of the package made it', async () => {
+  test('ERR_CLOSED is recognized by its code, from any copy of the package', async () => {
     const error = { code: 'ERR_CLOSED' };
     const task = failing(error);
     await expect(retry(task)).rejects.toBe(error);
     expect(task).toHaveBeenCalledOnce();
   });
 
-  test('each attempt has a signal of its own: one that timed out does not end the next', async () => {
+  test('each attempt has its own signal: one that timed out does not end the next', async () => {
     const signals: AbortSignal[] = [];
     const task = ({ attempt, signal }: { attempt: number; signal: AbortSignal }) => {
       signals.push(signal);
@@ -336,14 +434,14 @@ describe('retry', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
   });
 
-  test('an attempt that has ended does not hear of a later abort', async () => {
+  test('a later abort does not reach an attempt that has ended', async () => {
     const controller = new AbortController();
     const seen = await retry(({ signal }) => signal, { signal: controller.signal });
     controller.abort();
     expect(seen.aborted).toBe(false);
   });
 
-  test('after an abort no hook is asked any more, whenever it comes while shouldRetry answers', async () => {
+  test('after an abort no hook is called, at any microtask while shouldRetry answers', async () => {
     for (let offset = 0; offset < 8; offset++) {
       const controller = new AbortController();
       const asked: string[] = [];
@@ -371,7 +469,7 @@ describe('retry', () => {
     }
   });
 
-  test('an abort during an attempt asks no hook, either', async () => {
+  test('an abort during an attempt calls no hook', async () => {
     const controller = new AbortController();
     const hooks = { shouldRetry: vi.fn(), retryAfterMs: vi.fn(), backoff: vi.fn(), onRetry: vi.fn() };
     const outcome = watch(retry(never, { signal: controller.signal, ...hooks }));
@@ -381,7 +479,7 @@ describe('retry', () => {
     for (const hook of Object.values(hooks)) expect(hook).not.toHaveBeenCalled();
   });
 
-  test('what is thrown need not be an object', async () => {
+  test('a thrown value need not be an object', async () => {
     for (const thrown of [undefined, null, 'text', 5]) {
       const task = vi.fn(() => Promise.reject(thrown));
       const outcome = watch(retry(task, { attempts: 2, backoff: constant(0) }));
@@ -420,11 +518,11 @@ describe('retry', () => {
   test.each([
     ['retryAfterMs', { retryAfterMs: () => Number.NaN }],
     ['the backoff', { backoff: () => -1 }],
-  ])('%s that gives no duration is refused by name', async (name, options) => {
+  ])('%s that returns no duration is refused by name', async (name, options) => {
     await expect(retry(failing(), options)).rejects.toThrow(`${name} must be at least 0 milliseconds`);
   });
 
-  test('what a hook that decides throws ends the retry, which rejects with it', async () => {
+  test('an error of shouldRetry, retryAfterMs or backoff ends the retry, which rejects with it', async () => {
     const bug = new Error('a bug in the hook');
     const hook = () => {
       throw bug;
