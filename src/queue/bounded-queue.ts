@@ -1,19 +1,21 @@
 /**
- * BoundedQueue: a queue that says what happens when it is full, and says so again, but not a thousand times.
+ * BoundedQueue: a bounded queue with an explicit overflow policy and rate-limited overflow reports.
  *
  * Invariants
- *   Q1  Items that wait, and those taken whose work is not done yet, are together never more than `capacity`.
- *   Q2  Items leave in the order in which they came; so do producers who wait (policy 'wait').
- *   Q3  Every item that was offered is taken, refused or told to `onDrop`: none disappears.
- *   Q4  Of a burst of overflows the first is told at once; then one per interval, with how many there were. The last
- *       burst is told as well, when its interval ends.
- *   Q5  After `close()` nothing is taken in; what is in can be taken; then consumers are told that it is over.
+ *   Q1  Items that wait, and items that were taken but are not done, are together at most `capacity`.
+ *   Q2  Items leave in the order in which they came; so do waiting producers (policy 'wait').
+ *   Q3  Every item that was offered is taken, refused or passed to `onDrop`: none disappears.
+ *   Q4  The first overflow of a burst is reported at once; then one report per interval, with the count. The last interval
+ *       is reported when it ends.
+ *   Q5  After `close()` no item gets in; the items inside can still be taken; then consumers get an empty batch.
+ *   Q6  An iterator that returns leaves the queue at once: the next item goes to another consumer. Items come out as they
+ *       were offered, promises included.
  *
- * Policies when it is full: 'wait' producers wait; 'reject' QueueFullError; 'drop-oldest' the oldest that waits makes room;
- *   'drop-newest' the one that comes is dropped; 'sample' fewer and fewer are let in from 90 % on, one in twenty at
- *   95 %, none at 100 %, so that what is kept is a fair sample of a burst and not its beginning.
- * Hand-over: an item goes to the oldest consumer who waits in the turn in which it is offered, room to the oldest producer in
- *   the turn in which it comes to be. Cancel: rejects at once, and loses the place in line and nothing else.
+ * Policies when it is full: 'wait' producers wait; 'reject' QueueFullError; 'drop-oldest' the oldest waiting item makes
+ *   room; 'drop-newest' the new item is dropped; 'sample' from 90 % on a falling share of items is let in, one in twenty at
+ *   95 %, none at 100 %, so that the items kept are a fair sample of a burst, not its beginning.
+ * Hand-over: an item goes to the oldest waiting consumer in the turn in which it is offered; room goes to the oldest waiting
+ *   producer in the turn in which it becomes free. Cancel: rejects at once; the caller loses its place in the queue only.
  * Cost: O(1) to offer and to take one. Lineage: Go's channels; random early detection (Floyd and Jacobson 1993).
  */
 import { notify } from '../calling/listeners.js';
@@ -22,7 +24,8 @@ import {
   checkDuration,
   checkFunction,
   checkLimit,
-  checkObject,
+  checkOptions,
+  type OptionNames,
 } from '../contract/arguments.js';
 import { ClosedError, printable, QueueFullError, type WaitDetails } from '../contract/errors.js';
 import type { WaitOptions } from '../contract/types.js';
@@ -31,36 +34,47 @@ import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
 import { OverflowAlert, type OverflowReport } from './overflow-alert.js';
+import { QueueIterator } from './queue-iterator.js';
 import { Ring } from './ring.js';
 
 export type { OverflowReport } from './overflow-alert.js';
 
+/** What happens to an item that is offered while the queue is full. */
 export type OverflowPolicy = 'wait' | 'reject' | 'drop-oldest' | 'drop-newest' | 'sample';
 
 export interface BoundedQueueOptions<T> {
-  /** How many items may wait or be worked on. */
+  /** How many items may be in the queue, or taken and not done. */
   capacity: number;
   /** What happens when it is full. Default 'wait'. */
   policy?: OverflowPolicy | undefined;
-  /** Told of every item that is dropped; what it throws is ignored. */
+  /** Called with every item that is dropped. What it throws or rejects with is ignored. */
   onDrop?: ((item: T) => void) | undefined;
-  /** Told of overflows: at once, then once per interval with the count. What it throws is ignored. */
+  /** Called for the first overflow, then once per interval with the count. What it throws or rejects with is ignored. */
   onOverflow?: ((report: OverflowReport) => void) | undefined;
-  /** In milliseconds. Default 60_000. */
+  /** The least time between two overflow reports, in milliseconds. Default 60_000. */
   overflowIntervalMs?: number | undefined;
   /** For 'sample': gives [0, 1). Default `Math.random`. */
   random?: (() => number) | undefined;
 }
 
+const optionNames: OptionNames<BoundedQueueOptions<unknown>> = {
+  capacity: true,
+  policy: true,
+  onDrop: true,
+  onOverflow: true,
+  overflowIntervalMs: true,
+  random: true,
+};
+
 export interface OfferOptions extends WaitOptions {
-  /** 'sample' lets it in as long as there is room. */
+  /** With the policy 'sample': the item gets in as long as there is room. Default false. */
   critical?: boolean | undefined;
 }
 
-/** Items that were taken. They count until `done()`; works with `using`. */
+/** Items that were taken. They occupy the queue until `done()`. Works with `using`. */
 export interface Batch<T> extends Disposable {
   readonly items: readonly T[];
-  /** Makes room for as many. Idempotent. */
+  /** Makes room for as many new items. Idempotent. */
   done(): void;
 }
 
@@ -75,6 +89,23 @@ const sampleFrom = 0.9;
 const sampleUntil = 0.95;
 const sampleLeast = 0.05;
 
+/**
+ * A queue between producers and consumers in one process, with a fixed capacity.
+ *
+ * @example
+ * ```ts
+ * import { BoundedQueue } from 'latchkey/bounded-queue';
+ *
+ * const dropped: number[] = [];
+ * const onDrop = (item: number) => dropped.push(item);
+ * const queue = new BoundedQueue<number>({ capacity: 2, policy: 'drop-oldest', onDrop });
+ * for (const item of [1, 2, 3]) await queue.offer(item);
+ * queue.close();
+ * const taken: number[] = [];
+ * for await (const item of queue) taken.push(item);
+ * console.log(taken.join(), dropped.join()); // → 2,3 1
+ * ```
+ */
 export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #capacity: number;
   readonly #policy: OverflowPolicy;
@@ -83,16 +114,16 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #alert: OverflowAlert;
   readonly #context = new AsyncContext();
   readonly #items = new Ring<T>();
-  /** Each brings an item. */
+  /** Each waiter brings an item. */
   readonly #producers: WaitQueue<true, T>;
-  /** There are some only while nothing is in. */
+  /** It is empty while an item is in the queue. */
   readonly #consumers: WaitQueue<Batch<T>>;
   #inFlight = 0;
   #closed = false;
 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(options: BoundedQueueOptions<T>) {
-    checkObject('options', options);
+    checkOptions(options, optionNames);
     const { capacity, policy = 'wait', onDrop, onOverflow, overflowIntervalMs = 60_000 } = options;
     const { random = Math.random } = options;
     checkLimit('capacity', capacity);
@@ -110,30 +141,30 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#alert = new OverflowAlert(this, onOverflow, overflowIntervalMs, this.#context);
     const describe = (waitedMs: number): WaitDetails => this.#describe(waitedMs);
     this.#producers = new WaitQueue({ source: this, describe, onLeave: () => {} } satisfies QueueOwner);
-    // A consumer who waits is idle, not held up: not worth a message.
+    // A waiting consumer is idle, not held up, so its wait is not published.
     this.#consumers = new WaitQueue({ describe, onLeave: () => {} } satisfies QueueOwner);
   }
 
-  /** How many items wait to be taken. */
+  /** How many items are waiting to be taken. */
   get size(): number {
     return this.#items.size;
   }
 
-  /** How many were taken and are not done. */
+  /** How many items were taken and are not done. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** How many producers wait for room. */
+  /** How many producers are waiting for room. */
   get waiting(): number {
     return this.#producers.size;
   }
 
   /**
-   * Puts an item in; resolves with whether it was taken in, `false` meaning that it was dropped.
+   * Puts an item in. Resolves with true when it is in, with false when it was dropped.
    *
-   * Rejects with `QueueFullError` (policy 'reject'), `ClosedError`, and, of a producer who waits, with `signal.reason` or
-   * `WaitTimeoutError`: the item is then not in.
+   * Rejects with `QueueFullError` (policy 'reject') or `ClosedError`; a waiting producer also with `signal.reason` or
+   * `WaitTimeoutError`. After a rejection the item is not in.
    */
   async offer(item: T, options: OfferOptions = {}): Promise<boolean> {
     const settings = waitSettings(options);
@@ -143,7 +174,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     if (this.#isFull || this.#producers.size > 0) {
       if (this.#policy !== 'wait') return this.#overflow(item);
       const wait = this.#producers.wait(settings, item);
-      // Last: a listener may close the queue, or offer.
+      // Last, because a listener may close the queue or offer.
       this.#alert.overflowed(this.#fill);
       return wait;
     }
@@ -155,33 +186,28 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Takes up to `max` items, at least one: waits for the first, never for more. Resolves with an empty batch when the queue is
-   * closed and nothing is left. Rejects with `signal.reason` or `WaitTimeoutError`.
+   * Takes up to `max` items: waits for the first one, never for more. Resolves with an empty batch when the queue is closed
+   * and no item is left. Rejects with `signal.reason` or `WaitTimeoutError`.
    */
   async take(max = 1, options?: WaitOptions): Promise<Batch<T>> {
     checkLimit('max', max);
     const settings = waitSettings(options);
     if (this.#items.size === 0 && !this.#closed) return this.#consumers.wait(settings);
-    const items: T[] = [];
-    while (items.length < max && this.#items.size > 0) items.push(this.#items.shift() as T);
-    return this.#batch(items);
+    return this.#takeNow(max);
   }
 
-  /** One item at a time; each is done when the loop asks for the next, or ends. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    for (;;) {
-      const { items, done } = await this.take();
-      // Not with `using`: the helper that the compiler puts in its place makes bundlers complain.
-      try {
-        if (items.length === 0) return;
-        yield items[0] as T;
-      } finally {
-        done();
-      }
-    }
+  /**
+   * Takes one item at a time. An item is done when the loop asks for the next one, or ends. The loop ends when the queue is
+   * closed and no item is left.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+    return new QueueIterator(
+      () => (this.#items.size > 0 || this.#closed ? this.#takeNow(1) : undefined),
+      (onBatch) => this.#consumers.join(onBatch, undefined),
+    );
   }
 
-  /** Takes nothing more in; producers who wait are refused with `ClosedError`, consumers get what is left. Idempotent. */
+  /** Lets no item in any more. Waiting producers are refused with `ClosedError`; consumers get the items left. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -198,7 +224,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     return this.#fill >= this.#capacity;
   }
 
-  /** The fuller, the fewer. */
+  /** The fuller the queue, the smaller the share that is let in. */
   get #isSampled(): boolean {
     const share = this.#fill / this.#capacity;
     if (share < sampleFrom) return true;
@@ -216,11 +242,11 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
       this.#alert.overflowed(this.#fill);
       throw new QueueFullError(this.#describe(0));
     }
-    // With everything in flight there is nothing older to drop.
+    // When every item is in flight, none is left to drop.
     if (this.#policy !== 'drop-oldest' || this.#items.size === 0) return this.#drop(item);
     const oldest = this.#items.shift() as T;
     this.#put(item);
-    // Last: a listener may close the queue, or offer.
+    // Last, because a listener may close the queue or offer.
     this.#drop(oldest);
     return true;
   }
@@ -229,6 +255,12 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#alert.overflowed(this.#fill);
     notify(this.#context, this.#onDrop, item);
     return false;
+  }
+
+  #takeNow(max: number): Batch<T> {
+    const items: T[] = [];
+    while (items.length < max && this.#items.size > 0) items.push(this.#items.shift() as T);
+    return this.#batch(items);
   }
 
   #batch(items: readonly T[]): Batch<T> {
@@ -243,7 +275,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     return { items, done, [Symbol.dispose]: done };
   }
 
-  /** Lets in what producers have to offer for whom there is room now. */
+  /** Lets in the items of waiting producers while there is room. */
   #admit(): void {
     for (let { head } = this.#producers; head !== undefined && !this.#isFull; head = this.#producers.head) {
       this.#put(head.demand);

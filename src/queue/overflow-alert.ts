@@ -1,20 +1,21 @@
 /**
- * Tells of overflows without adding to them: the first at once, then one report per interval, with how many there were in
- * it. The last interval is reported when it ends, so that no burst is lost.
+ * Reports overflows at a limited rate: the first at once, then one report per interval, with the number of overflows in it.
+ * The last interval is reported when it ends, so that no burst is lost.
  */
 import { notify } from '../calling/listeners.js';
 import type { AsyncContext } from '../runtime/async-context.js';
 import { channel } from '../runtime/channels.js';
 import { setTimer, type Timer } from '../runtime/clock.js';
 
+/** Overflows of a queue, counted. */
 export interface OverflowReport {
   /** Overflows since the last report. */
   readonly count: number;
-  /** How many items were in when the last of them happened. */
+  /** How many items were in the queue, or taken and not done, at the last of them. */
   readonly fill: number;
 }
 
-/** On the channel `latchkey:queue:overflow`: what `onOverflow` is told, when it is told. */
+/** Published on the channel `latchkey:queue:overflow` together with each call of `onOverflow`, with the same fields. */
 export interface OverflowMessage extends OverflowReport {
   readonly source: object;
 }
@@ -49,7 +50,7 @@ export class OverflowAlert {
     if (this.#interval === undefined) this.#reportAndRearm();
   }
 
-  /** Tells what is left to tell, now. */
+  /** Reports now the overflows that are not reported yet. */
   flush(): void {
     this.#interval?.cancel();
     this.#interval = undefined;

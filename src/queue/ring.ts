@@ -1,4 +1,4 @@
-/** First in, first out in amortised O(1): what has left is cut off when it is half of the array. */
+/** First in, first out in amortised O(1): items that have left are cut off when they are half of the array. */
 export class Ring<T> {
   #items: (T | undefined)[] = [];
   #first = 0;
@@ -13,7 +13,7 @@ export class Ring<T> {
 
   shift(): T | undefined {
     const item = this.#items[this.#first];
-    // The array must not keep alive what has left.
+    // The array must not keep alive an item that has left.
     this.#items[this.#first] = undefined;
     this.#first++;
     if (this.#first * 2 > this.#items.length) {

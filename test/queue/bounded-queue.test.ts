@@ -18,7 +18,7 @@ const filled = async (policy: OverflowPolicy, options: object = {}) => {
 const left = async (queue: BoundedQueue<number>) => (await queue.take(100)).items;
 
 describe('bounded queue: when it is full', () => {
-  test('wait: producers stand in line, and come in as room comes to be', async () => {
+  test('Q2: wait: producers queue, and get in as room becomes free', async () => {
     const { queue } = await filled('wait');
     const waiting = [4, 5].map((item) => watch(queue.offer(item)));
     await drained();
@@ -32,7 +32,7 @@ describe('bounded queue: when it is full', () => {
     expect(await left(queue)).toEqual([2, 3, 4]);
   });
 
-  test('wait: one who gives up is not in, and the next one moves up', async () => {
+  test('Q2: wait: the item of a producer that gives up is not in, and the next one moves up', async () => {
     const { queue } = await filled('wait');
     const controller = new AbortController();
     const [leaver, next] = [watch(queue.offer(4, { signal: controller.signal })), watch(queue.offer(5))];
@@ -43,7 +43,7 @@ describe('bounded queue: when it is full', () => {
     expect(await left(queue)).toEqual([2, 3, 5]);
   });
 
-  test('wait: a newcomer does not overtake, whenever he comes around the moment room comes to be', async () => {
+  test('Q2: wait: a newcomer does not overtake, at any microtask around the moment room becomes free', async () => {
     for (let offset = 0; offset < 6; offset++) {
       const { queue } = await filled('wait');
       void queue.offer(4);
@@ -56,7 +56,7 @@ describe('bounded queue: when it is full', () => {
     }
   });
 
-  test('reject: the producer is told how full it is', async () => {
+  test('Q3: reject: the error says how full the queue is', async () => {
     const { queue, dropped } = await filled('reject');
     const refused = queue.offer(4);
     await expect(refused).rejects.toBeInstanceOf(QueueFullError);
@@ -64,26 +64,26 @@ describe('bounded queue: when it is full', () => {
     expect([await left(queue), dropped]).toEqual([[1, 2, 3], []]);
   });
 
-  test('drop-oldest: the oldest makes room, and is told', async () => {
+  test('Q3: drop-oldest: the oldest item makes room, and goes to onDrop', async () => {
     const { queue, dropped } = await filled('drop-oldest');
     expect(await queue.offer(4)).toBe(true);
     expect([await left(queue), dropped]).toEqual([[2, 3, 4], [1]]);
   });
 
-  test('drop-oldest: with everything in flight there is nothing older, so the new one is dropped', async () => {
+  test('Q3: drop-oldest: when every item is in flight, the new one is dropped', async () => {
     const { queue, dropped } = await filled('drop-oldest');
     await queue.take(3);
     expect(await queue.offer(4)).toBe(false);
     expect(dropped).toEqual([4]);
   });
 
-  test('drop-newest: the one that comes is dropped', async () => {
+  test('Q3: drop-newest: the new item is dropped', async () => {
     const { queue, dropped } = await filled('drop-newest');
     expect(await queue.offer(4)).toBe(false);
     expect([await left(queue), dropped]).toEqual([[1, 2, 3], [4]]);
   });
 
-  test('sample: all below 90 %, fewer and fewer up to 95 %, one in twenty then, none when full; critical ones pass', async () => {
+  test('sample: all below 90 %, a falling share up to 95 %, one in twenty above, none when full; critical ones get in', async () => {
     const chances: number[] = [];
     let luck = 0;
     const queue = new BoundedQueue<number>({ capacity: 1_000, policy: 'sample', random: () => luck });
@@ -110,13 +110,13 @@ describe('bounded queue: when it is full', () => {
     expect(await queue.offer(0, { critical: true })).toBe(false);
   });
 
-  test('sample: what is drawn must be less than the share that is let in', async () => {
+  test('sample: the random number must be less than the share that is let in', async () => {
     const queue = new BoundedQueue<number>({ capacity: 40, policy: 'sample', random: () => 0.05 });
     for (let i = 0; i < 39; i++) await queue.offer(i, { critical: true });
     expect(await queue.offer(39)).toBe(false);
   });
 
-  test('only sample thins out: the others take whatever has room', async () => {
+  test('only sample thins out: the other policies take every item that has room', async () => {
     for (const policy of ['wait', 'reject', 'drop-oldest', 'drop-newest'] as const) {
       const queue = new BoundedQueue<number>({ capacity: 40, policy, random: () => 0.99 });
       const taken = await Promise.all(Array.from({ length: 40 }, (_, i) => queue.offer(i)));
@@ -124,7 +124,7 @@ describe('bounded queue: when it is full', () => {
     }
   });
 
-  test('what a listener throws is not the producer’s concern', async () => {
+  test('what a listener throws does not reach the producer', async () => {
     const boom = () => {
       throw new Error('boom');
     };
@@ -135,7 +135,7 @@ describe('bounded queue: when it is full', () => {
 });
 
 describe('bounded queue: listeners that call back', () => {
-  test('wait: a listener that closes the queue refuses the producer who made it overflow', async () => {
+  test('wait: a listener that closes the queue refuses the producer that made it overflow', async () => {
     const queue: BoundedQueue<string> = new BoundedQueue({ capacity: 1, onOverflow: () => queue.close() });
     await queue.offer('a');
     const overflowing = watch(queue.offer('b'));
@@ -144,7 +144,7 @@ describe('bounded queue: listeners that call back', () => {
     expect(queue.waiting).toBe(0);
   });
 
-  test('Q1: drop-oldest: a listener that offers again takes no room that is promised', async () => {
+  test('Q1: drop-oldest: a listener that offers again does not exceed the capacity', async () => {
     let again = ['again'];
     const queue: BoundedQueue<string> = new BoundedQueue({
       capacity: 2,
@@ -162,7 +162,7 @@ describe('bounded queue: listeners that call back', () => {
 });
 
 describe('bounded queue: taking', () => {
-  test('Q1: what is taken counts until it is done, and only once', async () => {
+  test('Q1: a taken item counts until it is done, and only once', async () => {
     const { queue } = await filled('drop-newest');
     const batch = await queue.take(2);
     expect([batch.items, queue.size, queue.inFlight]).toEqual([[1, 2], 1, 2]);
@@ -173,7 +173,7 @@ describe('bounded queue: taking', () => {
     expect(await queue.offer(5)).toBe(true);
   });
 
-  test('a consumer who waits gets the item in the turn in which it is offered; a newcomer does not', async () => {
+  test('a waiting consumer gets the item in the turn in which it is offered; a newcomer does not', async () => {
     const queue = new BoundedQueue<number>({ capacity: 3 });
     const waiting = watch(queue.take(10));
     void queue.offer(1);
@@ -198,7 +198,78 @@ describe('bounded queue: taking', () => {
     expect(rest).toEqual([3]);
   });
 
-  test('Q5: close lets nothing in, refuses who waits, and what is in can be taken', async () => {
+  test('Q6: an iterator that returns while it waits leaves the queue at once, and the item goes to another consumer', async () => {
+    const queue = new BoundedQueue<string>({ capacity: 3 });
+    const iterator = queue[Symbol.asyncIterator]();
+    const waiting = [watch(iterator.next()), watch(iterator.next())];
+    const returned = watch(iterator.return!());
+    await drained();
+    expect(returned.value).toEqual({ done: true, value: undefined });
+    expect(waiting.map(({ value }) => value)).toEqual(Array(2).fill({ done: true, value: undefined }));
+    expect(await queue.offer('item')).toBe(true);
+    expect((await queue.take()).items).toEqual(['item']);
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    expect([queue.size, queue.inFlight]).toEqual([0, 1]);
+  });
+
+  test('Q6: an item that was handed over before the return is not lost, and is done afterwards', async () => {
+    const queue = new BoundedQueue<string>({ capacity: 3 });
+    const iterator = queue[Symbol.asyncIterator]();
+    const next = iterator.next();
+    void queue.offer('item');
+    expect(queue.inFlight).toBe(1);
+    void iterator.return!();
+    expect(await next).toEqual({ done: false, value: 'item' });
+    expect([queue.size, queue.inFlight]).toEqual([0, 0]);
+  });
+
+  test('Q6: promises come out as they were offered', async () => {
+    const refused = Promise.reject(new Error('boom'));
+    refused.catch(() => {});
+    const items = [Promise.resolve(1), refused];
+    const queue = new BoundedQueue<Promise<number>>({ capacity: 3 });
+    for (const item of items) await queue.offer(item);
+    queue.close();
+    const seen: Promise<number>[] = [];
+    for await (const item of queue) seen.push(item as never);
+    expect(seen).toHaveLength(2);
+    const iterator = queue[Symbol.asyncIterator]();
+    expect(iterator[Symbol.asyncIterator]()).toBe(iterator);
+    expect(seen.map((item, i) => (item as unknown) === items[i])).toEqual([true, true]);
+  });
+
+  test('Q6: next() asked twice at once gives two items in order, and both count until the next call', async () => {
+    const queue = new BoundedQueue<string>({ capacity: 3 });
+    const iterator = queue[Symbol.asyncIterator]();
+    const both = [iterator.next(), iterator.next()];
+    for (const item of ['a', 'b']) await queue.offer(item);
+    expect((await Promise.all(both)).map(({ value }) => value)).toEqual(['a', 'b']);
+    expect(queue.inFlight).toBe(2);
+    const last = iterator.next();
+    expect(queue.inFlight).toBe(0);
+    queue.close();
+    expect((await last).done).toBe(true);
+    expect((await iterator.next()).done).toBe(true);
+  });
+
+  test('a loop that throws leaves the queue, and the item in hand is done', async () => {
+    const { queue } = await filled('wait');
+    const loop = async () => {
+      for await (const item of queue) if (item === 2) throw new Error('in the loop');
+    };
+    await expect(loop()).rejects.toThrow('in the loop');
+    expect([queue.inFlight, queue.size]).toEqual([0, 1]);
+  });
+
+  test('take takes what is there, up to max, and leaves the rest in order', async () => {
+    const { queue } = await filled('wait');
+    using batch = await queue.take(2);
+    expect([batch.items, queue.size]).toEqual([[1, 2], 1]);
+    expect((await queue.take(5)).items).toEqual([3]);
+    expect(queue.inFlight).toBe(3);
+  });
+
+  test('Q5: close lets no item in and refuses waiting producers; the items inside can be taken', async () => {
     const { queue } = await filled('wait');
     const waiting = watch(queue.offer(4));
     queue.close();
@@ -211,8 +282,8 @@ describe('bounded queue: taking', () => {
   });
 });
 
-describe('bounded queue: what is told', () => {
-  test('a consumer who waits too long is told how things stood', async () => {
+describe('bounded queue: errors', () => {
+  test('the error of a consumer that waited too long has the counts', async () => {
     const queue = new BoundedQueue<number>({ capacity: 3 });
     await queue.offer(1);
     const batch = await queue.take();
@@ -221,7 +292,7 @@ describe('bounded queue: what is told', () => {
     batch.done();
   });
 
-  test('a closed queue says so, to producers who wait and to those who come', async () => {
+  test('a closed queue refuses waiting and new producers with ERR_CLOSED', async () => {
     const queue = new BoundedQueue<number>({ capacity: 1 });
     await queue.offer(1);
     const waiting = queue.offer(2);
@@ -232,7 +303,7 @@ describe('bounded queue: what is told', () => {
     }
   });
 
-  test('a wrong policy is told which there are', () => {
+  test('the error of a wrong policy lists the policies', () => {
     expect(() => new BoundedQueue({ capacity: 1, policy: 'drop' as never })).toThrow(
       'policy must be one of wait, reject, drop-oldest, drop-newest, sample, got "drop"',
     );
@@ -247,7 +318,7 @@ describe('bounded queue: the alert', () => {
     vi.useRealTimers();
   });
 
-  test('Q4: the first at once, then one per interval with the count; the last burst is not lost', async () => {
+  test('Q4: the first overflow is reported at once, then one report per interval with the count; the last burst is reported', async () => {
     const reports: OverflowReport[] = [];
     const { queue } = await filled('drop-newest', {
       onOverflow: (report: OverflowReport) => void reports.push(report),
@@ -272,7 +343,7 @@ describe('bounded queue: the alert', () => {
     expect(reports.map(({ count }) => count)).toEqual([1, 4, 2, 1, 2]);
   });
 
-  test('a producer who waits too long is told how full it was', async () => {
+  test('the error of a producer that waited too long says how full the queue was', async () => {
     const { queue } = await filled('wait');
     const late = watch(queue.offer(4, { waitTimeoutMs: 50 }));
     await vi.advanceTimersByTimeAsync(50);
@@ -296,7 +367,11 @@ describe('bounded queue: bad arguments', () => {
     expect(() => new BoundedQueue(options as never)).toThrow(name);
   });
 
-  test('offer and take reject', async () => {
+  test('an unknown option is refused by name', () => {
+    expect(() => new BoundedQueue({ capacity: 1, maxSize: 5 } as never)).toThrow('unknown option "maxSize"');
+  });
+
+  test('offer and take reject bad arguments', async () => {
     const queue = new BoundedQueue({ capacity: 1 });
     await expect(queue.take(0)).rejects.toThrow('max');
     await expect(queue.offer(1, { signal: {} as never })).rejects.toThrow('signal');
