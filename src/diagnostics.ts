@@ -5,7 +5,7 @@
 
 export { channelNames } from './contract/channel-names.js';
 export type { EventLoopBlockMessage } from './event-loop/monitor.js';
-export type { GatherMessage } from './gather/gather-settled.js';
+export type { GatherMessage } from './gather/lanes.js';
 export type { LimitMessage } from './limit/adaptive-semaphore.js';
 export type { PoolAcquireMessage } from './pool/connection-pool.js';
 export type { PoolEventMessage, PoolReleaseMessage } from './pool/hooks.js';

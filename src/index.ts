@@ -8,13 +8,9 @@ export {
   WaitTimeoutError,
 } from './contract/errors.js';
 export type { Awaitable, KeyedLock, KeyLease, Limiter, Permit, WaitOptions } from './contract/types.js';
-export {
-  type Gathered,
-  type GatherOptions,
-  type GatherProgress,
-  type GatherResult,
-  gatherSettled,
-} from './gather/gather-settled.js';
+export type { GatherOptions, GatherProgress, GatherResult } from './gather/gather-options.js';
+export { type Gathered, gatherSettled } from './gather/gather-settled.js';
+export { type GatherStreamOptions, gatherStream } from './gather/gather-stream.js';
 export {
   type AdaptivePermit,
   AdaptiveSemaphore,

@@ -1,24 +1,22 @@
-/** Where items are pulled from: an iterable or an async iterable, behind one face. */
+/** Pulls items from an iterable or an async iterable, through one interface. */
 import { printable } from '../contract/errors.js';
 
 export interface ItemSource<T> {
-  /** How many items there are, where that is known beforehand. */
+  /** How many items there are, where that is known in advance. */
   readonly total: number | undefined;
-  /** A promise from an async source: one item at a time, for not every async iterator bears to be asked twice at once. */
+  /** An async source returns a promise. It is asked for one item at a time: not every async iterator allows two calls at once. */
   next(): IteratorResult<T, unknown> | Promise<IteratorResult<T, unknown>>;
-  /** Nobody waits for an item any more. */
+  /** Ends the wait for an item: the run was stopped. */
   stop(): void;
-  /** Tells the iterator that no more is asked of it, unless it has ended by itself. */
+  /** Calls the iterator's `return`, unless it has ended by itself. */
   close(): Promise<unknown> | undefined;
 }
 
 export function itemSource<T>(items: Iterable<T> | AsyncIterable<T>): ItemSource<T> {
   const { length, size } = Object(items) as { length?: number; size?: number };
-  const total = Array.isArray(items)
-    ? length
-    : items instanceof Set || items instanceof Map
-      ? size
-      : undefined;
+  const isList = Array.isArray(items) || items instanceof Set;
+  const total = Array.isArray(items) ? length : isList || items instanceof Map ? size : undefined;
+  if (isList) for (const item of items as Iterable<T>) follow(item);
   if (typeof (items as AsyncIterable<T> | undefined)?.[Symbol.asyncIterator] === 'function') {
     return new AsyncSource((items as AsyncIterable<T>)[Symbol.asyncIterator]());
   }
@@ -30,7 +28,15 @@ export function itemSource<T>(items: Iterable<T> | AsyncIterable<T>): ItemSource
 
 const finished = { done: true, value: undefined } as const;
 
-/** As `for…of` has it: steps are objects, and `done` need only be truthy. Otherwise a source would never end. */
+/**
+ * Keeps a promise that rejects before its turn from being an unhandled rejection. Only `then` of the language itself is
+ * called: the `then` of a subclass or of a thenable may begin work.
+ */
+function follow(item: unknown): void {
+  if (item instanceof Promise) Promise.prototype.then.call(item, undefined, () => {});
+}
+
+/** As `for...of` does it: a step must be an object, and a truthy `done` is enough. */
 function isLast(step: IteratorResult<unknown, unknown>): boolean {
   if (typeof step === 'object' && step !== null) return Boolean(step.done);
   throw new TypeError(`items must be iterable: next() must give an object, got ${printable(step)}`);
@@ -47,13 +53,15 @@ class SyncSource<T> implements ItemSource<T> {
   }
 
   next(): IteratorResult<T, unknown> {
-    // One that throws has ended too; it is asked nothing more.
+    // An iterator that throws has ended too.
     const ended = this.#ended;
     this.#ended = true;
     if (ended) return finished;
     const step = this.#iterator.next();
     this.#ended = isLast(step);
-    return this.#ended ? finished : step;
+    if (this.#ended) return finished;
+    follow(step.value);
+    return step;
   }
 
   stop(): void {}
@@ -86,7 +94,9 @@ export class AsyncSource<T> implements ItemSource<T> {
     try {
       const step = await this.#iterator.next();
       this.#ended = isLast(step);
-      return this.#ended ? finished : step;
+      if (this.#ended) return finished;
+      follow(step.value);
+      return step;
     } catch (error) {
       this.#ended = true;
       throw error;
@@ -95,7 +105,7 @@ export class AsyncSource<T> implements ItemSource<T> {
     }
   }
 
-  /** A source that has nothing to give for now must not keep a stopped run from ending. */
+  /** A source that owes an item must not keep a stopped run from ending. */
   stop(): void {
     this.#giveUpPull?.();
   }
@@ -104,7 +114,7 @@ export class AsyncSource<T> implements ItemSource<T> {
     if (this.#ended) return undefined;
     const closing = Promise.resolve(this.#iterator.return?.());
     if (!this.#owesItem) return closing;
-    // An async generator returns only after it has given the item it owes, which may be never.
+    // An async generator returns only after it has given the item that it owes, which may never come.
     closing.catch(() => {});
     return undefined;
   }

@@ -42,6 +42,19 @@ add('rejects', 'gatherSettled', idle, {
   onProgress: [may(aFunction), (_, onProgress) => core.gatherSettled([1], work, { onProgress })],
 });
 
+add('throws', 'gatherStream', onNothing, {
+  items: [(value) => safely(() => gatherable(value)), (_, items) => core.gatherStream(items, work)],
+  worker: [aFunction, (_, worker) => core.gatherStream([1], worker)],
+  options: [may(object), (_, options) => core.gatherStream([1], work, options)],
+  concurrency: [may(limit), (_, concurrency) => core.gatherStream([1], work, { concurrency })],
+  limiter: [may(object), (_, limiter) => core.gatherStream([1], work, { limiter })],
+  'limiter.run': [aFunction, (_, run) => core.gatherStream([1], work, { limiter: { run } })],
+  signal: [may(signal), (_, value) => core.gatherStream([1], work, { signal: value })],
+  stopWhen: [may(aFunction), (_, stopWhen) => core.gatherStream([1], work, { stopWhen })],
+  onProgress: [may(aFunction), (_, onProgress) => core.gatherStream([1], work, { onProgress })],
+  order: [may(oneOf('input', 'completion')), (_, order) => core.gatherStream([1], work, { order })],
+});
+
 function gatherable(value: unknown): boolean {
   if (value === null || value === undefined) return false;
   const members = Object(value) as object;
@@ -81,6 +94,7 @@ add('rejects', 'BoundedQueue.take', queue, {
   waitTimeoutMs: [wait.waitTimeoutMs, (subject, value) => subject.take(1, { waitTimeoutMs: value })],
 });
 
+addOptions('throws', 'SingleFlight', { waitTimeoutMs: may(duration) }, (value) => new SingleFlight(value));
 const flights = () => {
   const subject = new SingleFlight<string, void>();
   return idleStage(subject, () => subject.size === 0);

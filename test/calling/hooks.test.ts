@@ -4,7 +4,9 @@ import {
   AdaptiveSemaphore,
   ConnectionPool,
   type Connector,
+  type GatherStreamOptions,
   gatherSettled,
+  gatherStream,
   type LimitSample,
   retry,
 } from 'latchkey';
@@ -40,6 +42,12 @@ function growing(onSample: (sample: LimitSample) => unknown = () => {}) {
       return onSample(sample) as never;
     },
   };
+}
+
+async function outcomesOf(options: GatherStreamOptions) {
+  const outcomes: unknown[] = [];
+  for await (const outcome of gatherStream([1, 2], (item) => item, options)) outcomes.push(outcome);
+  return outcomes;
 }
 
 function failingOnce(): () => string {
@@ -124,6 +132,11 @@ const listeners: HookRow[] = [
     make: (onProgress) => async () => (await gatherSettled([1, 2], (item) => item, { onProgress })).values,
   },
   {
+    name: 'gatherStream onProgress',
+    context: 'caller',
+    make: (onProgress) => () => outcomesOf({ onProgress }),
+  },
+  {
     name: 'ConnectionPool onEvent',
     context: 'maker',
     make: (onEvent) => {
@@ -170,6 +183,12 @@ const deciders: HookRow[] = [
     answer: false,
     context: 'caller',
     make: (stopWhen) => async () => (await gatherSettled([1, 2], (item) => item, { stopWhen })).values,
+  },
+  {
+    name: 'gatherStream stopWhen',
+    answer: false,
+    context: 'caller',
+    make: (stopWhen) => () => outcomesOf({ stopWhen }),
   },
   { name: 'Connector isAlive', answer: true, context: 'maker', make: pooled((isAlive) => ({ isAlive })) },
   {

@@ -19,7 +19,7 @@ function* counted(asked: { times: number; closed: boolean }, until = Infinity) {
 }
 
 describe('gather', () => {
-  test('tells of every item how it ended, in input order', async () => {
+  test('G2: reports of every item how it ended, in input order', async () => {
     const error = new Error('two');
     const gathered = await gatherSettled([3, 2, 1], async (item, { index }) => {
       await microtasks(item);
@@ -33,6 +33,71 @@ describe('gather', () => {
       { status: 'fulfilled', index: 2, item: 1, value: '2:1' },
     ]);
     expect([gathered.values, gathered.errors]).toEqual([['0:3', '2:1'], [{ index: 1, item: 2, error }]]);
+  });
+
+  test.each([
+    ['array', (items: Promise<number>[]) => items],
+    ['set', (items: Promise<number>[]) => new Set(items)],
+    ['iterator', (items: Promise<number>[]) => items.values()],
+  ])(
+    'G5: promises in an %s that reject before their turn are no unhandled rejections',
+    async (kind, source) => {
+      const unhandled = vi.fn();
+      process.on('unhandledRejection', unhandled);
+      const holder = new Semaphore(1);
+      const permit = holder.tryAcquire();
+      const items =
+        kind === 'iterator'
+          ? [Promise.reject(1)]
+          : [Promise.resolve(0), Promise.reject(1), Promise.reject(2)];
+      const gathering = gatherSettled(source(items), (item) => item, { limiter: holder });
+      await new Promise((resolve) => setImmediate(resolve));
+      permit?.release();
+      const { failed } = await gathering;
+      process.off('unhandledRejection', unhandled);
+      expect([failed, unhandled.mock.calls.length]).toEqual([kind === 'iterator' ? 1 : 2, 0]);
+    },
+  );
+
+  test('G5: the then of a lazy promise is not called', async () => {
+    const then = vi.fn();
+    const lazy = Object.assign(Promise.resolve(1), { then });
+    await gatherSettled([lazy], () => 'not awaited');
+    expect(then).not.toHaveBeenCalled();
+  });
+
+  test('a source that aborts the signal while it is opened ends the run, and is closed', async () => {
+    const controller = new AbortController();
+    const worker = vi.fn();
+    const left = vi.fn(() => ({ done: true, value: undefined }));
+    const source = {
+      [Symbol.iterator]() {
+        controller.abort('enough');
+        return { next: () => ({ done: false, value: 1 }), return: left };
+      },
+    };
+    await expect(gatherSettled(source, worker, { signal: controller.signal })).rejects.toBe('enough');
+    expect([worker.mock.calls.length, left.mock.calls.length]).toEqual([0, 1]);
+  });
+
+  test('a signal that refuses listeners ends the run with its error, and the source is closed', async () => {
+    const refusal = new TypeError('functions only');
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw refusal;
+      },
+    } as unknown as AbortSignal;
+    const asked = { times: 0, closed: false };
+    const source = counted(asked);
+    source.next();
+    await expect(gatherSettled(source, () => 1, { signal })).rejects.toBe(refusal);
+    expect(asked).toEqual({ times: 1, closed: true });
+  });
+
+  test('an unknown option is refused by name', async () => {
+    const options = { concurency: 5 } as object;
+    await expect(gatherSettled([1], () => 1, options)).rejects.toThrow('did you mean concurrency?');
   });
 
   test('nothing to do is done at once', async () => {
@@ -74,7 +139,7 @@ describe('gather', () => {
     expect(most).toBe(concurrency);
   });
 
-  test('an endless source is pulled only as fast as workers free up, and closed when it is not needed', async () => {
+  test('G3: an endless source is pulled only as fast as workers become free, and closed at the end', async () => {
     const asked = { times: 0, closed: false };
     const gathered = await gatherSettled(counted(asked), () => drained(), {
       concurrency: 3,
@@ -85,7 +150,7 @@ describe('gather', () => {
     expect(asked.closed).toBe(true);
   });
 
-  test('with a limiter, only one item at a time waits for it', async () => {
+  test('G3: with a limiter, only one item at a time waits for it', async () => {
     const asked = { times: 0, closed: false };
     const limiter = new Semaphore(4);
     let done = 0;
@@ -118,7 +183,7 @@ describe('gather', () => {
     expect(most).toBe(40);
   });
 
-  test('who waits for the limiter leaves its line in the turn in which the run is stopped', async () => {
+  test('an item that waits for the limiter leaves its queue in the turn in which the run is stopped', async () => {
     const limiter = new Semaphore(1);
     const holder = limiter.tryAcquire();
     const controller = new AbortController();
@@ -132,7 +197,7 @@ describe('gather', () => {
     holder?.release();
   });
 
-  test('workers are told that stopWhen has stopped the run, and the summary how long it took', async () => {
+  test('the reason of the signal says that stopWhen stopped the run, and the summary how long it took', async () => {
     vi.useFakeTimers({ toFake: ['performance', 'setTimeout'], now: 0 });
     vi.advanceTimersByTime(5_000);
     const reasons: string[] = [];
@@ -181,7 +246,7 @@ describe('gather', () => {
     expect(most).toBe(2);
   });
 
-  test('an item that the limiter refuses has failed with its error', async () => {
+  test('G1: an item that the limiter refuses has failed with its error', async () => {
     const limiter = new Semaphore(1);
     limiter.close();
     const gathered = await gatherSettled([1, 2], () => 1, { limiter });
@@ -435,7 +500,7 @@ describe('gather', () => {
     );
   });
 
-  test('a worker that throws at once has failed like one that rejects', async () => {
+  test('G1: a worker that throws at once has failed like one that rejects', async () => {
     const gathered = await gatherSettled([1, 2], (i) => {
       if (i === 1) throw i;
       return i;

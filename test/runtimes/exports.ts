@@ -28,7 +28,9 @@ import {
   type GatherOptions,
   type GatherProgress,
   type GatherResult,
+  type GatherStreamOptions,
   gatherSettled,
+  gatherStream,
   type Jitter,
   type KeyedLock,
   KeyedMutex,
@@ -148,7 +150,7 @@ import {
   RemoteSemaphore as OwnSemaphore,
   type LeaseOptions as OwnTerms,
 } from 'latchkey/remote-locks';
-import { SingleFlight } from 'latchkey/single-flight';
+import { SingleFlight, type SingleFlightOptions } from 'latchkey/single-flight';
 import { type LeaseEngineClaim, type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
 import {
   DeadlockError,
@@ -242,6 +244,8 @@ export async function pools(
 export async function gathering(signal: AbortSignal | undefined): Promise<string[]> {
   const stopWhen = ({ failed }: GatherProgress): boolean => failed > 0;
   const options: GatherOptions = { concurrency: 4, signal, stopWhen };
+  const streaming: GatherStreamOptions = { ...options, order: 'completion' };
+  for await (const { index } of gatherStream([1, 2], (n) => n.toFixed(), streaming)) console.log(index);
   const gathered: Gathered<number, string> = await gatherSettled([1, 2], (n) => n.toFixed(), options);
   const last: GatherResult<number, string> | undefined = gathered.results.at(-1);
   return last?.status === 'fulfilled' ? [last.value] : gathered.valuesOrThrow();
@@ -293,7 +297,8 @@ export async function queues(): Promise<readonly string[]> {
 }
 
 export async function flights(): Promise<number> {
-  const flights = new SingleFlight<string, number>();
+  const flightOptions: SingleFlightOptions = { waitTimeoutMs: 1_000 };
+  const flights = new SingleFlight<string, number>(flightOptions);
   return flights.run('key', (signal) => (signal.aborted ? 0 : 1), { waitTimeoutMs: 10 });
 }
 
