@@ -24,10 +24,12 @@ import { CutSearch } from './elastic/cut-search.js';
 import { drainedLimit, drainIsOver, drainShare, overshot } from './elastic/drain.js';
 import { DurationJump } from './elastic/duration-jump.js';
 import { KneeFilter } from './elastic/knee-filter.js';
+import { Outage } from './elastic/outage.js';
 import { PairedTrial, type Verdict } from './elastic/paired-trial.js';
 import { clamp, fewestSuccesses, type Measurement, Phase, type Plan } from './elastic/phase.js';
 import { RoundTrip } from './elastic/round-trip.js';
 import { SlotGrid } from './elastic/slot-grid.js';
+import { UsualRefusals } from './elastic/usual-refusals.js';
 import {
   checkSample,
   type LimitAlgorithm,
@@ -76,6 +78,8 @@ export class ElasticLimit implements LimitAlgorithm {
   readonly #roundTrip = new RoundTrip();
   readonly #trial = new PairedTrial();
   readonly #jump = new DurationJump();
+  readonly #refusals = new UsualRefusals();
+  readonly #outage = new Outage();
   readonly #ceiling: Ceiling;
   #filter = new KneeFilter();
   #search: CutSearch | undefined;
@@ -136,7 +140,9 @@ export class ElasticLimit implements LimitAlgorithm {
     const phase = this.#phase;
     const isOwnOverload = phase.add(nowMs, durationMs, held, outcome === 'overload');
     const isSlotOver = this.#grid.isLaid ? nowMs >= this.#grid.slotEndMs : this.#roundTrip.begin(durationMs);
-    if (isOwnOverload && this.#ceiling.isHit(phase, nowMs)) this.#overload(phase, nowMs);
+    const mayCut = isOwnOverload && this.#ceiling.mayCut(nowMs);
+    if (this.#outage.hasEnded(nowMs, outcome === 'overload', this.#roundTrip.meanMs)) this.#recover(nowMs);
+    else if (mayCut && this.#refusals.areExceeded(phase)) this.#overload(phase, nowMs);
     else if (isSlotOver) this.#endSlot(phase, nowMs);
   }
 
@@ -179,6 +185,7 @@ export class ElasticLimit implements LimitAlgorithm {
 
   /** @returns the next phase, if the measurement decides it; `undefined` leaves it to the grid. */
   #learn(phase: Phase): Plan | undefined {
+    if (phase.hasStalled(this.#roundTrip.meanMs)) return this.#disregard(phase);
     switch (phase.purpose) {
       case 'base':
         return this.#learnFromBase(phase);
@@ -189,6 +196,13 @@ export class ElasticLimit implements LimitAlgorithm {
       case 'cut':
         return this.#learnFromCut(phase);
     }
+  }
+
+  /** Nothing was measured. A cut is repeated, because its search is not over. */
+  #disregard({ purpose, limit }: Phase): Plan | undefined {
+    this.#trial.clear();
+    this.#previousBase = undefined;
+    return purpose === 'cut' ? { purpose, limit } : undefined;
   }
 
   #planOfGrid(nowMs: number): Plan {
@@ -205,6 +219,7 @@ export class ElasticLimit implements LimitAlgorithm {
 
   #open({ purpose, limit }: Plan, nowMs: number): void {
     const { meanMs } = this.#roundTrip;
+    this.#refusals.learn(this.#phase);
     const settleMs = purpose === 'drain' ? Math.max(meanMs, 0.75 * this.#grid.slotMs) : meanMs;
     this.#phase = new Phase(purpose, this.#within(limit), nowMs, settleMs);
   }
@@ -347,6 +362,15 @@ export class ElasticLimit implements LimitAlgorithm {
       this.#leaping = true;
     }
     return undefined;
+  }
+
+  /** Goes back to the target from before an outage. */
+  #recover(nowMs: number): void {
+    const before = this.#ceiling.undo(this.#outage.sinceMs);
+    if (before === undefined) return;
+    this.#moveTo(before);
+    this.#forget();
+    this.#open({ purpose: 'base', limit: this.#target }, nowMs);
   }
 
   #overload(phase: Phase, nowMs: number): void {

@@ -6,9 +6,6 @@
  */
 import { clamp, type Phase } from './phase.js';
 
-/** Fewer refusals, or a smaller share of the calls, are noise. */
-const fewestOverloads = 3;
-const smallestOverloadShare = 0.1;
 /** What is kept of the limit in one cut. The next cut can follow after two round trips. */
 const deepestCut = 0.5;
 const shallowestCut = 0.9;
@@ -17,6 +14,8 @@ const floorShare = 0.1;
 /** How long a ceiling holds. The time doubles each time the same level (within `sameLevel`, in logarithms) is refused. */
 const firstHoldMs = 5_000;
 const longestHoldMs = 60_000;
+/** Refusals within this time after the last cut belong to the same episode. */
+const episodeMs = 5_000;
 const sameLevel = 0.3;
 /** After that it rises by this factor a second, and disappears at twice the limit. */
 const risePerSecond = 1.3;
@@ -32,6 +31,7 @@ export class Ceiling {
   #lastLevel = Infinity;
   #sinceMs = -Infinity;
   #holdMs = firstHoldMs;
+  #cutMs = -Infinity;
   #nextCutMs = -Infinity;
   #limitBefore: number;
   #unrelated = false;
@@ -45,17 +45,14 @@ export class Ceiling {
     return this.#level;
   }
 
-  /** Whether the refusals of this phase are enough to cut the limit. */
-  isHit(phase: Phase, nowMs: number): boolean {
-    const { overloads, ended } = phase;
-    return (
-      overloads >= fewestOverloads && overloads >= smallestOverloadShare * ended && nowMs >= this.#nextCutMs
-    );
+  /** Whether the last cut is long enough ago for its effect to show. */
+  mayCut(nowMs: number): boolean {
+    return nowMs >= this.#nextCutMs;
   }
 
   /** @returns the new target. A refused probe does not lower it. */
   hit(phase: Phase, nowMs: number, limit: number, roundTripMs: number): number {
-    const sameEpisode = nowMs - this.#nextCutMs < firstHoldMs;
+    const sameEpisode = nowMs - this.#nextCutMs < episodeMs;
     if (sameEpisode) {
       if (this.#level < Infinity && phase.limit < unrelatedBelow * this.#level) this.#unrelated = true;
     } else {
@@ -67,6 +64,7 @@ export class Ceiling {
     if (this.#unrelated) this.#level = phase.purpose === 'probe' ? phase.limit : Infinity;
     else this.#level = Math.min(sameEpisode ? this.#level : Infinity, phase.limit);
     this.#lastLevel = this.#level;
+    this.#cutMs = nowMs;
     this.#nextCutMs = nowMs + 2 * roundTripMs;
     this.#sinceMs = nowMs;
     if (phase.purpose === 'probe') return limit;
@@ -77,6 +75,13 @@ export class Ceiling {
   /** Whether the limit was cut to less than half, so that it should come back by leaps. */
   hasCutDeep(limit: number): boolean {
     return limit < 0.5 * this.#limitBefore;
+  }
+
+  /** Forgets an episode with a cut after `sinceMs`. @returns the target before that episode. */
+  undo(sinceMs: number): number | undefined {
+    if (this.#cutMs < sinceMs) return undefined;
+    this.#level = Infinity;
+    return this.#limitBefore;
   }
 
   /** Raises the ceiling after its hold. */
@@ -94,6 +99,7 @@ export class Ceiling {
 
   /** After a step of the wall clock, no stored time may lie in the future. */
   clockIs(nowMs: number): void {
+    this.#cutMs = Math.min(this.#cutMs, nowMs);
     this.#nextCutMs = Math.min(this.#nextCutMs, nowMs);
     this.#sinceMs = Math.min(this.#sinceMs, nowMs);
   }

@@ -34,6 +34,9 @@ export const fewestSuccesses = 16;
 const boundFrom = 0.85;
 /** With fewer calls, it is unknown whether calls reach the limit. Tuned. */
 const boundNeedsCalls = 4;
+/** A gap between two ends is a stall from this many mean gaps and from this many round trips on. Tuned. */
+const stallMeanGaps = 20;
+const stallRoundTrips = 2;
 
 /** Counts calls; decides nothing. */
 export class Phase {
@@ -46,6 +49,7 @@ export class Phase {
   #successes = 0;
   #durationSumMs = 0;
   #durationSquares = 0;
+  #longestGapMs = 0;
   #ended = 0;
   #overloads = 0;
   #started = 0;
@@ -62,6 +66,8 @@ export class Phase {
   /** @returns whether the call started in this phase and was refused, so that this limit may have caused it. */
   add(nowMs: number, durationMs: number, held: number, overload: boolean): boolean {
     const startedMs = nowMs - durationMs;
+    // A gap during which no call was in flight is a lack of callers, not a stall.
+    this.#longestGapMs = Math.max(this.#longestGapMs, Math.min(nowMs - this.#lastMs, durationMs));
     this.#lastMs = nowMs;
     this.#ended++;
     if (startedMs > this.startedMs) {
@@ -101,6 +107,15 @@ export class Phase {
   /** Calls that started in this phase and have ended. */
   get started(): number {
     return this.#started;
+  }
+
+  /**
+   * Whether no call ended for a while, as during a garbage collection of the backend: then durations and goodput say
+   * nothing about the limit.
+   */
+  hasStalled(roundTripMs: number): boolean {
+    const meanGapMs = (this.#lastMs - this.startedMs - this.#longestGapMs) / this.#ended;
+    return this.#longestGapMs > Math.max(stallMeanGaps * meanGapMs, stallRoundTrips * roundTripMs);
   }
 
   /** The share of the calls started here that were bound by the limit; 0 if there were too few calls. */

@@ -142,18 +142,18 @@ export function withOutage(
   };
 }
 
-/** Answers nothing between two times: what ends meanwhile is told when it is over. */
+/** Answers nothing between two times. Calls that end meanwhile are answered when the hang is over, or never. */
 export function withHang(
   timeline: Timeline,
   backend: Backend,
-  { fromMs, untilMs }: { fromMs: number; untilMs: number },
+  { fromMs, untilMs, losesCalls = false }: { fromMs: number; untilMs: number; losesCalls?: boolean },
 ): Backend {
   return {
     submit(done) {
       backend.submit((succeeded) => {
         const { nowMs } = timeline;
         if (nowMs < fromMs || nowMs >= untilMs) done(succeeded);
-        else timeline.at(untilMs, () => done(succeeded));
+        else if (!losesCalls) timeline.at(untilMs, () => done(succeeded));
       });
     },
   };
@@ -163,12 +163,12 @@ export function withHang(
 export function withQuota(
   timeline: Timeline,
   backend: Backend,
-  { quota, refuseMs }: { quota: number; refuseMs: number },
+  { quota, refuseMs }: { quota: number | (() => number); refuseMs: number },
 ): Backend {
   let running = 0;
   return {
     submit(done) {
-      if (running >= quota) {
+      if (running >= (typeof quota === 'number' ? quota : quota())) {
         timeline.after(refuseMs, () => done(false));
         return;
       }
@@ -177,6 +177,60 @@ export function withQuota(
         running--;
         done(succeeded);
       });
+    },
+  };
+}
+
+/** A share of the calls fails after `failMs`, whatever the backend could do. */
+export function withFailures(
+  timeline: Timeline,
+  backend: Backend,
+  { share, failMs }: { share: () => number; failMs: number },
+): Backend {
+  return {
+    submit(done) {
+      if (timeline.random.uniform() < share()) timeline.after(failMs, () => done(false));
+      else backend.submit(done);
+    },
+  };
+}
+
+/** Answers nothing for the first `pauseMs` of every `everyMs`; calls that end meanwhile are answered at its end. */
+export function withPauses(
+  timeline: Timeline,
+  backend: Backend,
+  { everyMs, pauseMs }: { everyMs: number; pauseMs: number },
+): Backend {
+  return {
+    submit(done) {
+      backend.submit((succeeded) => {
+        const inMs = timeline.nowMs % everyMs;
+        if (inMs >= pauseMs) done(succeeded);
+        else timeline.after(pauseMs - inMs, () => done(succeeded));
+      });
+    },
+  };
+}
+
+/** A token bucket: a call that finds no token is refused after `refuseMs`. */
+export function withRate(
+  timeline: Timeline,
+  backend: Backend,
+  { perSecond, burst, refuseMs }: { perSecond: number; burst: number; refuseMs: number },
+): Backend {
+  let tokens = burst;
+  let lastMs = 0;
+  return {
+    submit(done) {
+      const { nowMs } = timeline;
+      tokens = Math.min(burst, tokens + ((nowMs - lastMs) / 1_000) * perSecond);
+      lastMs = nowMs;
+      if (tokens < 1) {
+        timeline.after(refuseMs, () => done(false));
+        return;
+      }
+      tokens--;
+      backend.submit(done);
     },
   };
 }
