@@ -158,6 +158,7 @@ function checkedWeight(weight = 1): number {
 /** The units themselves, apart from their public face so that a permit can reach them and a user cannot. */
 class SemaphoreState extends Holder implements QueueOwner {
   readonly source: object;
+  readonly weighs = true;
   limit: number;
   held = 0;
   closed = false;

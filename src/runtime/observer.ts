@@ -12,6 +12,8 @@ export interface ObservedQueue {
   /** A wait has left without a grant. */
   onLeave(why: 'aborted' | 'timedOut'): void;
   describe(waitedMs: number): { readonly key?: unknown; readonly limit: number };
+  /** Whether what a wait demands is a number of units; otherwise it is one. */
+  readonly weighs?: boolean;
   /** For a wait on several keys at once: those that are still missing. */
   missing?(): Iterable<unknown>;
   /** For such a wait: the permits that it has got already. */
@@ -45,7 +47,7 @@ export interface Observer {
   released(permit: object): void;
   /** Runs a task that holds the permit, or all its parts, until its result has settled. */
   run<T>(permit: object & { readonly parts?: Iterable<object> }, task: () => T): T;
-  waits(wait: ObservedWait, queue: ObservedQueue, weight: number): void;
+  waits(wait: ObservedWait, queue: ObservedQueue, demand: unknown): void;
   left(wait: ObservedWait): void;
 }
 

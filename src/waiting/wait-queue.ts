@@ -58,7 +58,7 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
             ? new Waiter(this, demand, task, resolve)
             : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
         if (waiter.list !== undefined)
-          observer?.waits(waiter, this.owner, typeof demand === 'number' ? demand : 1);
+          observer?.waits(waiter, this.owner, demand);
       });
       return settings.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwRevealed);
     };

@@ -16,6 +16,13 @@ export class Trace {
     (Error as StackTracing).captureStackTrace?.(this);
   }
 
+  /**
+   * Makes the text now. Until then V8 keeps the objects of every frame alive, a permit in its constructor among them.
+   */
+  settle(): void {
+    void this.stack;
+  }
+
   /** The frames of the program, without those of the package. */
   get frames(): string[] {
     const lines = (this.stack ?? '').split('\n').slice(1);

@@ -236,7 +236,7 @@ export class WaitGraph {
     for (const key of wait.missing) {
       let never = 0;
       for (const hold of keys?.get(key) ?? []) if (isHeldByStuck(hold, stuck)) never += hold.weight;
-      if (limit - never < wait.weight) return false;
+      if (never > 0 && limit - never < wait.weight) return false;
     }
     return true;
   }

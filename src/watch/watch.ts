@@ -23,7 +23,7 @@ import {
 } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 import { AsyncContext } from '../runtime/async-context.js';
-import { now, setTimer, type Timer } from '../runtime/clock.js';
+import { afterPoll, now, setTimer, type Timer } from '../runtime/clock.js';
 import {
   type ObservedGrant,
   type ObservedQueue,
@@ -138,6 +138,9 @@ class ProcessWatcher implements Watcher, Observer {
   readonly #context = new AsyncContext();
   readonly #collected = new FinalizationRegistry<Hold>((hold) => this.#onCollected(hold));
   readonly #reported = new WeakSet<Hold>();
+  /** Permits whose traces keep objects alive. Most are released before the turn is over, and their traces are never read. */
+  readonly #fresh = new Set<Hold>();
+  #settling: Timer | undefined;
   #overdue: Timer | undefined;
   #stopped = false;
 
@@ -157,6 +160,7 @@ class ProcessWatcher implements Watcher, Observer {
     this.#stopped = true;
     observe(undefined);
     this.#overdue?.cancel();
+    this.#settling?.cancel();
     process?.off?.('beforeExit', this.#onBeforeExit);
     this.#graph.clear();
   }
@@ -170,6 +174,7 @@ class ProcessWatcher implements Watcher, Observer {
   granted(permit: object, grant: ObservedGrant): void {
     const hold = this.#graph.addHold(permit, grant, new Trace());
     this.#collected.register(permit, hold, permit);
+    this.#settleLater(hold);
     this.#watchOverdue();
     this.#noteOrder(hold, currentTask.getStore());
   }
@@ -179,6 +184,7 @@ class ProcessWatcher implements Watcher, Observer {
     const wait = this.#graph.waits.get(waiter as ObservedWait);
     if (hold === undefined || wait === undefined) return;
     hold.trace = wait.trace;
+    this.#settleLater(hold);
     this.#noteOrder(hold, wait.task);
   }
 
@@ -193,6 +199,7 @@ class ProcessWatcher implements Watcher, Observer {
     const hold = this.#graph.holdOf(permit);
     if (hold === undefined) return;
     this.#collected.unregister(permit);
+    this.#fresh.delete(hold);
     this.#graph.removeHold(hold);
   }
 
@@ -212,9 +219,10 @@ class ProcessWatcher implements Watcher, Observer {
     }
   }
 
-  waits(handle: ObservedWait, queue: ObservedQueue, weight: number): void {
+  waits(handle: ObservedWait, queue: ObservedQueue, demand: unknown): void {
     const source = queue.observed ?? queue.source;
     if (source === undefined) return;
+    const weight = queue.weighs === true ? (demand as number) : 1;
     const wait = new Wait(handle, queue, source, weight, currentTask.getStore(), new Trace());
     this.#graph.addWait(wait);
     for (const permit of queue.gathered?.() ?? []) this.#graph.gather(permit, wait);
@@ -242,6 +250,15 @@ class ProcessWatcher implements Watcher, Observer {
     const cycle = cycleOf(steps);
     wait.handle.refuse(() => new DeadlockError(cycle));
     wait.queue.onLeave('aborted');
+  }
+
+  #settleLater(hold: Hold): void {
+    this.#fresh.add(hold);
+    this.#settling ??= this.#context.run(afterPoll, () => {
+      this.#settling = undefined;
+      for (const { trace } of this.#fresh) trace.settle();
+      this.#fresh.clear();
+    });
   }
 
   #noteOrder(hold: Hold, task: Task | undefined): void {

@@ -15,6 +15,7 @@ import * as machine from 'latchkey/machine';
 import * as postgres from 'latchkey/postgres';
 import * as redis from 'latchkey/redis';
 import * as singleFlight from 'latchkey/single-flight';
+import * as watching from 'latchkey/watch';
 import { describe, expect, test } from 'vitest';
 import { type Row, rows } from '../arguments/row.js';
 import { drained, watch } from '../support/lock-likes.js';
@@ -22,6 +23,7 @@ import { anyValue, safely, specialValues } from '../support/wrong-values.js';
 import '../arguments/calls.js';
 import '../arguments/machine.js';
 import '../arguments/remote-locks.js';
+import '../arguments/watch.js';
 import '../arguments/limits.js';
 import '../arguments/locks.js';
 import '../arguments/pool.js';
@@ -71,7 +73,17 @@ describe('what it cannot have is refused by name, at once, and leaves nothing be
 });
 
 describe('nothing public is left out', () => {
-  const entries = { core, boundedQueue, diagnostics, eventLoop, machine, postgres, redis, singleFlight };
+  const entries = {
+    core,
+    boundedQueue,
+    diagnostics,
+    eventLoop,
+    machine,
+    postgres,
+    redis,
+    singleFlight,
+    watching,
+  };
   const named = new Set(rows.map(({ what }) => what));
   const inRows = (name: string) => named.has(name);
   /** What takes no argument, or any value at all. */

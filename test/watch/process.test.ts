@@ -1,0 +1,149 @@
+/** What a person sees of a program that hangs: real processes, of the built package. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let folder = '';
+beforeAll(async () => {
+  // Below the project, so that the package finds itself by its name.
+  folder = await mkdtemp(path.join(root, 'test/watch/.scratch-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Seen {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(program: string, flags: string[] = []): Promise<Seen> {
+  const file = path.join(folder, 'program.mjs');
+  await writeFile(
+    file,
+    `import { BoundedQueue } from 'latchkey/bounded-queue';
+import { ConnectionPool, KeyedMutex, Mutex, Semaphore } from 'latchkey';
+import { SingleFlight } from 'latchkey/single-flight';
+import { watch } from 'latchkey/watch';
+void [BoundedQueue, ConnectionPool, KeyedMutex, Mutex, Semaphore, SingleFlight, watch];
+${program}`,
+  );
+  return new Promise((resolve) => {
+    execFile(process.execPath, [...flags, file], (error, stdout, stderr) =>
+      resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
+    );
+  });
+}
+
+describe('a program that has nothing left to do, but callers wait', () => {
+  const hangs: Record<string, [program: string, says: RegExp]> = {
+    'a forgotten release': [
+      `const mutex = new Mutex(); await mutex.acquire(); await mutex.run(() => 1);`,
+      /1 held, 1 waiting\nMutex held for \d+ ms since program\.mjs:\d+:\d+\n {2}waits \d+ ms at program\.mjs:\d+:\d+/,
+    ],
+    'a mutex inside itself': [
+      `const mutex = new Mutex(); await mutex.run(() => mutex.run(() => 1));`,
+      /deadlock at program\.mjs:\d+:\d+: the task would wait for Mutex, held for \d+ ms since program\.mjs/,
+    ],
+    'keys in opposite orders': [
+      `const keys = new KeyedMutex(); const turn = () => new Promise(setImmediate);
+       const take = (a, b) => keys.run(a, async () => { await turn(); await keys.run(b, () => 1); });
+       await Promise.all([take('a', 'b'), take('b', 'a')]);`,
+      /deadlock at .* KeyedMutex "[ab]"/,
+    ],
+    'two mutexes in opposite orders': [
+      `const [a, b] = [new Mutex(), new Mutex()]; const turn = () => new Promise(setImmediate);
+       const take = (x, y) => x.run(async () => { await turn(); await y.run(() => 1); });
+       await Promise.all([take(a, b), take(b, a)]);`,
+      /deadlock at .* Mutex/,
+    ],
+    'a semaphore whose holders want another unit': [
+      `const semaphore = new Semaphore(2); const turn = () => new Promise(setImmediate);
+       const take = () => semaphore.run(async () => { await turn(); await semaphore.run(() => 1); });
+       await Promise.all([take(), take()]);`,
+      /deadlock at .* Semaphore/,
+    ],
+    'a single flight that asks for its own key': [
+      `const flights = new SingleFlight(); const load = () => flights.run('key', load); await load();`,
+      /deadlock at .* SingleFlight "key"/,
+    ],
+    'a pool whose users need two connections each': [
+      `const pool = new ConnectionPool({ connect: () => ({}), close() {} }, { max: 2, waitTimeoutMs: Infinity });
+       const turn = () => new Promise(setImmediate);
+       const use = () => pool.use(async () => { await turn(); await pool.use(() => 1); });
+       await Promise.all([use(), use()]);`,
+      /deadlock at .* ConnectionPool/,
+    ],
+    'a connection that is never given back': [
+      `const pool = new ConnectionPool({ connect: () => ({}), close() {} }, { max: 1, waitTimeoutMs: Infinity });
+       await pool.acquire(); await pool.use(() => 1);`,
+      /1 held, 1 waiting\nConnectionPool held for/,
+    ],
+    'a queue that nobody takes from': [
+      `const queue = new BoundedQueue({ capacity: 1 }); await queue.offer(1); await queue.offer(2);`,
+      /0 held, 1 waiting\nBoundedQueue: waits \d+ ms at program\.mjs/,
+    ],
+    'a batch that is never done': [
+      `const queue = new BoundedQueue({ capacity: 1 }); await queue.offer(1); await queue.take(); await queue.offer(2);`,
+      /BoundedQueue: waits/,
+    ],
+    'a task that never ends': [
+      `const mutex = new Mutex(); void mutex.run(() => new Promise(() => {})); await mutex.run(() => 1);`,
+      /Mutex held for \d+ ms since program\.mjs:\d+:\d+ by the task at program\.mjs:\d+:\d+\n {2}waits/,
+    ],
+    'a heavy waiter before a light one': [
+      `const semaphore = new Semaphore(2); await semaphore.acquire();
+       await Promise.all([semaphore.run(() => 1, { weight: 2 }), semaphore.run(() => 1)]);`,
+      /1 held, 2 waiting\nSemaphore held for/,
+    ],
+  };
+  test.each(Object.entries(hangs))('%s: the tree says who waits for what', async (_, [program, says]) => {
+    const { stderr } = await run(`watch();\n${program}`);
+    expect(stderr).toContain('the process has nothing left to do, but callers wait:');
+    expect(stderr).toMatch(says);
+  });
+
+  test('without a watcher, it ends with code 13 and no word of what waits', async () => {
+    const { code, stderr } = await run(hangs['a mutex inside itself']![0]);
+    expect(code).toBe(13);
+    expect(stderr).not.toContain('Mutex');
+  });
+
+  test('a program that ends well prints nothing', async () => {
+    const { code, stderr } = await run(
+      `watch(); const mutex = new Mutex(); await mutex.run(() => mutex.locked);`,
+    );
+    expect([code, stderr]).toEqual([0, '']);
+  });
+});
+
+describe('a permit that is collected as garbage', () => {
+  const collect = `await new Promise((resolve) => setTimeout(resolve, 10)); gc(); await new Promise((resolve) => setTimeout(resolve, 10));`;
+
+  test('WA4: is reported with the place of its acquire, and stays held', async () => {
+    const { stdout } = await run(
+      `const watcher = watch({ onReport: (report) => console.log(String(report)) });
+       const mutex = new Mutex();
+       await (async () => { await mutex.acquire(); })();
+       ${collect}
+       console.log(mutex.locked, watcher.snapshot().held.length);`,
+      ['--expose-gc'],
+    );
+    expect(stdout).toMatch(
+      /^Mutex, acquired at program\.mjs:\d+:\d+, was collected as garbage without a release and stays held\ntrue 1\n$/,
+    );
+  });
+
+  test('is no loss when its lock is collected with it', async () => {
+    const { stdout } = await run(
+      `const watcher = watch({ onReport: (report) => console.log(String(report)) });
+       await (async () => { await new Mutex().acquire(); })();
+       ${collect}
+       console.log(watcher.snapshot().held.length);`,
+      ['--expose-gc'],
+    );
+    expect(stdout).toBe('0\n');
+  });
+});
