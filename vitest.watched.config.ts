@@ -9,6 +9,10 @@ export default {
   ...merged,
   test: {
     ...merged.test,
-    include: [...folders.map((folder) => `test/${folder}/**/*.test.ts`), 'test/proof/*.test.ts', 'test/recipes/*.test.ts'],
+    include: [
+      ...folders.map((folder) => `test/${folder}/**/*.test.ts`),
+      'test/proof/*.test.ts',
+      'test/recipes/*.test.ts',
+    ],
   },
 };

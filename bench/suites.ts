@@ -21,6 +21,7 @@ import { recipes } from './suites/recipes/recipes.bench.js';
 import { redisLocks } from './suites/redis/redis.bench.js';
 import { retry } from './suites/retry/retry.bench.js';
 import { diagnostics } from './suites/runtime/diagnostics.bench.js';
+import { watching } from './suites/watch/watch.bench.js';
 
 export const suites: readonly Suite[] = [
   mutex,
@@ -30,6 +31,7 @@ export const suites: readonly Suite[] = [
   retry,
   connectionPool,
   diagnostics,
+  watching,
   crowds,
   memory,
   growth,

@@ -57,8 +57,7 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
           settings === forEver
             ? new Waiter(this, demand, task, resolve)
             : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
-        if (waiter.list !== undefined)
-          observer?.waits(waiter, this.owner, demand);
+        if (waiter.list !== undefined) observer?.waits(waiter, this.owner, demand);
       });
       return settings.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwRevealed);
     };

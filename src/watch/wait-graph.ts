@@ -48,8 +48,8 @@ export class Hold {
   /** The wait on several keys that has got this one already. */
   gatheredBy: Wait | undefined;
 
-  constructor({ source, key, weight, limit }: ObservedGrant, trace: Trace) {
-    this.source = new WeakRef(source);
+  constructor({ key, weight, limit }: ObservedGrant, source: WeakRef<object>, trace: Trace) {
+    this.source = source;
     this.key = key;
     this.weight = weight;
     this.limit = limit;
@@ -103,11 +103,17 @@ export interface Step {
   readonly hold: Hold;
 }
 
+/** What is held of one object. */
+interface Source {
+  readonly ref: WeakRef<object>;
+  readonly keys: Map<unknown, Set<Hold>>;
+}
+
 export class WaitGraph {
   readonly holds = new Set<Hold>();
   readonly waits = new Map<ObservedWait, Wait>();
   readonly #byPermit = new WeakMap<object, Hold>();
-  readonly #bySource = new WeakMap<object, Map<unknown, Set<Hold>>>();
+  readonly #bySource = new WeakMap<object, Source>();
   /** Of each source, the waits that may keep others waiting, in the order in which they joined. */
   readonly #blocking = new WeakMap<object, Set<Wait>>();
   readonly #waitOfQueue = new WeakMap<ObservedQueue, Wait>();
@@ -138,16 +144,16 @@ export class WaitGraph {
   }
 
   addHold(permit: object, grant: ObservedGrant, trace: Trace): Hold {
-    const hold = new Hold(grant, trace);
+    let source = this.#bySource.get(grant.source);
+    if (source === undefined) {
+      source = { ref: new WeakRef(grant.source), keys: new Map() };
+      this.#bySource.set(grant.source, source);
+    }
+    const hold = new Hold(grant, source.ref, trace);
     this.#byPermit.set(permit, hold);
     this.holds.add(hold);
-    let keys = this.#bySource.get(grant.source);
-    if (keys === undefined) {
-      keys = new Map();
-      this.#bySource.set(grant.source, keys);
-    }
-    const sameKey = keys.get(grant.key);
-    if (sameKey === undefined) keys.set(grant.key, new Set([hold]));
+    const sameKey = source.keys.get(grant.key);
+    if (sameKey === undefined) source.keys.set(grant.key, new Set([hold]));
     else sameKey.add(hold);
     return hold;
   }
@@ -155,7 +161,7 @@ export class WaitGraph {
   removeHold(hold: Hold): void {
     this.holds.delete(hold);
     hold.task?.holds.delete(hold);
-    const keys = this.#bySource.get(hold.source.deref() ?? hold);
+    const keys = this.#bySource.get(hold.source.deref() ?? hold)?.keys;
     const sameKey = keys?.get(hold.key);
     sameKey?.delete(hold);
     if (sameKey?.size === 0) keys?.delete(hold.key);
@@ -204,7 +210,7 @@ export class WaitGraph {
   }
 
   *#holdsInTheWayOf(wait: Wait): Generator<Hold> {
-    const keys = this.#bySource.get(wait.source);
+    const keys = this.#bySource.get(wait.source)?.keys;
     if (keys === undefined) return;
     if (wait.queue.canServe !== undefined) for (const holds of keys.values()) yield* holds;
     else for (const key of wait.missing) yield* keys.get(key) ?? [];
@@ -228,7 +234,7 @@ export class WaitGraph {
       };
       return queue.canServe({ has: isStuck });
     }
-    const keys = this.#bySource.get(wait.source);
+    const keys = this.#bySource.get(wait.source)?.keys;
     const limit = queue.missing === undefined ? queue.describe(0).limit : 1;
     for (const ahead of this.#aheadOf(wait)) if (stuck.has(ahead)) return false;
     // A limit of 0 is a pause: it ends from outside.

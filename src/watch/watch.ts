@@ -138,8 +138,8 @@ class ProcessWatcher implements Watcher, Observer {
   readonly #context = new AsyncContext();
   readonly #collected = new FinalizationRegistry<Hold>((hold) => this.#onCollected(hold));
   readonly #reported = new WeakSet<Hold>();
-  /** Permits whose traces keep objects alive. Most are released before the turn is over, and their traces are never read. */
-  readonly #fresh = new Set<Hold>();
+  /** Permits of this turn. Most are released before it is over: only the others need a readable trace and a finalizer. */
+  readonly #fresh = new Map<object, Hold>();
   #settling: Timer | undefined;
   #overdue: Timer | undefined;
   #stopped = false;
@@ -173,8 +173,7 @@ class ProcessWatcher implements Watcher, Observer {
 
   granted(permit: object, grant: ObservedGrant): void {
     const hold = this.#graph.addHold(permit, grant, new Trace());
-    this.#collected.register(permit, hold, permit);
-    this.#settleLater(hold);
+    this.#settleLater(permit, hold);
     this.#watchOverdue();
     this.#noteOrder(hold, currentTask.getStore());
   }
@@ -184,7 +183,7 @@ class ProcessWatcher implements Watcher, Observer {
     const wait = this.#graph.waits.get(waiter as ObservedWait);
     if (hold === undefined || wait === undefined) return;
     hold.trace = wait.trace;
-    this.#settleLater(hold);
+    this.#settleLater(permit as object, hold);
     this.#noteOrder(hold, wait.task);
   }
 
@@ -199,13 +198,15 @@ class ProcessWatcher implements Watcher, Observer {
     const hold = this.#graph.holdOf(permit);
     if (hold === undefined) return;
     this.#collected.unregister(permit);
-    this.#fresh.delete(hold);
+    this.#fresh.delete(permit);
     this.#graph.removeHold(hold);
   }
 
   run<T>(permit: object & { readonly parts?: Iterable<object> }, code: () => T): T {
-    const task = new Task(currentTask.getStore(), new Trace());
-    for (const part of permit.parts ?? [permit]) this.#graph.own(part, task);
+    const parts = [...(permit.parts ?? [permit])];
+    const trace = this.#graph.holdOf(parts[0] ?? permit)?.trace ?? new Trace();
+    const task = new Task(currentTask.getStore(), trace);
+    for (const part of parts) this.#graph.own(part, task);
     const end = () => {
       task.ended = true;
     };
@@ -252,11 +253,14 @@ class ProcessWatcher implements Watcher, Observer {
     wait.queue.onLeave('aborted');
   }
 
-  #settleLater(hold: Hold): void {
-    this.#fresh.add(hold);
+  #settleLater(permit: object, hold: Hold): void {
+    this.#fresh.set(permit, hold);
     this.#settling ??= this.#context.run(afterPoll, () => {
       this.#settling = undefined;
-      for (const { trace } of this.#fresh) trace.settle();
+      for (const [fresh, held] of this.#fresh) {
+        held.trace.settle();
+        this.#collected.register(fresh, held, fresh);
+      }
       this.#fresh.clear();
     });
   }

@@ -1,41 +1,20 @@
 /** What the question "does anybody listen?" costs: the package as it is beside one from which it was cut out. */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build, type Plugin } from 'esbuild';
 import { channelNames } from 'latchkey/diagnostics';
+import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
 import { burst, operation } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
-type Latchkey = typeof import('latchkey');
-
-const root = fileURLToPath(new URL('../../../../..', import.meta.url));
 /** Constants, so that the minifier takes out what only listeners need. */
-const deaf = `const start = { hasSubscribers: false };
-  const channel = { hasSubscribers: false, start };
-  export const tracingChannel = () => channel, exposed = (message) => message;
-  export { tracingChannel as channel };`;
-const deafened: Plugin = {
-  name: 'without channels',
-  setup({ onLoad }) {
-    onLoad({ filter: /dist.channels\.js$/ }, () => ({ contents: deaf }));
-  },
+const withoutChannels: CutOut = {
+  file: /dist.runtime.channels\.js$/,
+  contents: `const start = { hasSubscribers: false };
+    const channel = { hasSubscribers: false, start };
+    export const tracingChannel = () => channel, exposed = (message) => message;
+    export { tracingChannel as channel };`,
 };
 
-async function bundled(folder: string, name: string, plugins: Plugin[]): Promise<Latchkey> {
-  const outfile = path.join(folder, `${name}.mjs`);
-  const entryPoints = [path.join(root, 'dist/index.js')];
-  await build({ entryPoints, outfile, plugins, bundle: true, minify: true, format: 'esm', platform: 'node' });
-  return import(pathToFileURL(outfile).href);
-}
-
-interface Packages {
-  readonly without: Latchkey;
-  readonly within: Latchkey;
-}
 type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
 type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
 
@@ -100,19 +79,11 @@ function listen(): void {
 
 export const diagnostics: Suite = {
   name: 'diagnostics',
-  async run(measure) {
-    const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-bench-'));
-    try {
-      const packages = {
-        without: await bundled(folder, 'without', [deafened]),
-        within: await bundled(folder, 'within', []),
-      };
+  run: (measure) =>
+    withPackages(withoutChannels, async (packages) => {
       for (const table of tablesBefore(nobody, packages)) await measure(table);
       // Once there has been a listener, the runtime asks more slowly: these come last.
       listen();
       for (const table of tablesBefore(oneListener, packages)) await measure(table);
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  },
+    }),
 };

@@ -1,0 +1,69 @@
+/** What `latchkey/watch` costs: nothing while nobody watches, beside a package from which it was cut out; then while it is on. */
+import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
+import { burst, operation } from '../../harness/stopwatch.js';
+import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
+import { atMost } from '../../harness/targets.js';
+
+const withoutObserver: CutOut = {
+  file: /dist.runtime.observer\.js$/,
+  contents: 'export const observer = undefined, observe = () => {};',
+};
+
+type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
+type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
+
+const nothing = () => {};
+
+const works: Record<string, MakeSubject> = {
+  'mutex.run, uncontended': ({ Mutex }, description) => {
+    const mutex = new Mutex();
+    return operation(description, () => mutex.run(nothing));
+  },
+  'keyed.run, uncontended': ({ KeyedMutex }, description) => {
+    const keys = new KeyedMutex<string>();
+    return operation(description, () => keys.run('key', nothing));
+  },
+  'semaphore.run, uncontended': ({ Semaphore }, description) => {
+    const semaphore = new Semaphore(2);
+    return operation(description, () => semaphore.run(nothing));
+  },
+  'pool.use, idle': ({ ConnectionPool }, description) => {
+    const pool = new ConnectionPool({ connect: () => ({}), close() {} });
+    return operation(description, () => pool.use(nothing));
+  },
+  '1,000 callers at once for one mutex': ({ Mutex }, description) =>
+    burst(description, 1_000, async () => {
+      const mutex = new Mutex();
+      await Promise.all(Array.from({ length: 1_000 }, () => mutex.run(nothing)));
+    }),
+};
+
+function tables(
+  { without, within }: Packages,
+  state: string,
+  shows: string,
+  targets: readonly Target[],
+): Case[] {
+  return Object.entries(works).map(([title, subject]) => ({
+    title: `Watch: ${title}, ${state}`,
+    shows,
+    rounds: 15,
+    warmups: 3,
+    subjects: [
+      subject(without, { name: 'without an observer', role: 'floor' }),
+      subject(within, { name: 'latchkey', role: 'latchkey', targets }),
+    ],
+  }));
+}
+
+export const watching: Suite = {
+  name: 'watch',
+  run: (measure) =>
+    withPackages(withoutObserver, async (packages) => {
+      const off = 'What it costs that a program could be watched, while nobody watches.';
+      for (const table of tables(packages, 'off', off, [atMost(1.05, 'floor')])) await measure(table);
+      using _watcher = packages.within.watch({ onReport: nothing });
+      const on = 'What a watcher costs while it is on: a stack and a task per grant.';
+      for (const table of tables(packages, 'on', on, [])) await measure(table);
+    }),
+};
