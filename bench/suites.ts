@@ -9,6 +9,7 @@ import { adaptivePostgres } from './suites/limit/real/postgres.bench.js';
 import { keyedMutex } from './suites/locks/keyed-mutex.bench.js';
 import { mutex } from './suites/locks/mutex.bench.js';
 import { semaphore } from './suites/locks/semaphore.bench.js';
+import { machine } from './suites/machine/machine.bench.js';
 import { crowds } from './suites/package/crowds.bench.js';
 import { growth } from './suites/package/growth.bench.js';
 import { memory } from './suites/package/memory.bench.js';
@@ -43,6 +44,7 @@ export const suites: readonly Suite[] = [
   adaptiveHttp,
   adaptivePostgres,
   adaptiveFleet,
+  machine,
   redisLocks,
   postgresLocks,
   recipes,

@@ -45,27 +45,34 @@ export class PlaceWait {
 
   /** Resolves with a place, and with `undefined` when the signal has aborted; rejects when the system refuses a socket. */
   async place(signal: AbortSignal): Promise<HeldPlace | undefined> {
+    if (signal.aborted) return undefined;
     const leave = () => this.#end();
     try {
       return await new Promise((resolve, reject) => {
-        this.#end = resolve;
-        if (signal.aborted) return resolve(undefined);
+        // Over in this very turn: a place that arrives in the next one has to be freed.
+        const ending =
+          <T>(settle: (value: T) => void) =>
+          (value: T) => {
+            this.#isOver = true;
+            settle(value);
+          };
+        this.#end = ending<HeldPlace | undefined>(resolve);
+        const fail = ending(reject);
         signal.addEventListener('abort', leave);
-        this.#lookLater(reject);
-        for (const name of this.#names) this.#watch(name).catch(reject);
+        this.#lookLater(fail);
+        for (const name of this.#names) this.#watch(name).catch(fail);
       });
     } finally {
-      this.#isOver = true;
       signal.removeEventListener('abort', leave);
       this.#timer?.cancel();
       for (const peer of this.#peers) peer.leave();
     }
   }
 
-  #lookLater(reject: (error: unknown) => void): void {
+  #lookLater(fail: (error: unknown) => void): void {
     this.#timer = setTimer(() => {
       const looks = this.#names.map((name) => this.#take(name));
-      Promise.all(looks).then(() => this.#isOver || this.#lookLater(reject), reject);
+      Promise.all(looks).then(() => this.#isOver || this.#lookLater(fail), fail);
     }, lookEveryMs);
   }
 
@@ -117,10 +124,7 @@ export class PlaceWait {
     const place = await HeldPlace.take(name);
     if (place === undefined) return;
     if (this.#isOver) void place.leave();
-    else {
-      this.#isOver = true;
-      this.#end(place);
-    }
+    else this.#end(place);
   }
 
   #pause(attempt: number): Promise<void> {

@@ -178,6 +178,24 @@ describe('semaphore', () => {
     await Promise.all([place, ...free].map((taken) => taken?.leave()));
   });
 
+  test('MC6: an abort at any moment around the grant leaves no place behind', async () => {
+    const name = boundName('semaphore', guests.terms.namespace, freshKey(), 0);
+    for (let round = 0; round < 40; round++) {
+      const holder = await HeldPlace.take(name);
+      const controller = new AbortController();
+      const waiting = new PlaceWait([name], () => {}).place(controller.signal);
+      await vi.waitUntil(() => holder!.waiting === 1, { interval: 1 });
+      const leaving = holder!.leave();
+      for (let turn = 0; turn < round % 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+      for (let microtask = 0; microtask < round / 10; microtask++) await undefined;
+      controller.abort();
+      const place = await waiting;
+      await Promise.all([leaving, place?.leave()]);
+      const free = await vi.waitUntil(() => HeldPlace.take(name), { interval: 1 });
+      await free!.leave();
+    }
+  });
+
   test('Cancel: an abort leaves the queues of all places at once', async () => {
     const placeNames = [0, 1].map((place) =>
       boundName('semaphore', guests.terms.namespace, freshKey(), place),

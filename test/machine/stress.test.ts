@@ -1,12 +1,14 @@
 /** Exclusion under kills, in short; `npm run bench -- machine` does it for 10,000 grants. */
 import { describe, expect, test } from 'vitest';
+import { Guests } from './support/guests.js';
 import { judge, stress } from './support/stress.js';
 
 describe('stress', () => {
   test('MC1, MC8: 8 processes and random kills: never two inside, tokens strictly growing', {
     timeout: 60_000,
   }, async () => {
-    const { grants, kills, processes, overlaps, tokensBack } = await stress(400, 8, 80);
+    await using guests = await Guests.ready();
+    const { grants, kills, processes, overlaps, tokensBack } = await stress(guests, 400, 8, 80);
     expect({ overlaps, tokensBack }).toEqual({ overlaps: 0, tokensBack: 0 });
     expect(grants).toBeGreaterThanOrEqual(400);
     expect(kills).toBeGreaterThan(0);

@@ -50,19 +50,6 @@ async function logGrants({ namespace, directory, key, grants = 0, log = '' }: Or
   }
 }
 
-/** How long each lock + unlock took, in milliseconds. */
-async function timeGrants({ namespace, directory, key, grants = 0 }: Order): Promise<number[]> {
-  const mutex = new MachineMutex({ namespace, directory });
-  const times: number[] = [];
-  for (let i = 0; i < grants; i++) {
-    const startedMs = performance.now();
-    const lease = await mutex.acquire(key);
-    await lease.release();
-    times.push(performance.now() - startedMs);
-  }
-  return times;
-}
-
 async function obey(order: Order): Promise<unknown> {
   const { act, key, ms = 0 } = order;
   switch (act) {
@@ -87,8 +74,8 @@ async function obey(order: Order): Promise<unknown> {
       }).pid;
     case 'log grants':
       return logGrants(order);
-    case 'time grants':
-      return timeGrants(order);
+    default:
+      throw new Error(`${act} is for the programs of the bench`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -49,12 +50,18 @@ export class Guest {
   }
 }
 
+/** Arguments of a guest's program, and another Node to run it. */
+interface Programme {
+  readonly args?: readonly string[];
+  readonly execPath?: string;
+}
+
 export class ProcessGuest extends Guest {
   readonly kill: (signal: NodeJS.Signals) => Promise<void>;
   readonly pid: number;
 
-  constructor(program: string, terms: Terms) {
-    const child = fork(program, [], { execArgv: [] });
+  constructor(program: string, terms: Terms, { args = [], ...options }: Programme = {}) {
+    const child = fork(program, args, { execArgv: [], ...options });
     super(terms, (order) => child.send(order));
     child.on('message', (report: Report) => this.hear(report));
     this.pid = child.pid!;
@@ -82,35 +89,35 @@ class ThreadGuest extends Guest {
 /** Guests that share a namespace and a directory which nobody else uses. Disposing ends them. */
 export class Guests implements AsyncDisposable {
   readonly folder: string;
+  readonly program: string;
   readonly terms: Terms;
   readonly #processes: ProcessGuest[] = [];
   readonly #threads: ThreadGuest[] = [];
 
-  static async ready(): Promise<Guests> {
-    await mkdir(path.join(root, 'node_modules/.cache'), { recursive: true });
-    const folder = await mkdtemp(path.join(root, 'node_modules/.cache/latchkey-machine-'));
+  /** `program`: what they run. Default: the guest's, built from its source. */
+  static async ready(program?: string): Promise<Guests> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-machine-'));
+    if (program !== undefined) return new Guests(folder, program);
+    const built = path.join(folder, 'guest.mjs');
     await build({
       entryPoints: [path.join(root, 'test/machine/support/guest.process.ts')],
-      outfile: path.join(folder, 'guest.mjs'),
+      outfile: built,
       bundle: true,
       platform: 'node',
       format: 'esm',
       alias: { 'latchkey/machine': path.join(root, 'src/machine.ts') },
     });
-    return new Guests(folder);
+    return new Guests(folder, built);
   }
 
-  private constructor(folder: string) {
+  private constructor(folder: string, program: string) {
     this.folder = folder;
+    this.program = program;
     this.terms = { namespace: folder, directory: path.join(folder, 'offsets'), key: 'key' };
   }
 
-  get program(): string {
-    return path.join(this.folder, 'guest.mjs');
-  }
-
-  process(): ProcessGuest {
-    const guest = new ProcessGuest(this.program, this.terms);
+  process(programme?: Programme): ProcessGuest {
+    const guest = new ProcessGuest(this.program, this.terms, programme);
     this.#processes.push(guest);
     return guest;
   }

