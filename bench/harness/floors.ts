@@ -1,6 +1,6 @@
 /** What nobody can do without, so many times at once. */
 
-/** Without a lock: each caller waits on a promise of his own, and wakes the next; `limit` of them are on their way. */
+/** Without a lock: each caller waits on its own promise and wakes the next; `limit` of them run at once. */
 export async function resolveInTurn(size: number, task: () => Promise<void>, limit = 1): Promise<void> {
   const wake: (() => void)[] = [];
   const callers = Array.from({ length: size }, async (_, i) => {

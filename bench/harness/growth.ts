@@ -12,7 +12,7 @@ export interface Growth {
   readonly perOperation: readonly number[];
   /** Of all of them: the time is as the size to this power. */
   readonly exponent: Spread;
-  /** How many times dearer an operation became from the first size to the last, in multiples of the same of the floor. */
+  /** By how much the cost of an operation grew from the first size to the last, in multiples of the floor's growth. */
   readonly versusFloor?: Spread;
 }
 

@@ -15,7 +15,7 @@ const batch = 200;
 const fewestBatches = 20;
 const sampleMs = 12;
 
-/** An asynchronous operation, done again and again by one caller, and what he does with its result: the time of one. */
+/** The time of one asynchronous operation that one caller repeats, with the use of its result. */
 export function operation<T>(
   description: Described,
   task: () => PromiseLike<T>,

@@ -43,7 +43,7 @@ export function bytesAtMost(limit: number): Target {
   };
 }
 
-/** Linear, but for what the garbage collector makes of the other, too. */
+/** Linear, apart from what garbage collection adds to the other, too. */
 export function growsLike(other: string): Target {
   const room = 0.1;
   return {

@@ -40,7 +40,7 @@ export class Callers {
     return controller.signal;
   }
 
-  /** What a caller does once it is his turn. */
+  /** What a caller does when its turn has come. */
   readonly task = (): unknown => {
     const { random } = this;
     switch (random.below(8)) {

@@ -28,7 +28,7 @@ export interface EndureOptions {
 /** The heap has found its size when so much has been done. */
 const warmUpShare = 0.25;
 
-/** With the prototype of those who may give up, which is one as well. */
+/** With the prototype of waiters that may give up, which is a waiter, too. */
 const countWaiters = () => queryObjects(Waiter, { format: 'count' });
 
 export async function endure(kind: Kind, options: EndureOptions): Promise<Endured> {
@@ -57,7 +57,7 @@ export async function endure(kind: Kind, options: EndureOptions): Promise<Endure
     ...subject.left(),
     listeners,
     timers: timers.count,
-    // Whoever kept one would keep all that its caller has.
+    // An object that kept one would keep everything its caller has.
     waiters: countWaiters() - waitersBefore,
   };
   return {

@@ -85,7 +85,7 @@ export const locks: readonly Kind[] = [
       const { random } = callers;
       const semaphore = new Semaphore(4, { maxWaiting: 400 });
       const use = async () => {
-        // Never below the heaviest weight, or who has asked for that would wait for ever.
+        // Never below the heaviest weight, or a caller that asked for that weight would wait for ever.
         if (random.chance(0.01)) semaphore.limit = 3 + random.below(5);
         if (random.chance(0.01)) return semaphore.idle();
         if (random.chance(0.5)) return useLock(semaphore, callers);

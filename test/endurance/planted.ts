@@ -10,6 +10,6 @@ function leaking(name: string, call: (callers: Callers) => unknown): Kind {
 
 export const planted: readonly Kind[] = [
   leaking('an object', () => kept.push(new Array(20))),
-  leaking('a listener on his own signal', (callers) => callers.signal().addEventListener('abort', () => {})),
+  leaking('a listener on its own signal', (callers) => callers.signal().addEventListener('abort', () => {})),
   leaking('a timer in the background', () => setTimeout(() => {}, 60_000).unref()),
 ];

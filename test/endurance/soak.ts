@@ -37,7 +37,7 @@ export async function soak(seconds: number, seed: number): Promise<Soaked> {
 }
 
 async function soakWith(postgres: PostgresServer, seconds: number, random: SeededRandom): Promise<Soaked> {
-  // What the server logs is kept by whoever started it, in this process: thousands of kills would look like a leak.
+  // The process that started the server keeps its log: thousands of kills would look like a leak.
   await postgres.admin("ALTER ROLE app SET log_min_messages = 'panic'");
   const watcher = new pg.Client({ ...postgres.connectionOptions, user: 'postgres' });
   await watcher.connect();

@@ -9,7 +9,7 @@ const adaptive = 'limit/adaptive-semaphore.ts';
 
 export const lockMutants: readonly KnownMutant[] = [
   {
-    name: 'grants a waiter who has given up',
+    name: 'grants a waiter that has given up',
     file: waiter,
     from: 'if (!this.leave()) return;\n    this.#reject(reason);',
     to: 'this.#reject(reason);',
@@ -93,14 +93,14 @@ export const lockMutants: readonly KnownMutant[] = [
     killedBy: 'microtask sweep of KeyedMutex',
   },
   {
-    name: 'keeps the keys of a caller who has given up the others',
+    name: 'keeps the keys of a caller that has given up the others',
     file: group,
     from: 'for (const lease of this.#leases) lease.release();\n  }\n\n  /** For an observer',
     to: '}\n\n  /** For an observer',
     killedBy: 'explorer of KeyedMutex',
   },
   {
-    name: 'keeps the places of a caller who has given up',
+    name: 'keeps the places of a caller that has given up',
     file: group,
     from: 'for (const waiter of this.#waiters) waiter.leave();',
     to: '',
@@ -184,7 +184,7 @@ export const lockMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of AdaptiveSemaphore',
   },
   {
-    name: 'keeps the permit of whoever teaches nothing',
+    name: 'keeps the permit of a caller whose outcome is ignored',
     file: adaptive,
     from: "if (outcome === 'success' || outcome === 'overload') {",
     to: "if (outcome === 'ignore') return;\n    {",

@@ -13,7 +13,7 @@ export const poolMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of ConnectionPool',
   },
   {
-    name: 'spends a wake-up on a waiter who has given up',
+    name: 'spends a wake-up on a waiter that has given up',
     file: 'waiting/waiter.ts',
     from: 'if (!this.leave()) return;\n    this.#reject(reason);',
     to: 'this.#reject(reason);',

@@ -228,7 +228,7 @@ describe('signals that do not keep to the contract', () => {
   ];
 
   describe.each(lockLikes)('$name', ({ make }) => {
-    test.each(rows)('a signal %s costs nobody else his turn', async (_what, makeSignal) => {
+    test.each(rows)('a signal %s costs no other caller its turn', async (_what, makeSignal) => {
       for (const state of ['free', 'held']) {
         const lock = make();
         const holder = state === 'held' ? await lock.acquire() : undefined;
@@ -236,7 +236,7 @@ describe('signals that do not keep to the contract', () => {
         const odd = watch(lock.run(work, options));
         const next = watch(lock.run(work));
         await drained();
-        // Whoever releases is not told of another's trouble.
+        // The caller that releases does not see another caller's error.
         expect(() => holder?.release()).not.toThrow();
         await drained();
         expect(odd.state).not.toBe('pending');

@@ -1,5 +1,5 @@
 /**
- * Every schedule of small worlds: whoever asks, gives up, lets go, answers or fails in whatever order, the primitive does
+ * Every schedule of small worlds: in whatever order callers ask, give up, release, answer or fail, the primitive does
  * what its model says, and in the end nobody waits and nothing is left. And the tests of the test.
  */
 import { describe, expect, test } from 'vitest';

@@ -35,7 +35,7 @@ describe('giving up a wait', () => {
 });
 
 describe('hand-over', () => {
-  /** Which microtask after the first call's end lets a newcomer in, at the cost of the one who waits. */
+  /** Which microtask after the first call's end lets a newcomer in, ahead of the waiter. */
   async function rejectedAfterQueueing(run: (task: () => Promise<void>) => Promise<void>): Promise<boolean> {
     let finish!: () => void;
     const first = run(

@@ -98,7 +98,7 @@ describe('rule 3: one listener per signal', () => {
   });
 });
 
-describe('rule 6: the caller can find himself', () => {
+describe('rule 6: an error leads to its caller', () => {
   test("a failed connect carries the caller's stack and the connector's error", async () => {
     const refusal = new Error('connection refused');
     const pool = new ConnectionPool<object, string>({ connect: () => Promise.reject(refusal), close() {} });

@@ -1,4 +1,4 @@
-/** Random users against the models: who is served, who gave up, who comes next. Failures shrink and print their seed. */
+/** Random users against the models: which caller is served, which gave up, which is next. Failures shrink and print their seed. */
 import { expect, test } from 'vitest';
 import * as everything from '../support/everything.js';
 import { randomWorlds } from '../support/worlds/random-worlds.js';

@@ -52,7 +52,7 @@ describe('partial-failures', () => {
   });
 });
 
-test('read-write-lock: readers side by side, a writer alone, and readers who come later do not overtake him', async () => {
+test('read-write-lock: readers side by side, a writer alone, and later readers do not overtake the writer', async () => {
   const lock = new ReadWriteLock();
   const log: string[] = [];
   const read = (name: string) =>

@@ -8,7 +8,7 @@ interface Wrong {
   freedBeforeHandOver?: boolean;
   /** The next holder is chosen a microtask after the release. */
   grantedLate?: boolean;
-  /** A waiter who gave up stays in the queue and is granted all the same. */
+  /** A waiter that gave up stays in the queue and is still granted. */
   ghosts?: boolean;
   /** Newcomers go first. */
   lastComeFirst?: boolean;
@@ -86,7 +86,7 @@ const kind = (name: string, wrong: Wrong): LockKind => ({ name, make: () => new 
 export const brokenLocks: LockKind[] = [
   kind('is free for a moment during the hand-over', { freedBeforeHandOver: true }),
   kind('grants one microtask after the release', { grantedLate: true }),
-  kind('grants a waiter who has given up', { ghosts: true }),
+  kind('grants a waiter that has given up', { ghosts: true }),
   kind('serves the newcomer first', { lastComeFirst: true }),
   kind('gives up a place that was granted already', { abortAfterGrant: true }),
 ];

@@ -5,7 +5,7 @@
  *
  * Between two moves either all microtasks are drained, or only so many pass: a scheduler that drains cannot land inside a
  * hand-over, one that does not drain can. What has to be true is asked whenever all is quiet, and at the end, when no
- * move is left: whoever waits then waits for ever.
+ * move is left: a waiter then waits for ever.
  */
 import { drained } from './lock-likes.js';
 

@@ -5,7 +5,7 @@ import { drained, type LockKind, microtasks, type Outcome, watch } from './lock-
 
 export type Grant = { release(): unknown };
 
-/** How a waiter gives up, and what his wait then rejects with. */
+/** How a waiter gives up, and what its wait then rejects with. */
 export interface WayOut {
   readonly name: string;
   terms(controller: AbortController): WaitOptions;
@@ -67,7 +67,7 @@ async function once(
   const order: string[] = [];
   const watchGrant = (name: string, promise: Promise<Grant>): Outcome<Grant> =>
     watch(
-      // Counts who holds the lock at the same time, from the turn in which each learns of his grant.
+      // Counts the holders at the same time, from the turn in which each learns of its grant.
       promise.then((grant) => {
         running.now++;
         running.most = Math.max(running.most, running.now);

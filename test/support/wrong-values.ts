@@ -1,4 +1,4 @@
-/** Values of every type, among them those that break whoever looks at them too closely; and what an argument may be. */
+/** Values of every type, some of which throw when they are inspected; and what an argument may be. */
 import fc from 'fast-check';
 
 /** Whether an argument of some kind may have this value. */

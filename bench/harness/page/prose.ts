@@ -90,7 +90,7 @@ export const meanings: Readonly<Record<string, string>> = {
     'Two floors of the row above are readings of the clock. Looking the clock up once would save some, but fake timers and simulators, which replace the globals, would no longer work.',
   'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory':
     'What the queue adds per request when all connections are busy.',
-  'Memory: a caller who waits in acquire()':
+  'Memory: a caller waiting in acquire()':
     'A million callers in a queue take this many megabytes. Limit the queue instead (`maxWaiting`).',
   'Memory: a key that was used once':
     'Anything above zero is a leak: it grows with every user, file or order that was ever locked.',
@@ -144,7 +144,7 @@ export const reasons: readonly Reason[] = [
   },
   {
     peers: ['async-lock', 'async-sema', 'cockatiel', 'p-limit', 'p-queue'],
-    table: 'Memory: a caller who waits in run',
+    table: 'Memory: a caller waiting in run',
     why: 'A waiter cannot leave its queue in one step.',
   },
   {

@@ -75,7 +75,7 @@ function tenThousand(what: string, worker: Worker, limit: number): Case {
 const failures: Case = {
   title: 'gatherSettled: 1,000 items, 10 of them fail',
   shows:
-    'How many of the ten errors the caller sees, what still runs when he is told, and how much ran at once.',
+    'How many of the ten errors the caller sees, what still runs when the promise settles, and how much ran at once.',
   countsOnly: true,
   rounds: 3,
   subjects: [

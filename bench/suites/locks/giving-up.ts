@@ -9,7 +9,7 @@ import type { Case, Counts, Role } from '../../harness/subjects.js';
 import { atMost, countAtMost } from '../../harness/targets.js';
 import { ArrayQueueSemaphore } from '../../naive/array-queue.js';
 
-/** A caller per signal waits for something that is held; each has a promise of his own. */
+/** A caller per signal waits for something that is held; each has its own promise. */
 type Wait = (signals: readonly AbortSignal[]) => Promise<unknown>[];
 
 export interface GivingUp {
@@ -62,7 +62,7 @@ export const withOwnSignals: readonly GivingUp[] = [
   pQueue,
 ];
 
-/** Above 10,000 waiters without those who are quadratic: minutes. */
+/** Above 10,000 waiters, without the quadratic packages, which take minutes. */
 const quadratic: readonly GivingUp[] = [arrayQueue, pQueue];
 
 export function sharedSignal(size: number): Case {
@@ -80,7 +80,7 @@ export function sharedSignal(size: number): Case {
 export function ownSignals(size: number): Case {
   return {
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters aborted in random order, a signal each`,
-    shows: 'The same where every caller has a signal of his own, as every request has.',
+    shows: 'The same where every caller has its own signal, as every request has.',
     ...effort(size),
     subjects: feasible(withOwnSignals, size).map(({ name, role, wait }) => {
       const targets = role === 'latchkey' ? [atMost(1.5, 'floor')] : [];

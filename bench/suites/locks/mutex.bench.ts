@@ -79,8 +79,7 @@ const uncontendedRun: Case = {
 
 const uncontendedAcquire: Case = {
   title: 'Mutex: acquire() and release(), uncontended',
-  shows:
-    'What a permit costs; async-sema gives none that could be released only once, and has no way to give up.',
+  shows: 'The cost of a permit. async-sema has no permit that releases only once, and no way to give up.',
   warmups: 2,
   subjects: [
     operation({ name: 'await a resolved promise', role: 'floor' }, () => Promise.resolve()),

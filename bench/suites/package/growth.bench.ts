@@ -21,7 +21,7 @@ const task = async () => {};
 
 const waiters = table(
   'Growth: callers at once for one lock',
-  'Who searches, shifts or copies his queue is quadratic: ten times the callers, a hundred times the time.',
+  'A package that searches, shifts or copies its queue is quadratic: ten times the callers, a hundred times the time.',
   [
     growing(
       { name: 'a promise each, resolved in turn', role: 'floor' },

@@ -23,7 +23,7 @@ type Make = (i: number) => unknown;
 /** Everything that the objects have in common is made before the first of them. */
 type Setup = () => Make;
 
-/** Nobody will call them; but whoever waits for a promise that nobody can resolve is garbage. */
+/** Never called. They are kept because a waiter on a promise that nothing can resolve would be garbage. */
 const resolvers: (() => void)[] = [];
 const pending = () => new Promise<void>((resolve) => resolvers.push(resolve));
 const nothing = async () => {};

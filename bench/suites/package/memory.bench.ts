@@ -17,12 +17,12 @@ interface Described {
 
 const tables: Readonly<Record<Kind, Described>> = {
   waitersInAcquire: {
-    title: 'Memory: a caller who waits in acquire()',
-    shows: 'What a queue of 100,000 callers takes, per caller, with his async function that stands still.',
+    title: 'Memory: a caller waiting in acquire()',
+    shows: 'What a queue of 100,000 callers takes, per caller, with its suspended async function.',
     targets: { latchkey: [bytesAtMost(640)] },
   },
   waitersInRun: {
-    title: 'Memory: a caller who waits in run(task)',
+    title: 'Memory: a caller waiting in run(task)',
     shows: 'The same with a task that is to start in its caller’s async context.',
     targets: { latchkey: [bytesAtMost(760)] },
   },

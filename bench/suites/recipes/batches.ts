@@ -22,25 +22,25 @@ export const batches: RecipeCost = {
         batch.map(({ price }) => price),
       ]);
     };
-    const anew = async () => {
+    const startOver = async () => {
       await pool.query('drop table if exists products');
       await pool.query('create table products (id int primary key, price int check (price >= 0))');
     };
     const missing = async () => size - (await pool.query('select from products')).rowCount!;
     try {
-      await anew();
+      await startOver();
       const naiveMs = await elapsedMs(() => importProducts(pool, products()));
-      await anew();
+      await startOver();
       const recipeMs = await elapsedMs(() => importAll(products(), { save, isRowError }));
-      await anew();
+      await startOver();
       await importProducts(pool, products(size / 2)).catch(() => {});
       const naiveMissing = await missing();
-      await anew();
+      await startOver();
       await importAll(products(size / 2), { save, isRowError });
       return [
         { what: `ms for ${size.toLocaleString('en-US')} rows`, naive: naiveMs, recipe: recipeMs },
         {
-          what: 'rows missing when the caller is told of one wrong row',
+          what: 'rows missing when the caller learns of one wrong row',
           naive: naiveMissing,
           recipe: await missing(),
         },

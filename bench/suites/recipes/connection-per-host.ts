@@ -13,7 +13,7 @@ type Ask = (address: Address) => Promise<string>;
 const hosts = 100;
 const patienceMs = 3_000;
 
-/** Lets a client in after 10 ms, and echoes what he says. */
+/** Lets a client in after 10 ms, and echoes what it sends. */
 const greetsLate: Behaviour = (socket) => {
   setTimeout(() => socket.write('ready\n'), 10);
   socket.on('data', (line) => socket.write(line));

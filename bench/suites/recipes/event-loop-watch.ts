@@ -24,7 +24,7 @@ export const eventLoopWatch: RecipeCost = {
     const share = lines.find((line) => line.includes('% of the time')) ?? 'nothing';
     return [
       { what: `told ${block}`, naive: gauges, recipe: longest },
-      { what: 'told of the window it was in', naive: 'nothing', recipe: share },
+      { what: 'reported for the window it was in', naive: 'nothing', recipe: share },
     ];
   },
 };

@@ -21,7 +21,7 @@ export const jobExactlyOnce: RecipeCost = {
     await using replicas = replicasOf(await engines.postgres());
     const [pool] = replicas.pools;
 
-    async function anew(): Promise<void> {
+    async function startOver(): Promise<void> {
       await pool.query(`drop table if exists job_runs; drop table if exists invoices; ${jobRuns}`);
       await pool.query('create table invoices (customer int)');
     }
@@ -32,7 +32,7 @@ export const jobExactlyOnce: RecipeCost = {
 
     /** Both replicas wake at two o'clock, to a millisecond or five. */
     async function month(way: Way): Promise<number> {
-      await anew();
+      await startOver();
       for (const day of days) {
         await replicas.each(async (replica, n) => {
           await pause(n * 5);
@@ -44,7 +44,7 @@ export const jobExactlyOnce: RecipeCost = {
 
     /** The first run dies half-way, and is tried again. */
     async function secondTry(way: Way): Promise<number> {
-      await anew();
+      await startOver();
       const dying = async (client: Client) => {
         for (let n = 0; n < customers / 2; n++) await client.query('insert into invoices values ($1)', [n]);
         throw new Error('disk full');

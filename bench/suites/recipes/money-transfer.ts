@@ -16,7 +16,7 @@ export const moneyTransfer: RecipeCost = {
   async measure(engines) {
     await using replicas = replicasOf(await engines.postgres());
     const [pool] = replicas.pools;
-    async function anew(): Promise<void> {
+    async function startOver(): Promise<void> {
       await pool.query(`drop table if exists accounts; ${accounts}`);
       await pool.query(
         `insert into accounts select n::text, ${each} from generate_series(0, ${people - 1}) as n`,
@@ -32,7 +32,7 @@ export const moneyTransfer: RecipeCost = {
       };
     });
     async function sent(way: Way) {
-      await anew();
+      await startOver();
       const ms = await elapsedMs(() =>
         gatherSettled(all, ({ from, to, cents }) => way(pool, from, to, cents), { concurrency: 16 }),
       );
@@ -42,7 +42,7 @@ export const moneyTransfer: RecipeCost = {
 
     /** Nothing has moved for a second: nothing will. */
     async function hung(way: Way): Promise<number> {
-      await anew();
+      await startOver();
       let ended = 0;
       for (const { from, to, cents } of all) void way(pool, from, to, cents).then(() => ended++);
       for (let before = -1; before !== ended; await pause(1_000)) before = ended;

@@ -27,7 +27,7 @@ export const partialFailures: RecipeCost = {
     const size = users.length.toLocaleString('en-US');
     return [
       { what: `failures the caller hears of, 3 of ${size}`, naive: naive.heardOf, recipe: recipe.heardOf },
-      { what: 'mails still on their way when he does', naive: naive.underWay, recipe: recipe.underWay },
+      { what: 'mails still on their way then', naive: naive.underWay, recipe: recipe.underWay },
       { what: 'requests at once, the most', naive: naive.most, recipe: recipe.most },
       {
         what: 'requests made while the mail server refuses all',

@@ -57,7 +57,7 @@ class Backend {
 
 const herd: Case = {
   title: 'retry: a herd of 500 callers at once to a backend that serves 40 calls per 10 ms',
-  shows: 'Without jitter those who failed together come back together, and fail together.',
+  shows: 'Without jitter, callers that failed together come back together, and fail together.',
   rounds: 2,
 
   subjects: [

@@ -92,7 +92,7 @@ export const pools = [
     await pool.close();
   }),
 
-  claim('pool: a dial that fails tells those who wait why', async () => {
+  claim('pool: a failed dial rejects the waiters with its error', async () => {
     const refused = new Error('refused');
     const { pool } = lines({ max: 1 }, { connect: () => Promise.reject(refused) });
     const error = (await rejection(pool.acquire('a'))) as { code?: string; cause?: unknown };
@@ -144,7 +144,7 @@ export const pools = [
     await pool.close();
   }),
 
-  claim('pool: close waits for who works, refuses who waits, and works with await using', async () => {
+  claim('pool: close waits for tasks, refuses waiters, and works with await using', async () => {
     const { pool, seen } = lines({ max: 1 });
     await pool.use('a', () => {});
     let worked = false;
@@ -164,13 +164,16 @@ export const pools = [
     await rejectsWithCode(pool.acquire('a'), 'ERR_CLOSED');
   }),
 
-  claim('pool: who does not finish within the grace is told, and his connection closed', async () => {
-    const { pool, seen } = lines({ max: 1 });
-    const lease = await pool.acquire('a');
-    await pool.close({ graceMs: 2 });
-    equal([lease.signal.aborted, seen.open, seen.closed], [true, 0, ['shutdown']]);
-    lease.release();
-  }),
+  claim(
+    'pool: a task that outlasts the grace gets an aborted signal, and its connection is closed',
+    async () => {
+      const { pool, seen } = lines({ max: 1 });
+      const lease = await pool.acquire('a');
+      await pool.close({ graceMs: 2 });
+      equal([lease.signal.aborted, seen.open, seen.closed], [true, 0, ['shutdown']]);
+      lease.release();
+    },
+  ),
 
   claim('pool: a lease works with using, and its connection cannot be read after it', async () => {
     const { pool } = lines({ max: 1 });

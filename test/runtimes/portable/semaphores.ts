@@ -53,24 +53,27 @@ export const semaphores = [
     (await waiting).release();
   }),
 
-  claim('semaphore: close refuses who waits and who comes, the holder finishes, and idle tells', async () => {
-    const semaphore = new Semaphore(1);
-    const holder = await semaphore.acquire();
-    const waiting = semaphore.acquire();
-    semaphore.close();
-    await rejectsWithCode(waiting, 'ERR_CLOSED');
-    await rejectsWithCode(semaphore.acquire(), 'ERR_CLOSED');
-    let isIdle = false;
-    const idle = semaphore.idle().then(() => {
-      isIdle = true;
-    });
-    await pause(1);
-    equal(isIdle, false);
-    holder.release();
-    await idle;
-    const { limit, held, waiting: left, closed } = semaphore.stats();
-    equal([limit, held, left, closed], [1, 0, 0, true]);
-  }),
+  claim(
+    'semaphore: close refuses waiting and later callers, the holder finishes, and idle resolves',
+    async () => {
+      const semaphore = new Semaphore(1);
+      const holder = await semaphore.acquire();
+      const waiting = semaphore.acquire();
+      semaphore.close();
+      await rejectsWithCode(waiting, 'ERR_CLOSED');
+      await rejectsWithCode(semaphore.acquire(), 'ERR_CLOSED');
+      let isIdle = false;
+      const idle = semaphore.idle().then(() => {
+        isIdle = true;
+      });
+      await pause(1);
+      equal(isIdle, false);
+      holder.release();
+      await idle;
+      const { limit, held, waiting: left, closed } = semaphore.stats();
+      equal([limit, held, left, closed], [1, 0, 0, true]);
+    },
+  ),
 
   claim('semaphore: a thousand waiters who share a signal all end with its reason', async () => {
     const semaphore = new Semaphore(1);
@@ -92,7 +95,7 @@ export const semaphores = [
     ok(new Semaphore(Infinity).tryAcquire() !== undefined, 'Infinity is a limit');
   }),
 
-  claim('adaptive semaphore: an overload lowers the limit, and whoever asked is told', async () => {
+  claim('adaptive semaphore: an overload lowers the limit and calls onLimitChange', async () => {
     const changes: string[] = [];
     const semaphore = new AdaptiveSemaphore({
       algorithm: new AimdLimit({ initial: 10, min: 1, max: 10 }),

@@ -163,7 +163,7 @@ export const subPaths = [
     ok(leaseTableSchema().includes('latchkey_leases'), 'the schema does not name the table');
   }),
 
-  claim('redis: a lock is asked for by script, with an owner, and freed by him', async () => {
+  claim('redis: a script takes the lock for an owner, and only that owner frees it', async () => {
     const sent: string[][] = [];
     // Only the script that acquires has two keys.
     const answer = (keys: string) => (keys === '2' ? [1, '7', 0] : 1);

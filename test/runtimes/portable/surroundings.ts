@@ -44,7 +44,7 @@ if (hooks !== undefined) {
 const diagnostics = nodeModule<Diagnostics>('node:diagnostics_channel');
 if (diagnostics !== undefined) {
   surroundings.push(
-    claim('diagnostics: who subscribes is told of a wait', async () => {
+    claim('diagnostics: a subscriber receives a message about a wait', async () => {
       const told: string[] = [];
       diagnostics.tracingChannel(channelNames.wait).subscribe({
         start: () => told.push('start'),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { freePort } from './free-port.js';
 import { identity, type ServerUser, unprivilegedUser } from './unprivileged-user.js';
 
-/** Where a server lives: whom it runs as, a directory of its own that he owns, a port of 127.0.0.1. */
+/** Where a server runs: its user, a directory that this user owns, a port of 127.0.0.1. */
 export interface ServerSite {
   readonly user: ServerUser;
   readonly directory: string;
@@ -49,7 +49,7 @@ export async function atNewSite<T>(start: (site: ServerSite) => Promise<T>): Pro
 
 /**
  * `tree`, or a copy of it at the site when the server's user may not read it where it is, as when root keeps the
- * project in his home directory.
+ * project in a home directory.
  */
 export async function readableAt({ user, directory }: ServerSite, tree: string): Promise<string> {
   if (spawnSync('ls', [tree], identity(user)).status === 0) return tree;

@@ -16,7 +16,7 @@ export interface TcpServer extends AsyncDisposable {
   reset(): void;
 }
 
-/** Starts a TCP server on 127.0.0.1. With `halfOpen` it never closes its side because the client closed his. */
+/** Starts a TCP server on 127.0.0.1. With `halfOpen` it keeps its side open when the client closes the other one. */
 export async function startTcpServer(behave: Behaviour, { halfOpen = false } = {}): Promise<TcpServer> {
   const sockets = new Set<Socket>();
   let peak = 0;
@@ -65,7 +65,7 @@ export const neverAnswers: Behaviour = (socket) => {
   socket.resume();
 };
 
-/** Lets any PostgreSQL client in, and takes no notice of what he says afterwards, his goodbye included. */
+/** Lets any PostgreSQL client in, and ignores everything it sends afterwards, its goodbye included. */
 export const greetsAsPostgres: Behaviour = (socket) => {
   const authenticated = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]);
   const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);

@@ -16,7 +16,7 @@ export interface LeasePlan {
   readonly losses?: number;
   readonly ends?: number;
   readonly haste?: number;
-  /** Whether the database wakes who waits. */
+  /** Whether the database wakes the waiters. */
   readonly wakes?: boolean;
   /** Whether an answer arrives some time after the database has done what it was asked for. */
   readonly answersLate?: boolean;
@@ -30,7 +30,7 @@ const ttlMs = 300;
 type Worker = Party<KeyLease<string>> & {
   readonly process: number;
   order: number;
-  /** As he sees it: whoever only reads the signal once must be told, too. */
+  /** As the holder sees it: reading the signal late must show the loss, too. */
   held: { readonly token: bigint; readonly signal: AbortSignal } | undefined;
 };
 
@@ -139,7 +139,7 @@ export class LeaseWorld implements World {
     for (const { name, held } of believers) {
       if (!isHeld || holder.token !== held!.token)
         wrongs.push(`${name} believes to hold what others can have`);
-      if (this.#ended.has(held!.token)) wrongs.push(`${name} is not told that his session has ended`);
+      if (this.#ended.has(held!.token)) wrongs.push(`${name} does not learn that its session has ended`);
     }
     for (const { name, process, order, observed } of this.#workers) {
       if (observed !== 'waiting') continue;

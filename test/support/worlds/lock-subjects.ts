@@ -13,9 +13,9 @@ export interface Waiting {
 
 /** What a lock must do. */
 export interface Model {
-  /** Why such a caller is refused at once, if he is. */
+  /** Why such a caller is refused at once, if it is. */
   refuses?(waiting: Waiting): string | undefined;
-  /** Whether the waiter may go on, given who waits before him. */
+  /** Whether the waiter may go on, given the waiters before it. */
   fits(waiting: Waiting, before: readonly Waiting[]): boolean;
   take(waiting: Waiting): void;
   give(waiting: Waiting): void;
@@ -36,7 +36,7 @@ export interface LockSubject {
   lock(from: typeof everything): Lock;
 }
 
-/** A key goes to whoever asked for it first, even if he still waits for another one. */
+/** A key goes to the caller that asked for it first, even if that caller still waits for another key. */
 export function keysModel(): Model {
   const taken = new Set<string | number>();
   return {
@@ -51,7 +51,7 @@ export function keysModel(): Model {
   };
 }
 
-/** Only the oldest waiter may go on, and only if his weight fits. */
+/** Only the oldest waiter may go on, and only if its weight fits. */
 export function unitsModel(limit: number): Model {
   let held = 0;
   let closed = false;

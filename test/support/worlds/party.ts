@@ -12,12 +12,12 @@ export interface Manners {
 /** Somebody who asks for something, once. */
 export class Party<T> {
   readonly name: string;
-  /** Whatever sets him apart: those whose manners are the same are alike. */
+  /** What sets a user apart: users with the same manners are interchangeable. */
   readonly manners: Manners;
   readonly controller = new AbortController();
-  /** What became of his asking: 'away', 'waiting', 'granted', or the error's code or text. */
+  /** The state of its request: 'away', 'waiting', 'granted', or the error's code or text. */
   observed = 'away';
-  /** What he got; the world takes it away when he lets go. */
+  /** What it got; the world takes it away when the user lets go. */
   got: T | undefined;
   #settlements = 0;
 
@@ -45,7 +45,7 @@ export class Party<T> {
     );
   }
 
-  /** He may change his mind while he waits, and too late. */
+  /** It may give up while it waits, and too late. */
   abortMoves(then = () => {}): Move[] {
     const { manners, controller, observed } = this;
     const may =
@@ -67,7 +67,7 @@ export class Party<T> {
   }
 }
 
-/** Those who are away; of those who are alike only the first, for it makes no difference who of them comes. */
+/** The users that are away; of interchangeable ones only the first, because it makes no difference which of them comes. */
 export function newcomers<P extends Party<unknown>>(parties: readonly P[]): P[] {
   const kinds = new Set<string>();
   return parties.filter(({ observed, manners }) => {
@@ -76,7 +76,7 @@ export function newcomers<P extends Party<unknown>>(parties: readonly P[]): P[] 
   });
 }
 
-/** Whether he waits, and not for ever: a timer that nobody waits for is left alone, to be noticed at the end. */
+/** Whether it waits with a timeout. A timer that no user waits for stays, so that the end of the story notices it. */
 export function isPatient({ observed, manners }: Party<unknown>): boolean {
   return observed === 'waiting' && manners.patienceMs !== undefined;
 }

@@ -8,7 +8,7 @@ import { type Connection, type Mishap, PoolServer } from './pool-server.js';
 
 export interface PoolPlan extends Readonly<Partial<Record<Mishap, number>>> {
   readonly options: ConnectionPoolOptions;
-  /** `spoils`: gives his connection back with an error. */
+  /** `spoils`: gives its connection back with an error. */
   readonly workers: readonly (Manners & { readonly key?: string; readonly spoils?: boolean })[];
   /** The pool may be closed at any time; leases may then last so long. */
   readonly graceMs?: number;

@@ -1,4 +1,4 @@
-/** A bounded queue beside a model of a few lines: what is in, who waits, who gets what. */
+/** A bounded queue beside a model of a few lines: the items, the waiters, and which item goes where. */
 import type { Batch, BoundedQueue, OverflowPolicy } from 'latchkey/bounded-queue';
 import type * as everything from '../everything.js';
 import type { Move, World } from '../explore.js';

@@ -1,4 +1,4 @@
-/** Every primitive in larger worlds, walked at random: who is there and what happens is drawn, and shrinks when it fails. */
+/** Every primitive in larger worlds: users and moves are random, and shrink when a story fails. */
 import fc from 'fast-check';
 import type * as everything from '../everything.js';
 import { type Gap, type World, walk } from '../explore.js';

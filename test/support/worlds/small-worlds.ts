@@ -119,7 +119,7 @@ export const tinyWorlds: readonly SmallWorld[] = [
   ofLeases('a session ends', { workers: [here, here], ends: 1 }),
   ofLeases('two processes, one may abort', { workers: [here, { ...there, ...aborts }] }),
   ofLeases('one process, one may abort', { workers: [here, { ...here, ...aborts }] }),
-  ofLeases('the database wakes who waits', { workers: [here, there], wakes: true }),
+  ofLeases('the database wakes the waiters', { workers: [here, there], wakes: true }),
   ofLeases('an answer is lost', { workers: [here, here], losses: 1 }),
 ];
 
