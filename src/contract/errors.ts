@@ -48,7 +48,20 @@ export function printable(value: unknown): string {
   return 'an object';
 }
 
-/** The wait took longer than `waitTimeoutMs`. Its stack is the caller's. */
+/**
+ * The wait took longer than `waitTimeoutMs`. Its stack is the caller's, and it has `key`, `waitedMs`, `held`, `waiting` and `limit`.
+ *
+ * @example
+ * ```ts
+ * import { Mutex } from 'latchkey';
+ *
+ * const mutex = new Mutex();
+ * const permit = await mutex.acquire();
+ * const error = await mutex.acquire({ waitTimeoutMs: 10 }).catch((reason) => reason);
+ * console.log(error.code, error.held, error.limit); // → ERR_WAIT_TIMEOUT 1 1
+ * permit.release();
+ * ```
+ */
 export class WaitTimeoutError extends Error {
   override get name(): string {
     return 'WaitTimeoutError';
@@ -66,7 +79,21 @@ export class WaitTimeoutError extends Error {
   }
 }
 
-/** `maxWaiting` callers were waiting already, so this one was turned away at once. */
+/**
+ * `maxWaiting` callers were waiting already, so this one was refused at once. It has the counts of `WaitTimeoutError`.
+ *
+ * @example
+ * ```ts
+ * import { Semaphore } from 'latchkey';
+ *
+ * const semaphore = new Semaphore(1, { maxWaiting: 1 });
+ * const permit = await semaphore.acquire();
+ * const waiting = semaphore.acquire();
+ * console.log(await semaphore.acquire().catch((error) => error.code)); // → ERR_QUEUE_FULL
+ * permit.release();
+ * (await waiting).release();
+ * ```
+ */
 export class QueueFullError extends Error {
   override get name(): string {
     return 'QueueFullError';
@@ -84,7 +111,18 @@ export class QueueFullError extends Error {
   }
 }
 
-/** The object was closed: nothing is granted any more. */
+/**
+ * The object was closed, and grants nothing any more. `retry` never retries it.
+ *
+ * @example
+ * ```ts
+ * import { Semaphore } from 'latchkey';
+ *
+ * const semaphore = new Semaphore(1);
+ * semaphore.close();
+ * console.log(await semaphore.acquire().catch((error) => error.code)); // → ERR_CLOSED
+ * ```
+ */
 export class ClosedError extends Error {
   override get name(): string {
     return 'ClosedError';
@@ -96,7 +134,20 @@ export class ClosedError extends Error {
   }
 }
 
-/** A connection could not be made; `cause` is what `connect` threw. */
+/**
+ * A connection could not be made. `key` says to what, and `cause` is what `connect` threw, untouched.
+ *
+ * @example
+ * ```ts
+ * import { ConnectionPool } from 'latchkey';
+ *
+ * const connect = () => Promise.reject(new Error('refused'));
+ * const pool = new ConnectionPool({ connect, close: () => {} });
+ * const error = await pool.acquire().catch((reason) => reason);
+ * console.log(error.code, error.cause.message); // → ERR_CONNECT refused
+ * await pool.close();
+ * ```
+ */
 export class ConnectError extends Error {
   override get name(): string {
     return 'ConnectError';
@@ -110,7 +161,19 @@ export class ConnectError extends Error {
   }
 }
 
-/** An attempt of `retry` took longer than `attemptTimeoutMs`, or than what was left of `totalTimeoutMs`. */
+/**
+ * An attempt of `retry` took longer than `attemptTimeoutMs`, or than what was left of `totalTimeoutMs`. The signal of the attempt
+ * aborts with it. `cause` is the last error of an attempt that was no timeout, if there is one.
+ *
+ * @example
+ * ```ts
+ * import { retry } from 'latchkey';
+ *
+ * const hanging = () => new Promise<never>(() => {});
+ * const error = await retry(hanging, { attempts: 1, attemptTimeoutMs: 10 }).catch((reason) => reason);
+ * console.log(error.code, error.attempt, error.timeoutMs); // → ERR_ATTEMPT_TIMEOUT 1 10
+ * ```
+ */
 export class AttemptTimeoutError extends Error {
   override get name(): string {
     return 'AttemptTimeoutError';
@@ -126,7 +189,28 @@ export class AttemptTimeoutError extends Error {
   }
 }
 
-/** A lock or a connection was lost while it was held. */
+/**
+ * A lock or a connection was lost while it was held. It is the reason of the lease's `signal`.
+ *
+ * @example
+ * ```ts
+ * import { ConnectionPool } from 'latchkey';
+ *
+ * let loseIt = () => {};
+ * const pool = new ConnectionPool({
+ *   connect(_key, { lost }) {
+ *     loseIt = lost;
+ *     return 'connection';
+ *   },
+ *   close: () => {},
+ * });
+ * const lease = await pool.acquire();
+ * loseIt();
+ * console.log(lease.signal.aborted, lease.signal.reason.code); // → true ERR_LEASE_LOST
+ * lease.release();
+ * await pool.close();
+ * ```
+ */
 export class LeaseLostError extends Error {
   override get name(): string {
     return 'LeaseLostError';

@@ -9,8 +9,8 @@
  * import pg from 'pg';
  *
  * const task = (client: pg.PoolClient) => client.query('select 1 / 0').catch(() => 'ignored');
- * const error = await retryTransaction(new pg.Pool(), task as never).catch((reason) => reason);
- * console.log(error instanceof RolledBackError, error.code); // → true ERR_ROLLED_BACK
+ * const error = await retryTransaction(new pg.Pool(), task as never).catch((reason: unknown) => reason);
+ * console.log(error instanceof RolledBackError && error.code); // → ERR_ROLLED_BACK
  * ```
  */
 export class RolledBackError extends Error {

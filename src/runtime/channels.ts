@@ -40,6 +40,18 @@ let keysAreExposed = false;
 /**
  * Whether messages carry keys; at first they do not. A key may be a person's, and one label per key is what breaks a metrics
  * server. Errors are handed on as they are, and some name their key.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel';
+ * import { KeyedMutex } from 'latchkey';
+ * import { exposeKeys, type WaitMessage } from 'latchkey/diagnostics';
+ *
+ * exposeKeys(true);
+ * subscribe('tracing:latchkey:wait:start', (message) => console.log((message as WaitMessage).key)); // → ann
+ * const accounts = new KeyedMutex<string>();
+ * await Promise.all([accounts.run('ann', async () => {}), accounts.run('ann', async () => {})]);
+ * ```
  */
 export function exposeKeys(exposed: boolean): void {
   if (typeof exposed !== 'boolean') throw new TypeError('exposed must be a boolean');

@@ -44,7 +44,21 @@ export type WatchReport = { toString(): string } & (
     }
 );
 
-/** A wait was rejected because it could never have ended. Its `cycle` says which waits and permits form the circle. */
+/**
+ * A wait was rejected because it could never have ended. Its `cycle` says which waits and permits form the circle.
+ *
+ * @example
+ * ```ts
+ * import { Mutex } from 'latchkey';
+ * import { DeadlockError, watch } from 'latchkey/watch';
+ *
+ * const watcher = watch({ deadlocks: 'reject' });
+ * const mutex = new Mutex();
+ * const error = await mutex.run(() => mutex.run(() => 'never')).catch((reason) => reason);
+ * console.log(error instanceof DeadlockError, error.cycle.length); // → true 1
+ * watcher.stop();
+ * ```
+ */
 export class DeadlockError extends Error {
   static {
     Object.defineProperty(DeadlockError.prototype, 'name', {

@@ -99,10 +99,11 @@ const names: OptionNames<WatchOptions> = {
  * import { Mutex } from 'latchkey';
  * import { watch } from 'latchkey/watch';
  *
- * using watcher = watch({ deadlocks: 'reject' });
+ * const watcher = watch({ deadlocks: 'reject' });
  * const mutex = new Mutex();
  * const nested = mutex.run(() => mutex.run(() => 'never'));
- * console.log(await nested.catch((error) => error.code)); // ERR_DEADLOCK
+ * console.log(await nested.catch((error) => error.code)); // → ERR_DEADLOCK
+ * watcher.stop();
  * ```
  */
 export function watch(options: WatchOptions = {}): Watcher {
