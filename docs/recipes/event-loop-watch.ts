@@ -1,8 +1,8 @@
 /**
  * "Now and then every request takes a second, health checks fail, and the CPU is at 30 %."
  *
- * A block of a second is one late beat among hundreds, and stays out of a mean and of a p99 of beats. So each block is told as
- * it happens, with what it is put down to, and the share of time in blocks has a budget.
+ * A block of a second is one late tick among hundreds, so a mean or a p99 of ticks does not show it. Here each block is logged
+ * when it happens, with its likely cause, and the share of time in blocks has a budget.
  */
 import { type EventLoopMonitor, monitorEventLoop } from 'latchkey/event-loop';
 

@@ -1,7 +1,7 @@
 /**
  * "While the monthly report is computed, nobody can log in."
  *
- * After every ten milliseconds of it the event loop has a turn: timers, sockets, and the abort that ends it.
+ * After every ten milliseconds of work the event loop runs once: timers, sockets, and the abort that ends the work.
  */
 import { yieldEvery } from 'latchkey/event-loop';
 
@@ -16,7 +16,7 @@ export async function total(
     const turn = nextSlice();
     if (turn === undefined) continue;
     await turn;
-    // An abort can only arrive while others have their turn.
+    // An abort can only arrive during a yield.
     signal?.throwIfAborted();
   }
   return sum;

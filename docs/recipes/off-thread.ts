@@ -1,17 +1,17 @@
 /**
  * "One customer imports a file of 20 MB, and for two seconds nobody else can log in."
  *
- * A thread does the work, and the event loop is free. piscina keeps the threads, for one per import would be the next mistake: a
- * hundred imports, a hundred threads. A semaphore bounds how many may wait, and lets each of them give up.
+ * A thread does the work, so the event loop stays free. piscina keeps a fixed number of threads: one per import would mean a
+ * hundred threads for a hundred imports. A semaphore bounds the waiting callers, and lets each of them give up.
  *
- * Only for work of well over a millisecond: getting to a thread and back costs 30 us, and what it is given and gives is copied.
+ * Only for work of well over a millisecond: the way to a thread and back costs 30 us, and input and result are copied.
  */
 import { availableParallelism } from 'node:os';
 import { Semaphore, type WaitOptions } from 'latchkey';
 import { Piscina } from 'piscina';
 
 export interface OffThreadOptions {
-  /** Default: one less than there are cores, for the event loop needs one. */
+  /** Default: one less than the number of cores, because the event loop needs one. */
   threads?: number;
   maxWaiting?: number;
 }
@@ -27,7 +27,7 @@ export class OffThread<Input, Output> implements AsyncDisposable {
     this.#limit = new Semaphore(threads, { maxWaiting });
   }
 
-  /** Rejects as `Semaphore.run` does; an abort during the work ends its thread, for nothing else can stop it. */
+  /** Rejects as `Semaphore.run` does. An abort during the work ends its thread, because nothing else can stop it. */
   run(input: Input, options: WaitOptions = {}): Promise<Output> {
     const { signal } = options;
     return this.#limit.run(() => this.#threads.run(input, signal && { signal }), options);

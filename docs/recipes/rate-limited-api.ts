@@ -1,8 +1,8 @@
 /**
  * "The partner allows 50 requests a second. We send 200, get 429 for most, send those again, and are banned."
  *
- * `Retry-After` is obeyed, by all calls at once: what one is told holds for everybody who waits. Retries stay a tenth of the
- * calls, and the limit on calls at once finds itself.
+ * All calls obey `Retry-After` together: one refused call pauses every waiting call. A pause above a minute is not obeyed; that
+ * call fails. Retries stay a tenth of the calls, and the limit on concurrent calls finds itself.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdaptiveSemaphore, AimdLimit, RetryBudget, retry } from 'latchkey';
@@ -15,13 +15,16 @@ class HttpError extends Error {
     super(`status ${response.status}`);
     this.status = response.status;
     // Seconds, or a date.
-    const told = response.headers.get('retry-after') || 'nothing';
-    const waitMs = Number.isNaN(Number(told)) ? Date.parse(told) - Date.now() : Number(told) * 1_000;
+    const header = response.headers.get('retry-after') || 'none';
+    const waitMs = Number.isNaN(Number(header)) ? Date.parse(header) - Date.now() : Number(header) * 1_000;
     this.retryAfterMs = Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs);
   }
 }
 
-/** One of these per partner. He refuses rather than slows down, so AIMD finds his limit; up to `max` are refused at a time. */
+/** A header can ask for centuries. Above this the call fails instead, and the other calls go on. */
+const maxQuietMs = 60_000;
+
+/** One of these per partner. A partner that refuses rather than slows down suits AIMD; up to `max` calls are refused at a time. */
 export function partnerClient(fetchIt: typeof fetch = fetch) {
   const limit = new AdaptiveSemaphore({ algorithm: new AimdLimit({ initial: 10, max: 10 }) });
   const budget = new RetryBudget({ ratio: 0.1, minPerSecond: 5 });
@@ -31,20 +34,22 @@ export function partnerClient(fetchIt: typeof fetch = fetch) {
     while (Date.now() < quietUntilMs) await sleep(quietUntilMs - Date.now(), undefined, { signal });
     const response = await fetchIt(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) });
     if (response.ok) return response.text();
-    // Or its connection would not be free again.
+    // Otherwise its connection would not become free.
     await response.body?.cancel();
     const error = new HttpError(response);
-    quietUntilMs = Math.max(quietUntilMs, Date.now() + (error.retryAfterMs ?? 0));
+    const { retryAfterMs = 0 } = error;
+    if (retryAfterMs <= maxQuietMs) quietUntilMs = Math.max(quietUntilMs, Date.now() + retryAfterMs);
     throw error;
   }
 
   return (url: string, signal?: AbortSignal): Promise<string> =>
-    // The limit inside of the retry: who comes again stands in line again.
+    // The limit is inside the retry: every attempt queues again, and a pause holds no permit.
     retry((context) => limit.run(() => request(url, context.signal), context), {
       attempts: 4,
       budget,
       signal,
       shouldRetry: (error) => !(error instanceof HttpError) || error.status === 429 || error.status >= 500,
       retryAfterMs: (error) => (error instanceof HttpError ? error.retryAfterMs : undefined),
+      maxRetryAfterMs: maxQuietMs,
     });
 }

@@ -1,7 +1,7 @@
 /**
  * "When the entry of the front page ran out, four hundred requests rebuilt it at once, and the database went down."
  *
- * Whoever comes while the first one loads shares his load. The one who hangs up does not take it from the others, and a load
+ * Callers that come while a key is loading share that load. A caller that hangs up does not end it for the others, and a load
  * that fails is not kept.
  */
 import { SingleFlight } from 'latchkey/single-flight';
@@ -22,7 +22,7 @@ export class Cache<V extends object> {
     if (value !== undefined) return Promise.resolve(value);
     const load = async (loadSignal: AbortSignal) => {
       const loaded = await this.#load(key, loadSignal);
-      // A load that was given up may come back late, after a newer one.
+      // A load that every caller has left may finish late, after a newer one.
       if (!loadSignal.aborted) this.#values.set(key, loaded);
       return loaded;
     };

@@ -174,7 +174,16 @@ describe('off-thread', () => {
     expect(loop.stats().observedMs).toBeGreaterThan(0);
   });
 
-  test('who comes to a full house is refused at once; who waits may give up', async () => {
+  test('lines that end in a newline, or are empty, are no customers', async () => {
+    await using summaries = new OffThread<string, Map<string, number>>(worker, { threads: 1 });
+    expect([...(await summaries.run('ann;1\r\nbob;2\n\nann;3\n'))]).toEqual([
+      ['ann', 4],
+      ['bob', 2],
+    ]);
+    expect((await summaries.run('')).size).toBe(0);
+  });
+
+  test('a caller beyond maxWaiting is refused at once; a waiting caller may give up', async () => {
     await using summaries = new OffThread<string, Map<string, number>>(worker, { threads: 1, maxWaiting: 1 });
     const running = summaries.run(csv(50_000));
     const controller = new AbortController();

@@ -131,7 +131,7 @@ describe('connection-per-host', () => {
 describe('rate-limited-api', () => {
   const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
 
-  test('Retry-After is obeyed, seconds and date, and the server is not asked more than it has to be', async () => {
+  test('Retry-After is obeyed, in seconds and as a date, and the server gets no needless request', async () => {
     let requests = 0;
     const { url } = await serve((_request, response) => {
       requests++;
@@ -149,7 +149,7 @@ describe('rate-limited-api', () => {
     expect(requests).toBe(5);
   });
 
-  test('what one call is told holds for all: nobody asks before the time is over', async () => {
+  test('one refusal pauses every call until the time is over', async () => {
     const arrivals: number[] = [];
     const { url } = await serve((_request, response) => {
       arrivals.push(performance.now());
@@ -174,7 +174,22 @@ describe('rate-limited-api', () => {
     expect(Math.min(...later) - refusedAt).toBeGreaterThan(950);
   });
 
-  test('the naive way asks four times, at once, whoever says that it is too much', async () => {
+  test.each(['9999999999', '1e999', '61'])(
+    'Retry-After: %s fails that call at once, and the others go on',
+    async (header) => {
+      let calls = 0;
+      const get = partnerClient(async () => {
+        calls++;
+        if (calls > 1) return new Response('the answer');
+        return new Response('slow down', { status: 429, headers: { 'retry-after': header } });
+      });
+      await expect(get('https://partner.example/')).rejects.toMatchObject({ status: 429 });
+      expect(await get('https://partner.example/')).toBe('the answer');
+      expect(calls).toBe(2);
+    },
+  );
+
+  test('the naive way asks four times at once, although it is refused', async () => {
     let requests = 0;
     const { url } = await serve((_request, response) => {
       requests++;
