@@ -1,6 +1,6 @@
 /**
- * Every TypeScript block in the README and in docs/*.md is a program: it is run as it stands, and what it prints is
- * what the comments `// → …` say.
+ * Every TypeScript block in README and docs/*.md is a program. The test runs it as it stands, and compares what it prints with
+ * its comments `// → …`.
  */
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 test.each([...pages, ...(await filesOf('docs/migrating', '.md'))])(
-  '%s links to nothing that is not there',
+  '%s has no dead link to a file',
   async (page) => {
     const text = await readFile(path.join(root, page), 'utf8');
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
@@ -35,7 +35,7 @@ test.each([...pages, ...(await filesOf('docs/migrating', '.md'))])(
   },
 );
 
-test('every recipe is run by a test, and shown in a page', async () => {
+test('every recipe is run by a test and shown on a page', async () => {
   const tests = (await readdir(path.join(root, 'test'), { recursive: true }))
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `test/${name}`);
@@ -55,7 +55,7 @@ test('every recipe is run by a test, and shown in a page', async () => {
  */
 
 describe.each(pages)('%s', (page) => {
-  test('shows the recipes as they are', async () => {
+  test('shows its recipes without a difference', async () => {
     const file = path.join(root, page);
     const text = await readFile(file, 'utf8');
     let current = text;
@@ -75,7 +75,7 @@ for (const page of pages) {
   describe(page, () => {
     test.each(
       blocks.map((code, i) => ({ code, line: text.slice(0, text.indexOf(code)).split('\n').length, i })),
-    )('the program at line $line runs, and prints what it says', async ({ code, i }) => {
+    )('the program at line $line prints what its comments say', async ({ code, i }) => {
       const told = [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, line]) => line);
       const output = await printed(code, path.join(scratch, `${path.basename(page)}-${i}.mjs`));
       expect(output.trimEnd()).toBe(told.join('\n'));
