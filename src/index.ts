@@ -32,12 +32,14 @@ export {
 } from './locks/semaphore.js';
 export { ConnectionPool } from './pool/connection-pool.js';
 export type {
+  CloseOptions,
   CloseReason,
   ConnectContext,
   ConnectionPoolEvent,
   ConnectionPoolOptions,
   ConnectionPoolStats,
   Connector,
+  KeyStats,
   Lease,
 } from './pool/connector.js';
 export {

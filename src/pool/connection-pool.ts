@@ -5,71 +5,85 @@
  *   Bound      `max` counts everything alive, closing connections too: the server never sees one more.
  *   Late binding  a waiter gets whichever connection is ready first: a new one, or one that comes back.
  *   Dials      as many as there are waiters whom nothing under way will serve; they run side by side, outside any
- *              lock, and belong to the key: nobody's abort wastes one.
- *   Failure    when nothing else can serve a key, a failed dial is told to all its waiters at once as ConnectError;
- *              then one dial at a time probes, after a backoff with jitter.
+ *              lock, and belong to the key: no caller's abort wastes one.
+ *   Failure    when nothing else can serve a key, a failed dial rejects all its waiters at once with ConnectError;
+ *              then one dial at a time probes, after a backoff with jitter. Other keys keep their connections.
  *   Fairness   per key first come, first served. At the cap a key without a slot gets that of the least recently
  *              used idle connection of any key, or of a busy one whose time slice is over.
- *   Cancel     giving up loses the caller's place in the queue and nothing else; what was being dialled for him
- *              serves the next one, or stays idle.
+ *   Cancel     giving up loses the caller's place in the queue and nothing else; the dial that it caused serves the
+ *              next caller, or stays idle.
  *   Cost       acquire and release of an idle connection are synchronous inside, O(1), and take one promise.
  *
- * The invariants stand in pool-core.ts. Not here: retries of the user's work, minimum idle connections, priorities.
+ * The invariants stand in pool-core.ts. Not here: retries of the user's work, priorities, several leases at once.
  * Lineage: Go's net/http transport (late binding), jackc/puddle (detached dials), HikariCP (demand, jitter, leaks).
  */
 import { runAndReport } from '../calling/run-and-release.js';
-import { checkDuration, checkFunction, checkObject } from '../contract/arguments.js';
+import {
+  checkBoolean,
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkOptions,
+  type OptionNames,
+} from '../contract/arguments.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
-import { exposed, tracingChannel } from '../runtime/channels.js';
-import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
-import type { ConnectionPoolOptions, ConnectionPoolStats, Connector, Lease } from './connector.js';
+import { waitOptionNames } from '../waiting/wait-settings.js';
+import type {
+  CloseOptions,
+  ConnectionPoolOptions,
+  ConnectionPoolStats,
+  Connector,
+  KeyStats,
+  Lease,
+} from './connector.js';
 import { DeferredCalls } from './deferred-calls.js';
 import { Hooks } from './hooks.js';
-import { watchForLeak } from './leak-watch.js';
 import type { PoolLease } from './lease.js';
 import { PoolCore } from './pool-core.js';
-import { checkConnector, type PoolSettings, poolSettings } from './settings.js';
+import { checkConnector, poolSettings } from './settings.js';
 
 /** The key, unless there is only one target: then it is left out. */
 type KeyThen<K, Rest extends unknown[]> = [K] extends [void] ? Rest | [key: K, ...Rest] : [key: K, ...Rest];
 
 type UseTask<C, K, T> = (connection: C, lease: Lease<C, K>) => Awaitable<T>;
 
-/** On the tracing channel `latchkey:pool:acquire`: every acquire, also one that need not wait. */
-export interface PoolAcquireMessage {
-  readonly source: object;
-  readonly key?: unknown;
-  readonly result?: unknown;
-  readonly error?: unknown;
-}
-
-const acquires = tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
-
 const defaultGraceMs = 10_000;
+const closeOptionNames: OptionNames<CloseOptions> = { graceMs: true, drain: true };
 
+/**
+ * A bounded number of connections to any number of keys. With one target, leave the key out: `pool.use(task)`.
+ *
+ * Cancelling a wait loses the place in the queue and nothing else: dials belong to the key.
+ *
+ * @example
+ * ```ts
+ * import { ConnectionPool } from 'latchkey';
+ *
+ * const pool = new ConnectionPool<{ host: string }, string>(
+ *   { connect: async (host) => ({ host }), close() {} },
+ *   { max: 10 },
+ * );
+ * console.log(await pool.use('db-1', (connection) => connection.host)); // → db-1
+ * await pool.close();
+ * ```
+ */
 export class ConnectionPool<C, K = void> implements AsyncDisposable {
-  readonly #settings: PoolSettings;
-  readonly #hooks: Hooks<C, K>;
-  readonly #deferred = new DeferredCalls();
   readonly #core: PoolCore<C, K>;
-  readonly #defaults: WaitSettings;
 
   /** @throws TypeError or RangeError that names the hook or the option, and the value. */
-  constructor(connector: Connector<C, K>, options: ConnectionPoolOptions = {}) {
+  constructor(connector: Connector<C, K>, options: ConnectionPoolOptions<NoInfer<K>> = {}) {
     checkConnector(connector);
-    this.#settings = poolSettings(options);
-    this.#hooks = new Hooks(this, connector, this.#settings.onEvent, this.#deferred.context);
-    this.#core = new PoolCore(this.#settings, this.#hooks, this.#deferred);
-    const { waitTimeoutMs } = this.#settings;
-    this.#defaults =
-      waitTimeoutMs === Infinity ? waitSettings(undefined) : { signal: undefined, waitTimeoutMs };
+    const settings = poolSettings(options);
+    const deferred = new DeferredCalls();
+    const hooks = new Hooks(this, connector, settings.onEvent, deferred.context);
+    this.#core = new PoolCore(settings, hooks, deferred);
   }
 
   /**
    * Runs `task` with a connection and gives it back; settles as the task does, its error untouched. A connection
    * whose task threw is closed, unless the connector's `isReusable` says otherwise.
    *
-   * Rejects, and never starts the task, as `acquire` does.
+   * Rejects as `acquire` does; then the task never starts.
    */
   use<T>(...args: KeyThen<K, [task: UseTask<C, K, T>, options?: WaitOptions | undefined]>): Promise<T>;
   use(first?: unknown, second?: unknown, third?: unknown): Promise<unknown> {
@@ -92,16 +106,24 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   acquire(...args: KeyThen<K, [options?: WaitOptions | undefined]>): Promise<Lease<C, K>>;
   acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
     try {
-      const keyless = second === undefined && isWaitOptions(first);
-      return Promise.resolve(keyless ? this.#acquire(undefined, first) : this.#acquire(first, second));
+      const isKeyless = second === undefined && isWaitOptions(first);
+      return Promise.resolve(isKeyless ? this.#acquire(undefined, first) : this.#acquire(first, second));
     } catch (refused) {
       return Promise.reject(refused);
     }
   }
 
   /**
+   * An idle connection that is alive and needs no `validate`, at once; otherwise `undefined`. It never dials, and never
+   * overtakes a waiter. @throws ClosedError when the pool is closed.
+   */
+  tryAcquire(...key: KeyThen<K, []>): Lease<C, K> | undefined {
+    return this.#core.tryAcquire(key[0] as K);
+  }
+
+  /**
    * Starts a new generation, of one key or of all: idle connections close now, leased ones when they come back,
-   * and what is being dialled is not used. For credentials that changed, or a server that moved.
+   * and dials under way are aborted and replaced. For credentials that changed, or a server that moved.
    */
   reset(...key: [] | [key: K]): void {
     this.#core.reset(...(key as [K]));
@@ -109,22 +131,45 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
 
   /**
    * Refuses all who wait and all who come later with `ClosedError`, closes what is idle, waits `graceMs` (default
-   * 10_000) for leases and then closes them by force. Resolves when no connection is left; never rejects. Later
-   * calls return the same promise.
+   * 10_000) for leases and then closes them by force. With `drain`, those who wait are still served within `graceMs`.
+   * Resolves when no connection is left; never rejects, except for bad options. Later calls return the same promise;
+   * a shorter grace wins.
    */
-  close(options: { graceMs?: number | undefined } = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
     try {
-      checkObject('options', options);
-      const { graceMs = defaultGraceMs } = options;
+      checkOptions(options, closeOptionNames);
+      const { graceMs = defaultGraceMs, drain = false } = options;
       checkDuration('graceMs', graceMs);
-      return this.#core.close(graceMs);
+      checkBoolean('drain', drain);
+      return this.#core.close(graceMs, drain);
     } catch (refused) {
       return Promise.reject(refused);
     }
   }
 
-  stats(): ConnectionPoolStats {
-    return this.#core.stats();
+  /**
+   * The cap of the pool; may be set at any time. Lowering it closes idle connections first, leased ones when they come
+   * back, and interrupts no lease.
+   */
+  get max(): number {
+    return this.#core.max;
+  }
+
+  set max(max: number) {
+    checkLimit('max', max);
+    this.#core.resize(max);
+  }
+
+  /** Counts of the whole pool; of one key when it is given, `undefined` where the pool knows nothing of the key. */
+  stats(): ConnectionPoolStats;
+  stats(key: K): KeyStats | undefined;
+  stats(...key: [] | [key: K]): ConnectionPoolStats | KeyStats | undefined {
+    return key.length === 0 ? this.#core.stats() : this.#core.keyStats(key[0]);
+  }
+
+  /** The keys that have a connection or a waiter now. */
+  keys(): IterableIterator<K> {
+    return this.#core.keys();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -139,37 +184,21 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
       : runAndReport(lease, task as UseTask<C, K, unknown>);
   }
 
-  /** Apart from `#use`, as `#tracedLease` is from `#acquire`: a function that makes functions pays for it with every call. */
+  /** Apart from `#use`: V8 allocates a context on every call of a function that contains closures. */
   #useLater(lease: Promise<PoolLease<C, K>>, task: UseTask<C, K, unknown>): Promise<unknown> {
     return lease.then((granted) => runAndReport(granted, task));
   }
 
   #acquire(key: unknown, options: unknown): PoolLease<C, K> | Promise<PoolLease<C, K>> {
-    return acquires.start.hasSubscribers
-      ? this.#tracedLease(key as K, options as WaitOptions)
-      : this.#lease(key as K, options as WaitOptions);
-  }
-
-  #tracedLease(key: K, options: WaitOptions | undefined): Promise<PoolLease<C, K>> {
-    return acquires.tracePromise(async () => this.#lease(key, options), exposed({ source: this, key }));
-  }
-
-  #lease(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
-    const acquiring = this.#core.acquire(key, waitSettings(options, this.#defaults));
-    const warnAfterMs = this.#settings.leakWarnAfterMs;
-    if (warnAfterMs === Infinity) return acquiring;
-    const emit = this.#hooks.emit.bind(this.#hooks);
-    return watchForLeak(acquiring, { warnAfterMs, context: this.#deferred.context, emit });
+    return this.#core.acquire(key as K, options as WaitOptions);
   }
 }
 
 /** Tells `acquire(options)`, where there is only one target, from `acquire(key)` with an object for a key. */
 function isWaitOptions(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === undefined;
-  const names = Object.keys(value);
   return (
-    Object.getPrototypeOf(value) === Object.prototype && names.every((name) => waitOptionNames.has(name))
+    Object.getPrototypeOf(value) === Object.prototype &&
+    Object.keys(value).every((name) => Object.hasOwn(waitOptionNames, name))
   );
 }
-
-const waitOptionNames = new Set(['signal', 'waitTimeoutMs']);

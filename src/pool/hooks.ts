@@ -1,17 +1,19 @@
 /**
- * Every call of user code goes through here: in the async context in which the pool was made, inside a try, and
- * with what goes wrong turned into an event. A hook may throw, reject, never settle or call the pool back.
+ * Every call of user code goes through here: in the async context in which the pool was made, and inside a try. What
+ * goes wrong becomes an event. A hook may throw, reject, never settle or call the pool back.
  */
 import { decide, ignoreRejection, notify } from '../calling/listeners.js';
+import { checkLimit } from '../contract/arguments.js';
+import type { Awaitable } from '../contract/types.js';
 import type { AsyncContext } from '../runtime/async-context.js';
 import { channel, type Exposed, exposed } from '../runtime/channels.js';
 import type { CloseReason, ConnectContext, ConnectionPoolEvent, Connector, HookName } from './connector.js';
 import type { PoolLease } from './lease.js';
 
-/** On the channel `latchkey:pool:event`: what `onEvent` is told. */
+/** Published on the channel `latchkey:pool:event`: what `onEvent` is called with. */
 export type PoolEventMessage = Exposed<ConnectionPoolEvent> & { readonly source: object };
 
-/** On the channel `latchkey:pool:release`: a connection was given back. */
+/** Published on the channel `latchkey:pool:release`: a connection was given back. */
 export interface PoolReleaseMessage {
   readonly source: object;
   readonly key?: unknown;
@@ -48,6 +50,11 @@ export class Hooks<C, K> {
     return releases.hasSubscribers;
   }
 
+  /** A connector that takes no key has one target. */
+  get hasOneTarget(): boolean {
+    return this.#connector.connect.length === 0 && !this.identifies;
+  }
+
   get canReset(): boolean {
     return this.#connector.reset !== undefined;
   }
@@ -56,7 +63,7 @@ export class Hooks<C, K> {
     return this.#connector.validate !== undefined;
   }
 
-  /** Whether leasing and idling have to be told. */
+  /** Whether `ref` or `unref` must be called. */
   get countsReferences(): boolean {
     return this.#connector.ref !== undefined || this.#connector.unref !== undefined;
   }
@@ -69,31 +76,46 @@ export class Hooks<C, K> {
     return this.#promise(() => this.#connector.close(connection, reason));
   }
 
-  validate(connection: C, signal: AbortSignal): Promise<boolean | undefined> {
-    return this.#promise(() => this.#connector.validate?.(connection, signal));
+  /** Whether the connection is fit. Rejects with what the hook throws; never rejects unhandled. */
+  check(hook: 'validate' | 'reset', connection: C, signal: AbortSignal): Promise<boolean> {
+    const method = this.#connector[hook] as (connection: C, signal: AbortSignal) => Awaitable<unknown>;
+    const call = () => method.call(this.#connector, connection, signal);
+    const answer = this.#promise(call);
+    return hook === 'reset' ? answer.then(() => true) : (answer as Promise<boolean>);
   }
 
-  async reset(connection: C, signal: AbortSignal): Promise<boolean> {
-    await this.#promise(() => this.#connector.reset?.(connection, signal));
-    return true;
+  takesSignal(hook: 'validate' | 'reset'): boolean {
+    return (this.#connector[hook]?.length ?? 0) > 1;
+  }
+
+  /** Whether keys that differ may mean the same target. */
+  get identifies(): boolean {
+    return this.#connector.keyId !== undefined;
   }
 
   keyId(key: K): unknown {
     return this.#connector.keyId === undefined ? key : this.#askKeyId(key);
   }
 
-  /** Not in `keyId`, and below as well: V8 allocates a context on every call of a function that contains closures. */
+  /** In a method of its own, as below: V8 allocates a context on every call of a function that contains closures. */
   #askKeyId(key: K): unknown {
     return decide(this.#context, 'keyId', () => this.#connector.keyId?.(key));
   }
 
-  /** No hook, no doubt; a hook that throws means no. */
+  /** Without the hook the answer is yes; a hook that throws means no. */
   isAlive(connection: C, key: K): boolean {
     return this.#connector.isAlive === undefined || this.#askIsAlive(connection, key);
   }
 
   #askIsAlive(connection: C, key: K): boolean {
     return this.#ask('isAlive', key, () => this.#connector.isAlive?.(connection));
+  }
+
+  /** The answer of `maxPerKey`, where it is a function. */
+  maxPerKey(ask: (key: K) => number, key: K): number {
+    const answer = decide(this.#context, 'maxPerKey', ask, key);
+    checkLimit('the answer of maxPerKey', answer);
+    return answer;
   }
 
   isReusable(connection: C, key: K, error: unknown): boolean {

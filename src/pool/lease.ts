@@ -9,42 +9,54 @@ import type { Slot } from './slot.js';
 export interface LeaseOwner<C, K> {
   /** What an observer knows of a lease of this slot. */
   grantOf(slot: Slot<C, K>): ObservedGrant;
-  giveBack(lease: PoolLease<C, K>, end: LeaseEnd): void;
+  giveBack(lease: PoolLease<C, K>, slot: Slot<C, K>, end: LeaseEnd): void;
   onDoubleRelease(lease: PoolLease<C, K>): void;
 }
 
 /** How a lease ended: well, with an error that the connector may judge, or with the wish to see it closed. */
 export type LeaseEnd = { how: 'well' } | { how: 'failed'; error: unknown } | { how: 'destroyed' };
 
-export const well: LeaseEnd = { how: 'well' };
+const well: LeaseEnd = { how: 'well' };
 const destroyed: LeaseEnd = { how: 'destroyed' };
 
+/** All of its state is private: a lease that is logged must not print the key and the connection. */
 export class PoolLease<C, K> implements Lease<C, K> {
-  readonly slot: Slot<C, K>;
-  /** Where it stands in `slot.leases`. */
-  index = 0;
-  readonly sinceMs: number;
-  /** Told first when the lease ends. */
-  onRelease: (() => void) | undefined = undefined;
   readonly #owner: LeaseOwner<C, K>;
+  readonly #slot: Slot<C, K>;
+  readonly #sinceMs: number;
+  /** Where it stands in `slot.leases`. */
+  #index = 0;
   #released = false;
+  #onEnd: (() => void) | undefined = undefined;
   #lost: LeaseLostError | undefined = undefined;
   #controller: AbortController | undefined = undefined;
 
+  /** Joins the leases of its slot. */
   constructor(owner: LeaseOwner<C, K>, slot: Slot<C, K>, sinceMs: number) {
     this.#owner = owner;
-    this.slot = slot;
-    this.sinceMs = sinceMs;
+    this.#slot = slot;
+    this.#sinceMs = sinceMs;
+    this.#index = slot.leases.length;
+    slot.leases.push(this);
     observer?.granted(this, owner.grantOf(slot));
   }
 
+  /** Leaves the leases of its slot; the last one takes its place. */
+  leave(): void {
+    const { leases } = this.#slot;
+    const last = leases.pop()!;
+    if (last === this) return;
+    last.#index = this.#index;
+    leases[this.#index] = last;
+  }
+
   get key(): K {
-    return this.slot.key.key;
+    return this.#slot.key.key;
   }
 
   get connection(): C {
     if (this.#released) throw new ClosedError('the lease');
-    return this.slot.connection as C;
+    return this.#slot.connection as C;
   }
 
   get released(): boolean {
@@ -60,15 +72,16 @@ export class PoolLease<C, K> implements Lease<C, K> {
   }
 
   get heldMs(): number {
-    return now() - this.sinceMs;
+    return now() - this.#sinceMs;
   }
 
   release(error?: unknown): void {
-    this.end(error === undefined ? well : { how: 'failed', error });
+    this.#end(error === undefined ? well : { how: 'failed', error });
   }
 
-  destroy(): void {
-    this.end(destroyed);
+  destroy(): Promise<void> {
+    this.#end(destroyed);
+    return this.#slot.whenGone();
   }
 
   start<T>(task: (connection: C, lease: Lease<C, K>) => Awaitable<T>): Awaitable<T> {
@@ -77,11 +90,16 @@ export class PoolLease<C, K> implements Lease<C, K> {
 
   /** Its task has ended. A task may have released the lease early: then there is nothing left to end. */
   onSuccess(): void {
-    if (!this.#released) this.end(well);
+    if (!this.#released) this.#end(well);
   }
 
   onFailure(error: unknown): void {
-    if (!this.#released) this.end({ how: 'failed', error });
+    if (!this.#released) this.#end({ how: 'failed', error });
+  }
+
+  /** Sets what is called first when the lease ends. */
+  onEnd(call: () => void): void {
+    this.#onEnd = call;
   }
 
   /** Tells the holder that the connection is gone. */
@@ -94,14 +112,22 @@ export class PoolLease<C, K> implements Lease<C, K> {
     if (!this.#released) this.release();
   }
 
-  end(end: LeaseEnd): void {
+  toJSON(): { released: boolean; heldMs: number } {
+    return { released: this.#released, heldMs: this.heldMs };
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): { released: boolean; heldMs: number } {
+    return this.toJSON();
+  }
+
+  #end(end: LeaseEnd): void {
     if (this.#released) {
       this.#owner.onDoubleRelease(this);
       return;
     }
     this.#released = true;
     observer?.released(this);
-    this.onRelease?.();
-    this.#owner.giveBack(this, end);
+    this.#onEnd?.();
+    this.#owner.giveBack(this, this.#slot, end);
   }
 }

@@ -1,21 +1,23 @@
-/** What a caller is told of how things stand when he gets no connection. */
+/** Error details for callers who got no connection. */
 import { ConnectError, printable } from '../contract/errors.js';
-import type { PoolLease } from './lease.js';
 import type { Slot } from './slot.js';
 
 export function connectError(key: unknown, cause: unknown): ConnectError {
   const target = key === undefined ? '' : ` to ${printable(key)}`;
-  const reason = cause instanceof Error ? `: ${cause.message}` : '';
+  const reason = cause instanceof Error ? `: ${withoutSecrets(cause.message)}` : '';
   return new ConnectError(`could not connect${target}${reason}`, { key, cause });
 }
 
-/** Whom to suspect when a wait was too long. */
+/** Describes the longest-held lease, for messages. It does not name the key: that may be another caller's. */
 export function oldestLease<C, K>(slots: Iterable<Slot<C, K>>): string | undefined {
-  let oldest: PoolLease<C, K> | undefined;
+  let longestMs = -1;
   for (const { leases } of slots) {
-    for (const lease of leases) if (oldest === undefined || lease.sinceMs < oldest.sinceMs) oldest = lease;
+    for (const { heldMs } of leases) longestMs = Math.max(longestMs, heldMs);
   }
-  if (oldest === undefined) return undefined;
-  const forKey = oldest.key === undefined ? '' : ` (key ${printable(oldest.key)})`;
-  return `the oldest lease${forKey} is held for ${Math.round(oldest.heldMs)} ms`;
+  return longestMs < 0 ? undefined : `the oldest lease has been held for ${Math.round(longestMs)} ms`;
+}
+
+/** A text without the userinfo and the query of the URLs in it: drivers put them into their messages. */
+function withoutSecrets(text: string): string {
+  return text.replace(/([a-z][a-z\d+.-]*:\/\/)(?:[^\s/?#@]*@)?([^\s?#]*)(?:[?#]\S*)?/gi, '$1$2');
 }

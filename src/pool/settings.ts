@@ -1,44 +1,85 @@
-import { checkDuration, checkFunction, checkLimit, checkObject } from '../contract/arguments.js';
+import {
+  checkCount,
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkObject,
+  checkOptions,
+  type OptionNames,
+} from '../contract/arguments.js';
 import type { ConnectionPoolEvent, ConnectionPoolOptions, Connector } from './connector.js';
 
-export type PoolSettings = Readonly<ReturnType<typeof poolSettings>>;
+export type PoolSettings = ReturnType<typeof poolSettings>;
+
+const optionNames: OptionNames<ConnectionPoolOptions> = {
+  max: true,
+  maxPerKey: true,
+  leasesPerConnection: true,
+  maxConnecting: true,
+  maxConnectingTotal: true,
+  maxWaiting: true,
+  maxWaitingPerKey: true,
+  minIdle: true,
+  maxUses: true,
+  waitTimeoutMs: true,
+  connectTimeoutMs: true,
+  closeTimeoutMs: true,
+  idleTimeoutMs: true,
+  keepAliveMs: true,
+  maxLifetimeMs: true,
+  validateAfterIdleMs: true,
+  validateTimeoutMs: true,
+  leakWarnAfterMs: true,
+  onEvent: true,
+};
 
 /** The options with every default in place. @throws TypeError or RangeError that names the option and the value. */
 export function poolSettings(options: ConnectionPoolOptions) {
-  checkObject('options', options);
-  const { max = 50 } = options;
+  checkOptions(options, optionNames);
   const {
-    maxPerKey = max,
+    max = 50,
+    maxPerKey,
     leasesPerConnection = 1,
     maxConnecting = 10,
+    maxConnectingTotal = Infinity,
     maxWaiting = Infinity,
+    maxWaitingPerKey = Infinity,
+    minIdle = 0,
+    maxUses = Infinity,
     waitTimeoutMs = 30_000,
     connectTimeoutMs = 10_000,
     closeTimeoutMs = 5_000,
     idleTimeoutMs = 60_000,
+    keepAliveMs = Infinity,
     maxLifetimeMs = 1_800_000,
     validateAfterIdleMs = 1_000,
     validateTimeoutMs = 1_000,
     leakWarnAfterMs = Infinity,
     onEvent,
   } = options;
-  const limits = { max, maxPerKey, leasesPerConnection, maxConnecting, maxWaiting };
+  const limits = { max, leasesPerConnection, maxConnecting, maxConnectingTotal, maxUses };
+  const counts = { maxWaiting, maxWaitingPerKey, minIdle };
   const durations = {
     waitTimeoutMs,
     connectTimeoutMs,
     closeTimeoutMs,
     idleTimeoutMs,
+    keepAliveMs,
     maxLifetimeMs,
     validateAfterIdleMs,
     validateTimeoutMs,
     leakWarnAfterMs,
   };
   for (const [name, value] of Object.entries(limits)) checkLimit(name, value);
+  for (const [name, value] of Object.entries(counts)) checkCount(name, value);
   for (const [name, value] of Object.entries(durations)) checkDuration(name, value);
+  if (maxPerKey !== undefined && typeof maxPerKey !== 'function') checkLimit('maxPerKey', maxPerKey);
   if (onEvent !== undefined) checkFunction('onEvent', onEvent);
   return {
     ...limits,
+    ...counts,
     ...durations,
+    maxPerKey: maxPerKey as number | ((key: unknown) => number) | undefined,
     // Clamped, because 0 * Infinity is NaN and no demand could ever be computed from it.
     leasesPerConnection: Math.min(leasesPerConnection, 2 ** 31),
     onEvent: onEvent as ((event: ConnectionPoolEvent) => void) | undefined,

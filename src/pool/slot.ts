@@ -12,14 +12,32 @@ export class Slot<C, K> {
   state: SlotState = 'connecting';
   /** The key's failures when the dial began: dials that fail together count as one failure. */
   readonly failuresBefore: number;
+  /** The backoff that ended when the dial began. */
+  readonly backoffBeforeMs: number;
   connection: C | undefined = undefined;
+  connectedMs = 0;
   /** When its lifetime is over, counted from its arrival. */
   expiresMs = Infinity;
+  /** When its last lease ended. A check does not change it. */
   idleSinceMs = 0;
+  /** When it last answered: it arrived, a check said yes, or a lease ended well. */
+  provenMs = 0;
+  /** Leases that it may have at once. */
+  capacity: number;
+  /** Leases that it has had. */
+  uses = 0;
+  /** Whether a lease on it ended well. */
+  served = false;
+  /** A shared connection that is validated beside its leases. */
+  pinging = false;
+  /** Being checked because the check of a sibling failed: it is not counted as a lease to come. */
+  suspect = false;
   /** Set once the connection takes no new lease: why it is going to be closed. */
   retireReason: CloseReason | undefined = undefined;
-  /** What `lost` was told. */
-  lostError: unknown = undefined;
+  /** Why it was lost, refused or given back with an error. */
+  error: unknown = undefined;
+  /** The backoff in milliseconds that its loss caused. */
+  retryInMs: number | undefined = undefined;
   /** Leased, with a `retireReason`, and counted as such. */
   retiring = false;
   /** In no order. A linked list of its own for each connection would cost a tenth of an acquire. */
@@ -30,24 +48,37 @@ export class Slot<C, K> {
   readonly idle = new Link<Slot<C, K>>(this);
   /** Gives up what is going on outside: a dial, a validation or a reset. */
   interrupt: ((reason: unknown) => void) | undefined = undefined;
+  /** For the signal of its checks, where the hook takes none. */
+  checkController: AbortController | undefined = undefined;
+  #gone: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined = undefined;
 
-  constructor(key: KeyState<C, K>, bornMs: number) {
+  constructor(key: KeyState<C, K>, bornMs: number, capacity: number) {
     this.key = key;
     this.generation = key.generation;
     this.failuresBefore = key.failures;
+    this.backoffBeforeMs = key.backoffMs;
     this.bornMs = bornMs;
+    this.capacity = capacity;
   }
 
-  addLease(lease: PoolLease<C, K>): void {
-    lease.index = this.leases.length;
-    this.leases.push(lease);
+  get hasRoom(): boolean {
+    return this.leases.length < this.capacity;
   }
 
-  /** The last one takes its place. */
-  removeLease(lease: PoolLease<C, K>): void {
-    const last = this.leases.pop()!;
-    if (last === lease) return;
-    last.index = lease.index;
-    this.leases[lease.index] = last;
+  /** Resolves when the connection is closed and the slot is free. */
+  whenGone(): Promise<void> {
+    if (this.state === 'gone') return Promise.resolve();
+    if (this.#gone === undefined) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((done) => {
+        resolve = done;
+      });
+      this.#gone = { promise, resolve };
+    }
+    return this.#gone.promise;
+  }
+
+  onGone(): void {
+    this.#gone?.resolve();
   }
 }

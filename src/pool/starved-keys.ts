@@ -1,43 +1,87 @@
+/**
+ * The line of keys that want a slot, the longest waiting first. Each gets one slot per turn.
+ *
+ * Keys whose server is in doubt stand in a second line. They get free slots that no other key wants. No connection of
+ * another key is closed for them.
+ */
 import { now } from '../runtime/clock.js';
 import { type Link, LinkedList } from '../waiting/linked-list.js';
 import type { KeyState } from './key-state.js';
 import type { Slot } from './slot.js';
 
 /** A key that has starved this long may take a slot from a connection that has lived this long. */
-const timeSliceMs = 100;
+export const timeSliceMs = 100;
 
-/** The line of keys that want a slot, the longest waiting first. Each gets one slot per turn. */
+type Line<C, K> = LinkedList<Link<KeyState<C, K>>>;
+
 export class StarvedKeys<C, K> {
-  readonly #queue = new LinkedList<Link<KeyState<C, K>>>();
+  readonly #promising: Line<C, K> = new LinkedList();
+  readonly #doubtful: Line<C, K> = new LinkedList();
   #demand = 0;
+  #promisingDemand = 0;
 
-  /** How many slots all of them want together. */
+  /** How many slots all keys want together. */
   get demand(): number {
     return this.#demand;
   }
 
-  /** Says how many slots a key wants: it joins the end of the line, keeps its place, or leaves. */
-  want(key: KeyState<C, K>, slots: number): void {
-    this.#demand += slots - key.demand;
-    key.demand = slots;
-    if (slots === 0) key.starved.leave();
-    else if (key.starved.list === undefined) this.#join(key, now());
+  /** Of these, the slots for which a connection of another key may be closed. */
+  get promisingDemand(): number {
+    return this.#promisingDemand;
   }
 
-  /** Takes the key whose turn it is out of the line; what it still wants it must say again. */
+  /** The promising key whose turn it is. */
+  get first(): KeyState<C, K> | undefined {
+    return this.#promising.head?.item;
+  }
+
+  /** Says how many slots a key wants: it joins the end of its line, keeps its place, changes the line, or leaves. */
+  want(key: KeyState<C, K>, slots: number): void {
+    this.#forget(key);
+    key.demand = slots;
+    if (slots === 0) {
+      key.starved.leave();
+      return;
+    }
+    const nowMs = now();
+    key.demandIsPromising = key.isPromising(nowMs);
+    this.#demand += slots;
+    if (key.demandIsPromising) this.#promisingDemand += slots;
+    const line = key.demandIsPromising ? this.#promising : this.#doubtful;
+    if (key.starved.list === line) return;
+    if (!key.starved.leave()) key.starvedSinceMs = nowMs;
+    line.push(key.starved);
+  }
+
+  #forget(key: KeyState<C, K>): void {
+    this.#demand -= key.demand;
+    if (key.demandIsPromising) this.#promisingDemand -= key.demand;
+  }
+
+  /** Takes the key whose turn it is out of the line. The caller must say with `want` what it still wants. */
   next(): KeyState<C, K> | undefined {
-    const { head } = this.#queue;
+    const head = this.#promising.head ?? this.#doubtful.head;
     head?.leave();
     return head?.item;
   }
 
+  /** Time has passed: a key that was in doubt may be tried again. */
+  review(): void {
+    for (let link = this.#doubtful.head; link !== undefined; ) {
+      const key = link.item;
+      link = link.next;
+      this.want(key, key.demand);
+    }
+  }
+
   /** Whether the time slice of a busy connection is over: another key has starved long enough, and it has lived so long. */
   mayTake(slot: Slot<C, K>, leaving: number, nowMs: number): boolean {
-    const { head } = this.#queue;
+    const { head } = this.#promising;
     const other = head?.item === slot.key ? head.next : head;
+    const ownDemand = slot.key.demandIsPromising ? slot.key.demand : 0;
     return (
       other !== undefined &&
-      leaving < this.#demand - slot.key.demand &&
+      leaving < this.#promisingDemand - ownDemand &&
       nowMs - other.item.starvedSinceMs >= timeSliceMs &&
       nowMs - slot.bornMs >= timeSliceMs
     );
@@ -45,13 +89,10 @@ export class StarvedKeys<C, K> {
 
   /** A key that gives a slot up goes to the end of the line, or it would get the same slot back. */
   sendToEnd(key: KeyState<C, K>, nowMs: number): void {
-    if (key.demand === 0) return;
+    const line = key.starved.list;
+    if (key.demand === 0 || line === undefined) return;
     key.starved.leave();
-    this.#join(key, nowMs);
-  }
-
-  #join(key: KeyState<C, K>, nowMs: number): void {
     key.starvedSinceMs = nowMs;
-    this.#queue.push(key.starved);
+    line.push(key.starved);
   }
 }

@@ -1,4 +1,4 @@
-import { checkDuration, checkObject, checkSignal } from '../contract/arguments.js';
+import { checkDuration, checkObject, checkSignal, type OptionNames } from '../contract/arguments.js';
 import type { WaitOptions } from '../contract/types.js';
 
 /** A caller's WaitOptions, read once and checked. */
@@ -6,6 +6,9 @@ export interface WaitSettings {
   readonly signal: AbortSignal | undefined;
   readonly waitTimeoutMs: number;
 }
+
+/** The names of all wait options. */
+export const waitOptionNames: OptionNames<WaitOptions> = { signal: true, waitTimeoutMs: true };
 
 /** No signal and no timeout. */
 export const forEver: WaitSettings = { signal: undefined, waitTimeoutMs: Infinity };

@@ -1,5 +1,5 @@
 import * as core from 'latchkey';
-import { aFunction, duration, limit, may, object } from '../support/wrong-values.js';
+import { aFunction, boolean, count, duration, limit, may, object } from '../support/wrong-values.js';
 import { add, addKeyedLock, addOptions, idleStage, onNothing } from './row.js';
 
 const connector = { connect: () => ({}), close() {} };
@@ -23,10 +23,12 @@ addKeyedLock('ConnectionPool', 'a' as never, poolAsLock, 'use');
 add('rejects', 'ConnectionPool.close', pool, {
   options: [may(object), (subject, options) => subject.close(options)],
   graceMs: [may(duration), (subject, graceMs) => subject.close({ graceMs })],
+  drain: [may(boolean), (subject, drain) => subject.close({ drain })],
 });
-const bounds = ['max', 'maxPerKey', 'leasesPerConnection', 'maxConnecting', 'maxWaiting'];
+const bounds = ['max', 'leasesPerConnection', 'maxConnecting', 'maxConnectingTotal', 'maxUses'];
+const counts = ['maxWaiting', 'maxWaitingPerKey', 'minIdle'];
 const durations = [
-  ...['waitTimeoutMs', 'connectTimeoutMs', 'closeTimeoutMs', 'idleTimeoutMs', 'maxLifetimeMs'],
+  ...['waitTimeoutMs', 'connectTimeoutMs', 'closeTimeoutMs', 'idleTimeoutMs', 'keepAliveMs', 'maxLifetimeMs'],
   ...['validateAfterIdleMs', 'validateTimeoutMs', 'leakWarnAfterMs'],
 ];
 addOptions(
@@ -34,11 +36,21 @@ addOptions(
   'ConnectionPool',
   {
     ...Object.fromEntries(bounds.map((name) => [name, may(limit)])),
+    ...Object.fromEntries(counts.map((name) => [name, may(count)])),
+    maxPerKey: may((value) => limit(value) || aFunction(value)),
     ...Object.fromEntries(durations.map((name) => [name, may(duration)])),
     onEvent: may(aFunction),
   },
   (value) => new core.ConnectionPool(connector, value),
 );
+add('throws', 'ConnectionPool.max', pool, {
+  max: [
+    limit,
+    (subject, max) => {
+      subject.max = max;
+    },
+  ],
+});
 add('throws', 'ConnectionPool', onNothing, {
   connector: [object, (_, value) => new core.ConnectionPool(value)],
 });

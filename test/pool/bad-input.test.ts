@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 const connector: Connector<object, string> = { connect: () => ({}), close() {} };
 
 describe('a pool refuses at once, by name and with the value', () => {
-  const counts = ['max', 'maxPerKey', 'leasesPerConnection', 'maxConnecting', 'maxWaiting'] as const;
+  const counts = ['max', 'maxPerKey', 'leasesPerConnection', 'maxConnecting', 'maxUses'] as const;
   test.each(
     counts.flatMap((name) => [0, -1, 1.5, Number.NaN, -0, '5', null].map((value) => ({ name, value }))),
   )('$name: $value', ({ name, value }) => {

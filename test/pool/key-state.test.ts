@@ -20,9 +20,11 @@ function keyWith(options: Parameters<typeof poolSettings>[0] = {}) {
     canServe: () => true,
     describe: (key, waitedMs) => ({ key: key.key, waitedMs, held: 0, waiting: 0, limit: 1 }),
   };
-  const key = new KeyState<object, string>('a', 'id of a', poolSettings(options), owner);
+  const settings = poolSettings(options);
+  const ownMaximum = settings.maxPerKey as number | undefined;
+  const key = new KeyState<object, string>('a', 'id of a', settings, owner, ownMaximum);
   const wait = (count: number) => {
-    for (let i = 0; i < count; i++) watch(key.queue.wait(waitSettings(undefined)));
+    for (let i = 0; i < count; i++) watch(key.queue.wait(waitSettings(undefined), undefined));
   };
   return { key, left, wait };
 }
@@ -59,7 +61,10 @@ describe('how many dials a key wants', () => {
     Object.assign(key.counts, { connecting: 0, leased: 0 });
     key.countFailure(0, new Error('down'));
     expect(key.slotsWanted).toBe(1);
+    // A probe that hangs does not bar the next.
     key.counts.connecting = 1;
+    expect(key.slotsWanted).toBe(1);
+    key.counts.connecting = 3;
     expect(key.slotsWanted).toBe(0);
   });
 
@@ -71,13 +76,13 @@ describe('how many dials a key wants', () => {
 });
 
 describe('a key whose dials fail', () => {
-  test('waits twice as long each time, from 50 ms to 5 s, with full jitter', () => {
+  test('waits twice as long each time, from 50 ms to 5 s, half of it at random', () => {
     const { key } = keyWith();
     const random = vi.spyOn(Math, 'random').mockReturnValue(1);
     const delays = Array.from({ length: 9 }, (_, i) => key.countFailure(i, new Error(`${i}`)));
     expect(delays).toEqual([50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
     random.mockReturnValue(0.5);
-    expect(key.countFailure(9, new Error('9'))).toBe(2_500);
+    expect(key.countFailure(9, new Error('9'))).toBe(3_750);
     expect([key.failures, key.lastError]).toEqual([10, new Error('9')]);
   });
 
@@ -85,15 +90,15 @@ describe('a key whose dials fail', () => {
     const { key } = keyWith();
     key.countFailure(0, new Error('first'));
     expect(key.countFailure(0, new Error('second'))).toBeLessThanOrEqual(50);
+    expect(key.retryAtMs).toBeGreaterThanOrEqual(25);
     expect(key.failures).toBe(1);
     const cancel = vi.fn();
-    key.backoff = { endsMs: performance.now() + 30, timer: { cancel }, background: true };
-    expect(key.countFailure(1, new Error('third'))).toBe(30);
-    expect([key.failures, key.quiet]).toEqual([1, false]);
+    key.retry = { dueMs: 30, timer: { cancel }, background: true };
+    expect(key.quiet).toBe(false);
     vi.advanceTimersByTime(100);
-    expect(key.countFailure(1, new Error('fourth'))).toBe(0);
+    expect(key.countFailure(0, new Error('third'))).toBe(0);
     key.forgetFailures();
-    expect([key.failures, key.lastError, key.backoff, key.quiet]).toEqual([0, undefined, undefined, true]);
+    expect([key.failures, key.lastError, key.retry, key.quiet]).toEqual([0, undefined, undefined, true]);
     expect(cancel).toHaveBeenCalledOnce();
   });
 
@@ -107,16 +112,16 @@ describe('a key whose dials fail', () => {
   test('tells who waited in vain why, and hears of those who leave', async () => {
     const { key, left } = keyWith();
     const down = new Error('down');
-    const plain = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 })));
+    const plain = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 }), undefined));
     await vi.advanceTimersByTimeAsync(5);
     expect(plain.reason).toMatchObject({ code: 'ERR_WAIT_TIMEOUT', key: 'a', waitedMs: 5 });
     expect(Object.hasOwn(plain.reason as Error, 'cause')).toBe(false);
     key.countFailure(0, down);
-    const told = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 })));
+    const told = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 }), undefined));
     await vi.advanceTimersByTimeAsync(5);
     expect((told.reason as Error).cause).toBe(down);
     const controller = new AbortController();
-    watch(key.queue.wait(waitSettings({ signal: controller.signal })));
+    watch(key.queue.wait(waitSettings({ signal: controller.signal }), undefined));
     controller.abort();
     expect(left).toEqual(['a timedOut', 'a timedOut', 'a aborted']);
   });

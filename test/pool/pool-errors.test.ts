@@ -38,11 +38,11 @@ describe('what a caller is told who got no connection', () => {
       slotOf('a', 700, 100),
       slotOf('c', 100),
     ];
-    const told = 'the oldest lease (key "a") is held for 900 ms';
+    const told = 'the oldest lease has been held for 900 ms';
     expect(oldestLease([free, young, old])).toBe(told);
     expect(oldestLease([old, young, free])).toBe(told);
     expect(oldestLease([old, twin])).toBe(told);
-    expect(oldestLease([slotOf(undefined, 750)])).toBe('the oldest lease is held for 250 ms');
+    expect(oldestLease([slotOf(undefined, 750)])).toBe('the oldest lease has been held for 250 ms');
     expect([oldestLease([]), oldestLease([free])]).toEqual([undefined, undefined]);
   });
 });

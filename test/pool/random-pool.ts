@@ -25,8 +25,8 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
   const max = 1 + random.below(5);
   const maxPerKey = random.chance(0.3) ? 1 + random.below(max) : max;
   const validates = random.chance(0.5);
-  /** Until when each key may be in its backoff. */
-  const backoffUntilMs = new Map<unknown, number>();
+  /** Connections as the events count them. */
+  let open = 0;
   const leasesPerConnection = random.pick([1, 1, 3, Infinity]);
   const faulty = random.pick([0, 0, 0.1, 0.4]);
   const neverClosing = random.chance(0.2);
@@ -60,6 +60,11 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     leasesPerConnection,
     maxConnecting: 1 + random.below(4),
     maxWaiting: random.chance(0.2) ? 3 : Infinity,
+    maxWaitingPerKey: random.chance(0.2) ? 2 : Infinity,
+    maxConnectingTotal: random.pick([1, 3, Infinity]),
+    minIdle: random.pick([0, 0, 1, 2]),
+    maxUses: random.pick([1, 5, Infinity]),
+    keepAliveMs: random.pick([15, 100, Infinity]),
     waitTimeoutMs: random.pick([50, 500, Infinity]),
     connectTimeoutMs: random.pick([30, 200]),
     closeTimeoutMs: random.pick([20, 100]),
@@ -77,9 +82,9 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
       isReusable: () => random.chance(0.5),
     },
     onEvent: (event) => {
-      if (event.type === 'connectFailed') {
-        backoffUntilMs.set(event.key, world.time.nowMs + event.retryInMs);
-      }
+      if (event.type === 'connect') open += 1;
+      else if (event.type === 'close') open -= 1;
+      if (open < 0) problems.push('more closes than connects');
       if (random.chance(0.02)) visit();
     },
   });
@@ -157,7 +162,9 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     } else if (draw < 92 && open.length > 0) {
       const connection = random.pick(open);
       connection.context.drain();
-    } else if (draw < 94) random.chance(0.5) ? world.pool.reset() : world.pool.reset(random.pick(keys));
+    } else if (draw < 94 && open.length > 0) {
+      random.pick(open).context.capacity(random.below(4));
+    } else if (draw < 96) random.chance(0.5) ? world.pool.reset() : world.pool.reset(random.pick(keys));
   }
 
   /** What must be true whenever nothing more happens by itself. */
@@ -174,7 +181,7 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     if (keys.length === 1 && waiting > 0 && idle > 0 && !validates) problems.push('idle beside waiting');
     // P7: where a waiter could be dialled for and nothing is under way, there is a backoff.
     const room = total < max && (keys.length === 1 ? total < maxPerKey : maxPerKey === max);
-    const stuck = waitingKeys.filter((key) => (backoffUntilMs.get(key) ?? 0) < world.time.nowMs);
+    const stuck = waitingKeys.filter((key) => world.pool.stats(key)?.failures === 0);
     if (room && connecting + validating + closing === 0 && stuck.length > 0) {
       problems.push(`nothing is done for ${stuck}, though there is room`);
     }
@@ -200,7 +207,8 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
 
   closed = true;
   try {
-    await world.end({ graceMs: random.pick([0, 50]) });
+    await world.end({ graceMs: random.pick([0, 50]), drain: random.chance(0.3) });
+    if (open !== 0) problems.push(`${open} connections are open by the events`);
   } catch (error) {
     problems.push(String((error as Error).message));
   } finally {

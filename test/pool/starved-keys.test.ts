@@ -8,7 +8,13 @@ type Key = KeyState<object, string>;
 
 /** As much of a key as the line looks at. */
 function keyNamed(id: string): Key {
-  const key = { id, demand: 0, starvedSinceMs: 0 } as unknown as Key;
+  const key = {
+    id,
+    demand: 0,
+    demandIsPromising: false,
+    starvedSinceMs: 0,
+    isPromising: () => true,
+  } as unknown as Key;
   return Object.assign(key, { starved: new Link(key) });
 }
 

@@ -9,6 +9,7 @@ import {
   type Awaitable,
   type Backoff,
   ClosedError,
+  type CloseOptions,
   type CloseReason,
   type ConnectContext,
   ConnectError,
@@ -35,6 +36,7 @@ import {
   type KeyedLock,
   KeyedMutex,
   type KeyLease,
+  type KeyStats,
   type Lease,
   LeaseLostError,
   type LimitAlgorithm,
@@ -237,7 +239,11 @@ export async function pools(
   lease.release(new Error('broken'));
   const single = new ConnectionPool({ connect: () => ({ n: 1 }), close: () => {} });
   const n: number = await single.use((connection) => connection.n);
-  await single.close({ graceMs: n });
+  const closing: CloseOptions = { graceMs: n, drain: true };
+  await single.close(closing);
+  const ofKey: KeyStats | undefined = pool.stats('host');
+  pool.max = 10 + (ofKey?.total ?? 0) + [...pool.keys()].length;
+  await pool.tryAcquire('host')?.destroy();
   return pool.stats();
 }
 

@@ -1,5 +1,6 @@
 /** A pool, the world it connects to, and what must always be true of both. */
 import {
+  type CloseOptions,
   type CloseReason,
   type ConnectContext,
   ConnectionPool,
@@ -61,7 +62,8 @@ export class World {
     this.time.install();
     this.#jitter = vi.spyOn(Math, 'random').mockImplementation(random);
     this.#max = poolOptions.max ?? 50;
-    this.#maxPerKey = poolOptions.maxPerKey ?? this.#max;
+    const { maxPerKey = this.#max } = poolOptions;
+    this.#maxPerKey = typeof maxPerKey === 'number' ? maxPerKey : this.#max;
     this.pool = new Pool<Connection, string>(
       {
         connect: (key, context) => {
@@ -183,7 +185,7 @@ export class World {
   }
 
   /** Closes the pool and asserts that nothing is left (P4, P5, P11), and that nothing was wrong on the way. */
-  async end(closeOptions: { graceMs?: number } = { graceMs: 0 }): Promise<void> {
+  async end(closeOptions: CloseOptions = { graceMs: 0 }): Promise<void> {
     const closed = watch(this.pool.close(closeOptions));
     for (let i = 0; i < 20 && closed.state === 'pending'; i++) await this.advance(1_000);
     const { total, waiting, keys, abandoned } = this.stats;

@@ -14,7 +14,7 @@ export const closing = [
       const waiter = world.acquire('a');
       await world.settle();
       const closed = watch(world.pool.close({ graceMs: 1_000 }));
-      expect(world.pool.close()).toBe(world.pool.close({ graceMs: 5 }));
+      expect(world.pool.close()).toBe(world.pool.close({ graceMs: 5_000 }));
       await world.settle();
       expect(waiter.reason).toMatchObject({ code: 'ERR_CLOSED' });
       await expect(world.pool.acquire('a')).rejects.toMatchObject({ code: 'ERR_CLOSED' });

@@ -1,0 +1,106 @@
+/**
+ * Checks: `validate` and `reset`, bounded in time. A check that settles at once makes no timer and no AbortController:
+ * pools that validate at every borrow pay for it with every call.
+ */
+import { timeoutReason, withTimeout } from '../calling/with-timeout.js';
+import type { DeferredCalls } from './deferred-calls.js';
+import type { Hooks } from './hooks.js';
+import type { Lifecycle } from './lifecycle.js';
+import type { PoolSettings } from './settings.js';
+import type { Slot } from './slot.js';
+import type { SlotState } from './slot-counts.js';
+
+export type CheckHook = 'validate' | 'reset';
+
+/** Each is called inside a section. */
+export interface ChecksOwner<C, K> {
+  onChecked(slot: Slot<C, K>, hook: CheckHook): void;
+  /** The server did not answer, or not well; the connection is closed already. */
+  onCheckFailed(slot: Slot<C, K>): void;
+}
+
+export class Checks<C, K> {
+  readonly #settings: PoolSettings;
+  readonly #hooks: Hooks<C, K>;
+  readonly #deferred: DeferredCalls;
+  readonly #lifecycle: Lifecycle<C, K>;
+  readonly #owner: ChecksOwner<C, K>;
+
+  constructor(
+    settings: PoolSettings,
+    hooks: Hooks<C, K>,
+    deferred: DeferredCalls,
+    lifecycle: Lifecycle<C, K>,
+    owner: ChecksOwner<C, K>,
+  ) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.#deferred = deferred;
+    this.#lifecycle = lifecycle;
+    this.#owner = owner;
+  }
+
+  /** Checks a connection without leases, or validates one beside its leases. */
+  begin(slot: Slot<C, K>, hook: CheckHook): void {
+    if (slot.leases.length > 0) this.#lifecycle.beginPing(slot);
+    else this.#lifecycle.beginCheck(slot);
+    this.#deferred.afterwards(() => this.#run(slot, hook));
+  }
+
+  #run(slot: Slot<C, K>, hook: CheckHook): void {
+    if (!isChecked(slot)) return;
+    const controller = this.#controllerFor(slot, hook);
+    let isPending = true;
+    let stop = () => {};
+    const end = (section: () => void) => {
+      if (!isPending) return;
+      isPending = false;
+      stop();
+      slot.interrupt = undefined;
+      this.#deferred.run(() => {
+        if (isChecked(slot)) section();
+      });
+    };
+    slot.interrupt = (reason) => {
+      isPending = false;
+      stop();
+      this.#deferred.afterwards(() => controller.abort(reason));
+    };
+    const fail = (error: unknown) => {
+      const event = { type: 'hookError', key: slot.key.key, hook, error } as const;
+      this.#deferred.afterwards(() => this.#hooks.emit(event));
+      this.#invalidate(slot, error);
+    };
+    const check = this.#hooks.check(hook, slot.connection as C, controller.signal).then(
+      (isFit) => end(() => (isFit ? this.#owner.onChecked(slot, hook) : this.#invalidate(slot, undefined))),
+      (error) => end(() => fail(error)),
+    );
+    // A check that has settled already ends before this microtask, and needs no deadline.
+    queueMicrotask(() => {
+      if (!isPending) return;
+      const { validateTimeoutMs } = this.#settings;
+      const timeout = () => {
+        const reason = timeoutReason(hook, validateTimeoutMs);
+        this.#deferred.afterwards(() => controller.abort(reason));
+        end(() => fail(reason));
+      };
+      stop = withTimeout(() => check, validateTimeoutMs, { value() {}, error() {}, timeout });
+    });
+  }
+
+  /** A hook that takes no signal shares one for all checks of a connection: it aborts only when the connection ends. */
+  #controllerFor(slot: Slot<C, K>, hook: CheckHook): AbortController {
+    if (this.#hooks.takesSignal(hook)) return new AbortController();
+    slot.checkController ??= new AbortController();
+    return slot.checkController;
+  }
+
+  #invalidate(slot: Slot<C, K>, error: unknown): void {
+    this.#lifecycle.lose(slot, error, 'invalid');
+    this.#owner.onCheckFailed(slot);
+  }
+}
+
+function isChecked(slot: { readonly state: SlotState; readonly pinging: boolean }): boolean {
+  return slot.state === 'checking' || slot.pinging;
+}

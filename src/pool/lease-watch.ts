@@ -1,0 +1,55 @@
+/**
+ * What is watched of every lease from its birth: how long it takes to get one, and how long one is held. The core asks
+ * for a trace when it makes a lease, so no way to acquire can miss the watch.
+ */
+import { type Exposed, exposed, tracingChannel } from '../runtime/channels.js';
+import { setTimer } from '../runtime/clock.js';
+import type { DeferredCalls } from './deferred-calls.js';
+import type { Hooks } from './hooks.js';
+import type { PoolLease } from './lease.js';
+import type { PoolSettings } from './settings.js';
+
+/** Published on the tracing channel `latchkey:pool:acquire`: every acquire, also one that need not wait. */
+export interface PoolAcquireMessage {
+  readonly source: object;
+  readonly key?: unknown;
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+export const acquires = tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
+
+/** Where a lease was asked for; `undefined` while leaks are not watched. */
+export type Trace = Error | undefined;
+
+export class LeaseWatch<C, K> {
+  readonly #warnAfterMs: number;
+  readonly #hooks: Hooks<C, K>;
+  readonly #deferred: DeferredCalls;
+
+  constructor({ leakWarnAfterMs }: PoolSettings, hooks: Hooks<C, K>, deferred: DeferredCalls) {
+    this.#warnAfterMs = leakWarnAfterMs;
+    this.#hooks = hooks;
+    this.#deferred = deferred;
+  }
+
+  /** Called where a caller asks: the stack is the caller's. */
+  trace(): Trace {
+    return this.#warnAfterMs === Infinity ? undefined : new Error('the lease was acquired here');
+  }
+
+  message(key: K): Exposed<PoolAcquireMessage> {
+    return exposed({ source: this.#hooks.source, key });
+  }
+
+  /** Reports a lease that is held for too long, and its return if it comes back after all. */
+  onBirth(lease: PoolLease<C, K>, trace: Error): void {
+    const { key } = lease;
+    const report = () => {
+      lease.onEnd(() => this.#hooks.emit({ type: 'leakReturned', key, heldMs: lease.heldMs }));
+      this.#hooks.emit({ type: 'leak', key, heldMs: lease.heldMs, stack: trace.stack ?? '' });
+    };
+    const timer = this.#deferred.context.run(setTimer, report, this.#warnAfterMs, { background: true });
+    lease.onEnd(() => timer.cancel());
+  }
+}
