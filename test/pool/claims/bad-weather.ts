@@ -1,0 +1,244 @@
+import { expect } from 'vitest';
+import { claim } from './claim.js';
+
+const times = (count: number) => Array.from({ length: count }, (_, i) => i);
+const never = () => new Promise(() => {});
+const refusal = new Error('refused');
+const hangUntilAborted = (signal: AbortSignal) =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+
+/** Servers that hang, flap, lose sockets or change their passwords. */
+export const badWeather = [
+  claim('P15: no healthy idle connection is closed for keys whose dials hang', async (open) => {
+    const world = open({
+      max: 6,
+      waitTimeoutMs: 500,
+      connect: ({ key, context }) => (key === 'dead' ? hangUntilAborted(context.signal) : undefined),
+    });
+    for (const i of times(4)) (await world.lease(`live-${i}`)).release();
+    for (const _ of times(10)) world.acquire('dead');
+    await world.advance(3_000);
+    expect(world.stats).toMatchObject({ evicted: 0, idle: 4 });
+    for (const i of times(4)) (await world.lease(`live-${i}`)).release();
+    expect(world.connections).toHaveLength(4);
+  }),
+
+  claim('P16: a dial that nobody waits for gives its slot to a starving key', async (open) => {
+    const world = open({
+      max: 10,
+      connect: ({ key, context }) => (key === 'dead' ? hangUntilAborted(context.signal) : undefined),
+    });
+    for (const _ of times(10)) world.acquire('dead', { waitTimeoutMs: 200 });
+    await world.advance(200);
+    expect(world.stats).toMatchObject({ connecting: 10, waiting: 0 });
+    const live = world.acquire('live');
+    await world.settle();
+    expect(live.state).toBe('fulfilled');
+    live.value?.release();
+  }),
+
+  claim('P16: of dials that hang, a key keeps two while another key has none', async (open) => {
+    const world = open({
+      max: 4,
+      connect: ({ key, context }) => (key === 'dead' ? hangUntilAborted(context.signal) : undefined),
+    });
+    for (const _ of times(10)) world.acquire('dead');
+    await world.advance(150);
+    const live = world.acquire('live');
+    await world.advance(200);
+    expect([live.state, world.stats.connecting >= 2]).toEqual(['fulfilled', true]);
+    live.value?.release();
+  }),
+
+  claim('a waiter gets the idle connection that passes its check, though a dial hangs', async (open) => {
+    const world = open({
+      max: 3,
+      validateAfterIdleMs: 100,
+      connect: ({ id }) => (id > 1 ? never() : undefined),
+      connectTimeoutMs: 5_000,
+      hooks: { validate: async () => true },
+    });
+    const first = await world.lease();
+    const second = world.acquire('a', { waitTimeoutMs: 50 });
+    await world.advance(60);
+    expect(second.state).toBe('rejected');
+    first.release();
+    await world.advance(200);
+    const waiter = world.acquire();
+    await world.settle();
+    expect(waiter.value?.connection.id).toBe(1);
+    waiter.value?.release();
+  }),
+
+  claim('P17: a dial of before reset() refuses nobody, and the new one starts at once', async (open) => {
+    const world = open({
+      connect: ({ id }) => (id === 1 ? world.time.sleep(50).then(() => Promise.reject(refusal)) : undefined),
+    });
+    const waiter = world.acquire();
+    await world.advance(10);
+    world.pool.reset();
+    await world.settle();
+    expect([waiter.state, world.dials]).toEqual(['fulfilled', 2]);
+    await world.advance(100);
+    expect(world.stats.connectFailed).toBe(0);
+    waiter.value?.release();
+  }),
+
+  claim('P18: while a server is down, the backoff survives the callers', async (open) => {
+    const world = open({ connect: () => Promise.reject(refusal) });
+    for (const _ of times(40)) {
+      for (const _ of times(20)) world.acquire('a', { waitTimeoutMs: 100 });
+      await world.advance(250);
+    }
+    expect(world.dials).toBeLessThanOrEqual(25);
+    expect(world.stats.keys).toBe(0);
+  }),
+
+  claim(
+    'P18: a server that accepts and drops connections is dialled with a growing backoff',
+    async (open) => {
+      const world = open({
+        connect: (connection) => {
+          void world.time.sleep(1).then(() => connection.context.lost(refusal));
+        },
+      });
+      const end = world.time.nowMs + 3_000;
+      const callers = times(5).map(async () => {
+        while (world.time.nowMs < end) {
+          await world.pool.use('a', () => world.time.sleep(2), { waitTimeoutMs: 100 }).catch(() => {});
+        }
+      });
+      await world.advance(3_200);
+      await Promise.all(callers);
+      expect(world.dials).toBeLessThanOrEqual(20);
+    },
+  ),
+
+  claim('a probe that hangs does not bar the next: the first to arrive wins', async (open) => {
+    const world = open({
+      connect: ({ id }) => (id === 1 ? Promise.reject(refusal) : id === 2 ? never() : undefined),
+    });
+    world.acquire();
+    await world.advance(60);
+    const waiter = world.acquire();
+    await world.advance(400);
+    expect([waiter.value?.connection.id, world.dials]).toEqual([3, 3]);
+    waiter.value?.release();
+  }),
+
+  claim('lost(error) while dialling fails the dial at once with that error', async (open) => {
+    const world = open({
+      connect: ({ context }) =>
+        world.time
+          .sleep(5)
+          .then(() => context.lost(refusal))
+          .then(never),
+      closeTimeoutMs: 10,
+    });
+    const waiter = world.acquire();
+    await world.advance(5);
+    expect(waiter.reason).toMatchObject({ code: 'ERR_CONNECT', cause: refusal });
+  }),
+
+  claim('P14: a connection that died under its holder is not handed to the waiter', async (open) => {
+    const dead = new Set<number>();
+    const world = open({ max: 1, hooks: { isAlive: ({ id }) => !dead.has(id) } });
+    const holder = await world.lease();
+    await world.advance(100);
+    const waiter = world.acquire();
+    dead.add(1);
+    holder.release();
+    await world.advance(100);
+    expect([waiter.value?.connection.id, world.connections[0]?.closedFor]).toEqual([2, 'lost']);
+    waiter.value?.release();
+  }),
+
+  claim('P14: a due validate is made before a waiter gets a connection that comes back', async (open) => {
+    let asked = 0;
+    const world = open({ max: 1, validateAfterIdleMs: 0, hooks: { validate: async () => ++asked > 0 } });
+    const holder = await world.lease();
+    const waiter = world.acquire();
+    holder.release();
+    await world.settle();
+    expect([waiter.state, asked]).toEqual(['fulfilled', 1]);
+    waiter.value?.release();
+  }),
+
+  claim(
+    'P9: a shared connection that does not answer a ping gets no new lease, and its leases abort',
+    async (open) => {
+      const world = open({
+        leasesPerConnection: 10,
+        validateAfterIdleMs: 100,
+        hooks: { validate: async ({ id }) => id > 1 },
+      });
+      const stuck = await world.lease();
+      await world.advance(150);
+      const next = await world.lease();
+      expect([next.connection.id, stuck.signal.aborted]).toEqual([2, true]);
+      stuck.release();
+      next.release();
+    },
+  ),
+
+  claim('twenty half-open connections are checked side by side after the first failure', async (open) => {
+    const world = open({
+      max: 20,
+      maxConnecting: 20,
+      validateAfterIdleMs: 100,
+      validateTimeoutMs: 1_000,
+      hooks: { validate: ({ id }) => (id > 20 ? true : (never() as Promise<boolean>)) },
+    });
+    const leases = times(20).map(() => world.acquire());
+    await world.advance(60);
+    for (const { value } of leases) value?.release();
+    await world.advance(200);
+    const waiter = world.acquire();
+    await world.advance(2_020);
+    expect(waiter.value?.connection.id).toBeGreaterThan(20);
+    waiter.value?.release();
+  }),
+
+  claim('P19: a caller for whom a slot is free is never refused by maxWaiting', async (open) => {
+    const world = open({ max: 5, maxWaiting: 0 });
+    const served = times(6).map(() => world.acquire());
+    await world.settle();
+    expect(served.map(({ state }) => state)).toEqual([...times(5).map(() => 'pending'), 'rejected']);
+    await world.advance(10);
+    for (const { value } of served) value?.release();
+  }),
+
+  claim('a close event says why, after how many leases and how long', async (open) => {
+    const world = open();
+    (await world.lease()).release();
+    await world.advance(100);
+    world.connections[0]?.context.lost(refusal);
+    await world.settle();
+    expect(world.events.at(-1)).toEqual({
+      type: 'close',
+      key: 'a',
+      reason: 'lost',
+      error: refusal,
+      leases: 1,
+      livedMs: 100,
+    });
+  }),
+
+  claim('a hook that calls lost() and then rejects causes no unhandled rejection', async (open) => {
+    const world = open({
+      validateAfterIdleMs: 0,
+      hooks: {
+        validate: (connection) => {
+          connection.context.lost(refusal);
+          return Promise.reject(refusal);
+        },
+      },
+    });
+    (await world.lease()).release();
+    await world.advance(100);
+    const next = world.acquire();
+    await world.advance(100);
+    expect(next.value?.connection.id).toBe(2);
+    next.value?.release();
+  }),
+];
