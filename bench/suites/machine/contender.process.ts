@@ -5,7 +5,7 @@ import { MachineMutex } from 'latchkey/machine';
 import { RedisMutex } from 'latchkey/redis';
 import type { Order, Report } from '../../../test/machine/support/guest.process.js';
 
-export type Kind = 'MachineMutex' | 'RedisMutex' | 'proper-lockfile' | 'Web Locks';
+export type Kind = 'MachineMutex' | 'RedisMutex' | 'proper-lockfile';
 type Release = () => unknown;
 type Acquire = (key: string) => Promise<Release>;
 
@@ -40,20 +40,6 @@ const kinds: Record<Kind, () => Acquire> = {
     const { lock } = createRequire(import.meta.url)('proper-lockfile') as LockFile;
     const retries = { forever: true, minTimeout: 5, maxTimeout: 100 };
     return (key) => lock(`${folder}/${key}`, { realpath: false, retries });
-  },
-  'Web Locks'() {
-    const { locks } = navigator as unknown as { locks: LockManager };
-    return (key) =>
-      new Promise((resolve, reject) => {
-        const held = new Promise<void>((release) => {
-          locks
-            .request(key, () => {
-              resolve(release);
-              return held;
-            })
-            .catch(reject);
-        });
-      });
   },
 };
 

