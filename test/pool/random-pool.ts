@@ -163,7 +163,7 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
       const connection = random.pick(open);
       connection.context.drain();
     } else if (draw < 94 && open.length > 0) {
-      random.pick(open).context.capacity(random.below(4));
+      random.pick(open).context.capacity(1 + random.below(3));
     } else if (draw < 96) random.chance(0.5) ? world.pool.reset() : world.pool.reset(random.pick(keys));
   }
 
