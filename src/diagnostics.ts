@@ -1,6 +1,6 @@
 /**
- * What the package tells through `node:diagnostics_channel`: `latchkey/diagnostics`. There is nothing to switch on: subscribe
- * to a channel by its name, and the primitives begin to publish; as long as nobody does, they only ask whether somebody does.
+ * `latchkey/diagnostics`: what the package publishes on `node:diagnostics_channel`. There is nothing to switch on. Subscribe
+ * to a channel by its name, and the primitives begin to publish; without subscribers the only cost is one check.
  */
 
 export { channelNames } from './contract/channel-names.js';
@@ -12,5 +12,5 @@ export type { PoolAcquireMessage } from './pool/lease-watch.js';
 export type { OverflowMessage } from './queue/overflow-alert.js';
 export type { LeaseLostMessage } from './remote-locks/remote-lease.js';
 export type { RetryMessage } from './retry/retry.js';
-export { exposeKeys } from './runtime/channels.js';
+export { type ErrorFacts, exposeKeys } from './runtime/channels.js';
 export type { WaitMessage } from './waiting/wait-queue.js';

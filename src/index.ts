@@ -7,7 +7,16 @@ export {
   type WaitDetails,
   WaitTimeoutError,
 } from './contract/errors.js';
-export type { Awaitable, KeyedLock, KeyLease, Limiter, Permit, WaitOptions } from './contract/types.js';
+export type {
+  Awaitable,
+  KeyedLock,
+  KeyLease,
+  Limiter,
+  LockOptions,
+  LockStats,
+  Permit,
+  WaitOptions,
+} from './contract/types.js';
 export type { GatherOptions, GatherProgress, GatherResult } from './gather/gather-options.js';
 export { type Gathered, gatherSettled } from './gather/gather-settled.js';
 export { type GatherStreamOptions, gatherStream } from './gather/gather-stream.js';

@@ -1,5 +1,5 @@
 /**
- * A promise, but for no longer than a given time.
+ * Follows a promise for a limited time.
  *
  * Invariants
  *   WT1  Exactly one of `value`, `error` and `timeout` is called, once, unless the caller stops it first.
@@ -54,7 +54,7 @@ export function withTimeout<T>(
   };
 }
 
-/** Settles as `answer` does, or rejects with `AttemptTimeoutError` after `timeoutMs`: a silent server must not hold anybody up. */
+/** Settles as `answer` does, or rejects with an `AttemptTimeoutError` after `timeoutMs`, so that a silent server blocks no caller. */
 export function answerWithin<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     withTimeout(() => answer, timeoutMs, {

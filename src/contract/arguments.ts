@@ -2,7 +2,10 @@
 import { printable } from './errors.js';
 
 export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, got ${printable(value)}`);
+  if (typeof value === 'function') return;
+  const got = printable(value);
+  const advice = got === 'a promise' ? '; pass a function that starts the work, such as () => work()' : '';
+  throw new TypeError(`${name} must be a function, got ${got}${advice}`);
 }
 
 export function checkObject(name: string, value: unknown): void {
@@ -15,8 +18,8 @@ export function checkObject(name: string, value: unknown): void {
 export type OptionNames<O> = Readonly<Record<keyof O, true>>;
 
 /**
- * Refuses an option that does not exist: a misspelt one would be ignored in silence. The names that every object has are
- * nobody's misspelling.
+ * Refuses an option that does not exist: a misspelt one would be ignored in silence. Names that every object inherits are
+ * ignored.
  */
 export function checkOptions(options: unknown, known: Readonly<Record<string, true>>): void {
   checkObject('options', options);
@@ -62,7 +65,7 @@ export function checkNumber(name: string, value: unknown): void {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, got ${printable(value)}`);
 }
 
-/** A count that may be nothing, unless `least` says otherwise: 0, 1, 2, … or `Infinity`. */
+/** A whole number of at least `least`, or `Infinity`. */
 export function checkCount(name: string, value: unknown, least = 0): void {
   checkNumber(name, value);
   const isWhole = Number.isSafeInteger(value) && !Object.is(value, -0);
@@ -73,7 +76,7 @@ export function checkCount(name: string, value: unknown, least = 0): void {
   }
 }
 
-/** A count of things that must be able to go on. */
+/** A count that lets at least one caller go on. */
 export function checkLimit(name: string, value: unknown): void {
   checkCount(name, value, 1);
 }
@@ -86,12 +89,19 @@ export function checkDuration(name: string, value: unknown): void {
   }
 }
 
-/** A quantity to reckon with: 0 or more, and finite. */
+/** A finite number of 0 or more. */
 export function checkFinite(name: string, value: unknown): void {
   checkNumber(name, value);
   if (!((value as number) >= 0 && (value as number) < Infinity)) {
     throw new RangeError(`${name} must be a finite number of at least 0, got ${printable(value)}`);
   }
+}
+
+/** The error of a method that was taken off its object, as in `const { run } = mutex`. */
+export function lostObject(name: string): TypeError {
+  return new TypeError(
+    `a method of ${name} was called without its object; call it as object.method(), or pass () => object.method()`,
+  );
 }
 
 export function checkSignal(name: string, value: unknown): void {

@@ -1,6 +1,16 @@
-/** The names of the channels. `wait` and `poolAcquire` are tracing channels: see `tracingChannel` of the module. */
+/**
+ * The names of the channels. `wait` and `poolAcquire` are tracing channels: see `tracingChannel` of
+ * `node:diagnostics_channel`.
+ *
+ * @example
+ * ```ts
+ * import { channelNames } from 'latchkey/diagnostics';
+ *
+ * console.log(channelNames.wait); // → latchkey:wait
+ * ```
+ */
 export const channelNames = {
-  /** `WaitMessage`: a caller has to wait for a lock, for a place, or for a call that others share. */
+  /** `WaitMessage`: a caller has to wait for a lock, for room in a queue, or for a call that others share. */
   wait: 'latchkey:wait',
   /** `PoolAcquireMessage`: every acquire of a pool. */
   poolAcquire: 'latchkey:pool:acquire',

@@ -1,9 +1,14 @@
 /**
  * Every error the package makes itself. Match on `code`, not on `instanceof`: two copies of the package in one
  * process have two sets of classes. An error is made where its caller waits, one per caller, never shared.
+ *
+ * Invariants
+ *   ER1  A key can be read from an error, but no logger prints it: `key` is not enumerable. It may hold a password.
+ *   ER2  The message shows a key only where it is a short text or a number, and never the userinfo or the query of a URL.
+ *   ER3  `name` can be assigned, as on every error of the language.
  */
 
-/** What a caller was waiting for, and how things stood when the wait ended. */
+/** What a caller was waiting for, and the counts when the wait ended. */
 export interface WaitDetails {
   /** The key that was asked for, where there are keys. */
   key?: unknown;
@@ -15,24 +20,36 @@ export interface WaitDetails {
   waiting: number;
   /** The limit in force. */
   limit: number;
-  /** A line for the message, where the counts do not tell enough. */
+  /** A line for the message, where the counts do not say enough. */
   hint?: string | undefined;
 }
 
-function describe(details: WaitDetails): string {
-  const forKey = 'key' in details ? ` for ${printable(details.key)}` : '';
-  const { held, limit, waiting, hint } = details;
+function describe({ key, held, limit, waiting, hint }: WaitDetails): string {
+  const forKey = key === undefined ? '' : ` for ${printable(key)}`;
   return `${forKey} (${held} of ${limit} held, ${waiting} waiting)${hint ? `; ${hint}` : ''}`;
 }
 
-/** What an error keeps of the details. */
-function plainDetails({ key, waitedMs, held, waiting, limit }: WaitDetails): WaitDetails {
-  return { key, waitedMs, held, waiting, limit };
+/** Gives an error the details, without the hint. The key can be read, but is not printed (ER1). */
+function addDetails(error: Error, { key, hint: _, ...counts }: WaitDetails): void {
+  Object.assign(error, counts);
+  define(error, 'key', key, false);
+}
+
+function define(error: Error, name: string, value: unknown, enumerable: boolean): void {
+  Object.defineProperty(error, name, { value, enumerable, writable: true, configurable: true });
+}
+
+/** A text without the userinfo and the query of a URL: they may be secret. */
+function redacted(text: string): string {
+  return text.replace(/^([a-z][a-z\d+.-]*:\/\/)([^/?#]*@)?([^?#]*).*$/is, '$1$3');
 }
 
 /** A value as it can stand in a message: short, and safe whatever the value is. */
 export function printable(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 79)}…` : value);
+  if (typeof value === 'string') {
+    const text = redacted(value.slice(0, 2_000));
+    return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);
+  }
   if (typeof value === 'bigint') return `${value}n`;
   if (Object.is(value, -0)) return '-0';
   if (typeof value === 'function') return 'a function';
@@ -42,6 +59,7 @@ export function printable(value: unknown): string {
       const items = value.slice(0, 5).map((item) => (Array.isArray(item) ? 'an array' : printable(item)));
       return `[${items.join(', ')}${value.length > 5 ? ', …' : ''}]`;
     }
+    if (value instanceof Promise) return 'a promise';
   } catch {
     // A getter or a proxy that throws must not take the place of the error that is being made.
   }
@@ -49,7 +67,21 @@ export function printable(value: unknown): string {
 }
 
 /**
- * The wait took longer than `waitTimeoutMs`. Its stack is the caller's, and it has `key`, `waitedMs`, `held`, `waiting` and `limit`.
+ * Makes an error without a stack, which costs a tenth: for many errors at once, whose stacks would all be the same. Nothing
+ * else runs meanwhile; where `Error` is frozen, the error has its stack.
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const limit: unknown = Reflect.get(Error, 'stackTraceLimit');
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  try {
+    return make();
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', limit);
+  }
+}
+
+/**
+ * The wait took longer than `waitTimeoutMs`. Its stack is the caller's.
  *
  * @example
  * ```ts
@@ -57,7 +89,7 @@ export function printable(value: unknown): string {
  *
  * const mutex = new Mutex();
  * const permit = await mutex.acquire();
- * const error = await mutex.acquire({ waitTimeoutMs: 10 }).catch((reason) => reason);
+ * const error = await mutex.acquire({ waitTimeoutMs: 10 }).catch((thrown) => thrown);
  * console.log(error.code, error.held, error.limit); // → ERR_WAIT_TIMEOUT 1 1
  * permit.release();
  * ```
@@ -66,7 +98,11 @@ export class WaitTimeoutError extends Error {
   override get name(): string {
     return 'WaitTimeoutError';
   }
+  override set name(name: string) {
+    define(this, 'name', name, true);
+  }
   readonly code = 'ERR_WAIT_TIMEOUT';
+  /** The key the caller waited for. Not enumerable. */
   declare readonly key: unknown;
   declare readonly waitedMs: number;
   declare readonly held: number;
@@ -75,30 +111,33 @@ export class WaitTimeoutError extends Error {
 
   constructor(details: WaitDetails, options?: ErrorOptions) {
     super(`gave up after waiting ${Math.round(details.waitedMs)} ms${describe(details)}`, options);
-    Object.assign(this, plainDetails(details));
+    addDetails(this, details);
   }
 }
 
 /**
- * `maxWaiting` callers were waiting already, so this one was refused at once. It has the counts of `WaitTimeoutError`.
+ * `maxWaiting` callers were waiting already, so this one was refused at once.
  *
  * @example
  * ```ts
  * import { Semaphore } from 'latchkey';
  *
- * const semaphore = new Semaphore(1, { maxWaiting: 1 });
+ * const semaphore = new Semaphore(1, { maxWaiting: 0 });
  * const permit = await semaphore.acquire();
- * const waiting = semaphore.acquire();
- * console.log(await semaphore.acquire().catch((error) => error.code)); // → ERR_QUEUE_FULL
+ * const error = await semaphore.acquire().catch((thrown) => thrown);
+ * console.log(error.code, error.waiting); // → ERR_QUEUE_FULL 0
  * permit.release();
- * (await waiting).release();
  * ```
  */
 export class QueueFullError extends Error {
   override get name(): string {
     return 'QueueFullError';
   }
+  override set name(name: string) {
+    define(this, 'name', name, true);
+  }
   readonly code = 'ERR_QUEUE_FULL';
+  /** The key the caller asked for. Not enumerable. */
   declare readonly key: unknown;
   declare readonly waitedMs: number;
   declare readonly held: number;
@@ -107,25 +146,29 @@ export class QueueFullError extends Error {
 
   constructor(details: WaitDetails) {
     super(`too many callers waiting${describe(details)}`);
-    Object.assign(this, plainDetails(details));
+    addDetails(this, details);
   }
 }
 
 /**
- * The object was closed, and grants nothing any more. `retry` never retries it.
+ * The object was closed and grants nothing any more.
  *
  * @example
  * ```ts
- * import { Semaphore } from 'latchkey';
+ * import { Mutex } from 'latchkey';
  *
- * const semaphore = new Semaphore(1);
- * semaphore.close();
- * console.log(await semaphore.acquire().catch((error) => error.code)); // → ERR_CLOSED
+ * const mutex = new Mutex();
+ * mutex.close();
+ * const error = await mutex.acquire().catch((thrown) => thrown);
+ * console.log(error.code, error.message); // → ERR_CLOSED the mutex is closed
  * ```
  */
 export class ClosedError extends Error {
   override get name(): string {
     return 'ClosedError';
+  }
+  override set name(name: string) {
+    define(this, 'name', name, true);
   }
   readonly code = 'ERR_CLOSED';
 
@@ -135,16 +178,16 @@ export class ClosedError extends Error {
 }
 
 /**
- * A connection could not be made. `key` says to what, and `cause` is what `connect` threw, untouched.
+ * A connection could not be made; `cause` is what `connect` threw.
  *
  * @example
  * ```ts
  * import { ConnectionPool } from 'latchkey';
  *
- * const connect = () => Promise.reject(new Error('refused'));
- * const pool = new ConnectionPool({ connect, close: () => {} });
- * const error = await pool.acquire().catch((reason) => reason);
- * console.log(error.code, error.cause.message); // → ERR_CONNECT refused
+ * const refused = () => Promise.reject(new Error('connection refused'));
+ * const pool = new ConnectionPool<object>({ connect: refused, close() {} });
+ * const error = await pool.acquire().catch((thrown) => thrown);
+ * console.log(error.code, error.cause.message); // → ERR_CONNECT connection refused
  * await pool.close();
  * ```
  */
@@ -152,25 +195,28 @@ export class ConnectError extends Error {
   override get name(): string {
     return 'ConnectError';
   }
+  override set name(name: string) {
+    define(this, 'name', name, true);
+  }
   readonly code = 'ERR_CONNECT';
-  readonly key: unknown;
+  /** The key that was dialled. Not enumerable. */
+  declare readonly key: unknown;
 
   constructor(message: string, details: { key: unknown; cause: unknown }) {
     super(message, { cause: details.cause });
-    this.key = details.key;
+    define(this, 'key', details.key, false);
   }
 }
 
 /**
- * An attempt of `retry` took longer than `attemptTimeoutMs`, or than what was left of `totalTimeoutMs`. The signal of the attempt
- * aborts with it. `cause` is the last error of an attempt that was no timeout, if there is one.
+ * An attempt of `retry` took longer than `attemptTimeoutMs`, or than what was left of `totalTimeoutMs`.
  *
  * @example
  * ```ts
  * import { retry } from 'latchkey';
  *
- * const hanging = () => new Promise<never>(() => {});
- * const error = await retry(hanging, { attempts: 1, attemptTimeoutMs: 10 }).catch((reason) => reason);
+ * const hangs = () => new Promise(() => {});
+ * const error = await retry(hangs, { attempts: 1, attemptTimeoutMs: 10 }).catch((thrown) => thrown);
  * console.log(error.code, error.attempt, error.timeoutMs); // → ERR_ATTEMPT_TIMEOUT 1 10
  * ```
  */
@@ -178,7 +224,11 @@ export class AttemptTimeoutError extends Error {
   override get name(): string {
     return 'AttemptTimeoutError';
   }
+  override set name(name: string) {
+    define(this, 'name', name, true);
+  }
   readonly code = 'ERR_ATTEMPT_TIMEOUT';
+  /** Which attempt it was, counted from 1. */
   readonly attempt: number;
   readonly timeoutMs: number;
 
@@ -190,30 +240,22 @@ export class AttemptTimeoutError extends Error {
 }
 
 /**
- * A lock or a connection was lost while it was held. It is the reason of the lease's `signal`.
+ * A lock or a connection was lost while it was held: the reason of `lease.signal`.
  *
  * @example
  * ```ts
- * import { ConnectionPool } from 'latchkey';
+ * import { LeaseLostError } from 'latchkey';
  *
- * let loseIt = () => {};
- * const pool = new ConnectionPool({
- *   connect(_key, { lost }) {
- *     loseIt = lost;
- *     return 'connection';
- *   },
- *   close: () => {},
- * });
- * const lease = await pool.acquire();
- * loseIt();
- * console.log(lease.signal.aborted, lease.signal.reason.code); // → true ERR_LEASE_LOST
- * lease.release();
- * await pool.close();
+ * const error = new LeaseLostError('the lock of "job" is lost');
+ * console.log(error.code, error.message); // → ERR_LEASE_LOST the lock of "job" is lost
  * ```
  */
 export class LeaseLostError extends Error {
   override get name(): string {
     return 'LeaseLostError';
+  }
+  override set name(name: string) {
+    define(this, 'name', name, true);
   }
   readonly code = 'ERR_LEASE_LOST';
 

@@ -1,22 +1,42 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** A value, or a promise of it. */
 export type Awaitable<T> = T | PromiseLike<T>;
 
-/** How long a caller is willing to wait for his turn. */
+/** How long a caller is willing to wait. */
 export interface WaitOptions {
-  /** Gives up waiting when it aborts; the wait rejects with `signal.reason` itself. Has no effect once granted. */
+  /** The caller gives up when it aborts: the wait rejects with `signal.reason` itself. It has no effect after the grant. */
   signal?: AbortSignal | undefined;
-  /** Gives up waiting after this many milliseconds with a `WaitTimeoutError`; `Infinity` waits for ever. */
+  /** The caller gives up after this many milliseconds, with a `WaitTimeoutError`. `Infinity` waits for ever. */
   waitTimeoutMs?: number | undefined;
+}
+
+/** The options that every lock and semaphore of one process has. */
+export interface LockOptions {
+  /** The `waitTimeoutMs` of every wait that does not set its own, in milliseconds. Default: `Infinity`. */
+  waitTimeoutMs?: number | undefined;
+  /** How many callers may wait; one more is refused with a `QueueFullError` at once. Default: no bound. */
+  maxWaiting?: number | undefined;
+}
+
+/** The counts of a lock. */
+export interface LockStats {
+  /** Permits, leases or units that are held now. */
+  held: number;
+  /** Callers that wait now. */
+  waiting: number;
+  /** Whether `close()` was called. */
+  closed: boolean;
 }
 
 /** The right to go on, held until `release()`. Works with `using`. */
 export interface Permit extends Disposable {
   readonly released: boolean;
-  /** Gives the permit to the oldest waiter, in this very turn. Idempotent: a second call changes nothing. */
+  /** Gives the permit to the oldest waiter, in the same turn. Idempotent: a second call changes nothing. */
   release(): void;
 }
 
-/** Anything that decides when a task may run: the one shape that `gatherSettled` and the recipes build on. */
+/** Anything that decides when a task may run: what `gatherSettled` and the recipes build on. */
 export interface Limiter {
   run<T>(task: () => Awaitable<T>, options?: WaitOptions): Promise<T>;
 }
@@ -32,7 +52,7 @@ export interface KeyLease<K> extends AsyncDisposable {
   readonly key: K;
   /** Fencing token: larger than the token of every earlier grant of this key. */
   readonly token: bigint;
-  /** Aborts with `LeaseLostError` when the lock is lost. In one process that never happens. */
+  /** Aborts with a `LeaseLostError` when the lock is lost. In one process that never happens. */
   readonly signal: AbortSignal;
   /** Gives the key up. Idempotent; never throws. */
   release(): Awaitable<void>;

@@ -18,9 +18,15 @@
  */
 import { ignoreRejection, notify, plainAnswer } from '../calling/listeners.js';
 import { runAndReport } from '../calling/run-and-release.js';
-import { checkFunction, checkObject, checkOptions, type OptionNames } from '../contract/arguments.js';
+import {
+  checkFunction,
+  checkLimit,
+  checkObject,
+  checkOptions,
+  type OptionNames,
+} from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
-import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
+import type { Awaitable, Limiter, LockOptions, Permit, WaitOptions } from '../contract/types.js';
 import { Semaphore, type SemaphoreStats } from '../locks/semaphore.js';
 import { AsyncContext } from '../runtime/async-context.js';
 import { channel } from '../runtime/channels.js';
@@ -28,11 +34,9 @@ import { now, wallClock } from '../runtime/clock.js';
 import { ElasticLimit } from './elastic-limit.js';
 import type { LimitAlgorithm, LimitSample, Outcome } from './limit-algorithm.js';
 
-export interface AdaptiveSemaphoreOptions {
+export interface AdaptiveSemaphoreOptions extends LockOptions {
   /** Computes the limit. Do not share one between semaphores. Default: a new `ElasticLimit`. */
   algorithm?: LimitAlgorithm | undefined;
-  /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
-  maxWaiting?: number | undefined;
   /**
    * Decides what the end of a task says about the backend. It receives values as well as errors, because `fetch` does not
    * throw on 503. Default: `classifyOutcome`. A classifier that throws means 'ignore'.
@@ -45,6 +49,7 @@ export interface AdaptiveSemaphoreOptions {
 const optionNames: OptionNames<AdaptiveSemaphoreOptions> = {
   algorithm: true,
   maxWaiting: true,
+  waitTimeoutMs: true,
   classify: true,
   onLimitChange: true,
 };
@@ -144,14 +149,17 @@ export class AdaptiveSemaphore implements Limiter {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(options: AdaptiveSemaphoreOptions = {}) {
     checkOptions(options, optionNames);
-    const { algorithm = new ElasticLimit(), maxWaiting, onLimitChange } = options;
+    const { algorithm = new ElasticLimit(), maxWaiting, waitTimeoutMs, onLimitChange } = options;
     const { classify = classifyOutcome } = options;
     checkObject('algorithm', algorithm);
     checkFunction('algorithm.onSample', algorithm.onSample);
     checkFunction('classify', classify);
     if (onLimitChange !== undefined) checkFunction('onLimitChange', onLimitChange);
     this.#algorithm = algorithm;
-    this.#semaphore = new Semaphore(algorithm.limit, { maxWaiting }, this);
+    // A semaphore may be paused; an algorithm whose limit is 0 would never see another sample.
+    const { limit } = algorithm;
+    checkLimit('algorithm.limit', limit);
+    this.#semaphore = new Semaphore(limit, { maxWaiting, waitTimeoutMs }, this);
     this.#classify = classify;
     this.#onLimitChange = onLimitChange;
   }
@@ -197,9 +205,14 @@ export class AdaptiveSemaphore implements Limiter {
     return this.#tryAcquire();
   }
 
-  /** Resolves when no permit is held and nobody waits: at once if that is so now. */
-  idle(): Promise<void> {
-    return this.#semaphore.idle();
+  /** Resolves when nothing is held and nobody waits: at once if that is so now. The options are those of a wait. */
+  idle(options?: WaitOptions): Promise<void> {
+    return this.#semaphore.idle(options);
+  }
+
+  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason?: unknown): void {
+    this.#semaphore.refuseWaiting(reason);
   }
 
   /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
@@ -261,7 +274,9 @@ export class AdaptiveSemaphore implements Limiter {
     try {
       ignoreRejection(this.#context.run(() => this.#algorithm.onSample(sample)));
       if (this.#algorithm.limit === from) return;
-      this.#semaphore.limit = this.#algorithm.limit;
+      const { limit } = this.#algorithm;
+      checkLimit('algorithm.limit', limit);
+      this.#semaphore.limit = limit;
       const to = this.limit;
       if (limitChanges.hasSubscribers) limitChanges.publish({ source: this, from, to });
       notify(this.#context, this.#onLimitChange, { from, to });

@@ -5,15 +5,21 @@
 import { printable, type WaitDetails } from '../contract/errors.js';
 import type { Permit } from '../contract/types.js';
 import { observer } from '../runtime/observer.js';
+import { Link, type LinkedList } from '../waiting/linked-list.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
+import { HeldPermit, type PermitHolder } from './held-permit.js';
 
 type KeyPermit<K> = Permit & { readonly key: K };
 
 /** What a group needs from the mutex. */
 export interface KeyTable<K> {
   readonly source: object;
+  /** The groups that wait. */
+  readonly groups: LinkedList<Link<KeyGroup<K>>>;
+  /** @throws ClosedError, and QueueFullError when a key that is held has too many waiters already. */
+  checkRoom(keys: Iterable<K>): void;
   tryGrant(key: K): KeyPermit<K> | undefined;
   /** The waiters of a key that is held. */
   queue(key: K): { join(onGrant: (lease: KeyPermit<K>) => void, demand: void): { leave(): boolean } };
@@ -31,41 +37,63 @@ export function distinctKeys<K>(keys: Iterable<K>): ReadonlySet<K> {
 }
 
 /** A caller of several keys: it waits in the queue of each key (K4), and for all of them in a queue of its own. */
-export class KeyGroup<K> implements QueueOwner {
+export class KeyGroup<K> implements QueueOwner, PermitHolder {
   readonly source: object;
   readonly permit: Promise<Permit>;
   readonly #keys: ReadonlySet<K>;
   readonly #leases: KeyPermit<K>[] = [];
   readonly #waiters: { leave(): boolean }[] = [];
   readonly #whole = new WaitQueue<Permit>(this);
+  readonly #link = new Link<KeyGroup<K>>(this);
 
   constructor(table: KeyTable<K>, keys: ReadonlySet<K>, settings: WaitSettings) {
     this.source = table.source;
     this.#keys = keys;
-    for (const key of this.#keys) {
+    table.checkRoom(keys);
+    for (const key of keys) {
       const lease = table.tryGrant(key);
       if (lease === undefined) this.#waiters.push(table.queue(key).join(this.#onGrant));
       else this.#leases.push(lease);
     }
-    this.permit = this.#complete
-      ? Promise.resolve(new GroupPermit(this.#leases))
-      : this.#whole.wait(settings);
+    if (this.missingCount === 0) {
+      this.permit = Promise.resolve(new HeldPermit(this));
+    } else {
+      table.groups.push(this.#link);
+      this.permit = this.#whole.wait(settings);
+    }
   }
 
-  get #complete(): boolean {
-    return this.#leases.length === this.#keys.size;
+  /** How many keys it still waits for. */
+  get missingCount(): number {
+    return this.#keys.size - this.#leases.length;
   }
 
   readonly #onGrant = (lease: KeyPermit<K>): void => {
     this.#leases.push(lease);
     observer?.gathered(lease, this);
-    if (this.#complete) this.#whole.grant(new GroupPermit(this.#leases));
+    if (this.missingCount > 0) return;
+    this.#link.leave();
+    this.#whole.grant(new HeldPermit(this));
   };
+
+  release(): void {
+    for (const lease of this.#leases) lease.release();
+  }
 
   /** The caller gave up: all or none. */
   onLeave(): void {
+    this.#link.leave();
+    this.leaveQueues();
+    this.release();
+  }
+
+  leaveQueues(): void {
     for (const waiter of this.#waiters) waiter.leave();
-    for (const lease of this.#leases) lease.release();
+  }
+
+  refuse(makeError: () => unknown): void {
+    this.onLeave();
+    this.#whole.refuseAll(makeError);
   }
 
   /** For an observer: the keys that are still missing, and the leases that are there. */
@@ -78,35 +106,11 @@ export class KeyGroup<K> implements QueueOwner {
     return this.#leases;
   }
 
-  describe(waitedMs: number): WaitDetails {
-    return { key: [...this.#keys], waitedMs, held: this.#leases.length, waiting: 0, limit: this.#keys.size };
-  }
-}
-
-class GroupPermit implements Permit {
-  readonly #leases: readonly Permit[];
-  #released = false;
-
-  constructor(leases: readonly Permit[]) {
-    this.#leases = leases;
-  }
-
-  /** For an observer. */
-  get parts(): Iterable<object> {
+  get parts(): Iterable<Permit> {
     return this.#leases;
   }
 
-  get released(): boolean {
-    return this.#released;
-  }
-
-  release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    for (const lease of this.#leases) lease.release();
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
+  describe(waitedMs: number): WaitDetails {
+    return { key: [...this.#keys], waitedMs, held: this.#leases.length, waiting: 0, limit: this.#keys.size };
   }
 }

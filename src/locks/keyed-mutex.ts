@@ -3,54 +3,100 @@
  *
  * Invariants
  *   K1  Per key at most one lease is out, or one task runs.
- *   K2  A key has an entry exactly while it is held: an idle key costs nothing, and `size` is the entries.
+ *   K2  A key has an entry exactly while it is held: an idle key costs nothing, and `size` is the number of entries.
  *   K3  Per key, waiters go first come, first served; a newcomer never overtakes one.
  *   K4  A caller of several keys joins all their queues in one synchronous step, so that any two such callers stand
- *       in the same order wherever they meet: nobody can wait for somebody who waits for him.
+ *       in the same order in every queue they share, and neither waits for the other at once.
  *
  * Hand-over: `release()` passes the key to its oldest waiter in the same turn; the key is never free in between.
- * Cancel: giving up loses the caller's places and nothing else; with several keys, those already got are given back.
+ * Cancel: a caller that gives up loses its places and nothing else; a caller of several keys gives back those it has.
  * Cost: uncontended, one entry and one lease, gone with the release. Keys are compared as in a Map (SameValueZero):
  *   objects by identity, so give strings or numbers where equal content should mean the same lock.
+ * A task that is granted at once starts inside the call of `run`. Some 3,000 calls of `run` nested that way fill the stack.
  * Not re-entrant: a task that asks again for a key it holds waits for ever. Not for several processes: see
  *   `latchkey/postgres` and `latchkey/redis`, which have the same interface.
  */
 
 import { runAndRelease } from '../calling/run-and-release.js';
-import { checkFunction } from '../contract/arguments.js';
-import type { WaitDetails } from '../contract/errors.js';
-import type { Awaitable, KeyedLock, KeyLease, Permit, WaitOptions } from '../contract/types.js';
+import { checkFunction, lostObject } from '../contract/arguments.js';
+import { QueueFullError, type WaitDetails } from '../contract/errors.js';
+import type {
+  Awaitable,
+  KeyedLock,
+  KeyLease,
+  LockOptions,
+  LockStats,
+  Permit,
+  WaitOptions,
+} from '../contract/types.js';
 import { observer } from '../runtime/observer.js';
+import { abortError } from '../waiting/abort-listeners.js';
+import { Ending } from '../waiting/ending.js';
+import { type Link, LinkedList } from '../waiting/linked-list.js';
+import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner, Turn } from '../waiting/waiter.js';
-import { distinctKeys, KeyGroup } from './key-group.js';
+import { inspect } from './held-permit.js';
+import { distinctKeys, KeyGroup, type KeyTable } from './key-group.js';
 
-export class KeyedMutex<K = unknown> implements KeyedLock<K> {
-  readonly #table = new LockTable<K>(this);
+/**
+ * A lock per key, in one process. `maxWaiting` counts per key. A key that comes from outside should be a string: the
+ * runtime's `Map` is slow for integers that were chosen to collide.
+ *
+ * @example
+ * ```ts
+ * import { KeyedMutex } from 'latchkey';
+ *
+ * const accounts = new KeyedMutex();
+ * const order: string[] = [];
+ * const withdraw = (account: string) => accounts.run(account, async () => void order.push(account));
+ * await Promise.all([withdraw('ann'), withdraw('ann'), withdraw('bob')]);
+ * console.log(order.join(), accounts.size); // → ann,bob,ann 0
+ * ```
+ */
+export class KeyedMutex<K = string> implements KeyedLock<K> {
+  readonly #table: LockTable<K>;
+
+  /** @throws TypeError or RangeError that names the option and the value. */
+  constructor(options?: LockOptions) {
+    this.#table = new LockTable<K>(this, lockSettings(options));
+  }
+
+  static #tableOf<K>(mutex: KeyedMutex<K>): LockTable<K> {
+    if (mutex === undefined) throw lostObject('KeyedMutex');
+    return mutex.#table;
+  }
 
   /** How many keys are held now. */
   get size(): number {
     return this.#table.size;
   }
 
+  /** How many callers wait now, for whichever key. A caller of several keys counts once. */
+  get waiting(): number {
+    return this.#table.waiting;
+  }
+
+  /** Whether `key` is held now. */
   isLocked(key: K): boolean {
-    return this.#table.isLocked(key);
+    return KeyedMutex.#tableOf(this).isLocked(key);
   }
 
   /**
    * Runs `task` while holding `key`; settles as the task does, its error untouched.
    *
-   * Rejects with `signal.reason` or `WaitTimeoutError` when the caller gave up before his turn: the task then
-   * never starts. An abort after the start does not reach the task; give the task the signal for that.
+   * Rejects, and never starts the task, with `signal.reason`, `WaitTimeoutError`, `QueueFullError` or `ClosedError`. An
+   * abort after the start does not reach the task; give the task the signal for that.
    */
   run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
     try {
+      const table = KeyedMutex.#tableOf(this);
       checkFunction('task', task);
-      const settings = waitSettings(options);
-      const lease = this.#table.tryGrant(key);
+      const settings = waitSettings(options, table.settings.waits);
+      const lease = table.tryGrant(key);
       if (lease !== undefined) return runAndRelease(lease, task);
-      return this.#table.queue(key).wait(settings, undefined, task).then(Lease.start);
+      return table.queueWithRoom(key).wait(settings, undefined, task).then(Lease.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -58,28 +104,34 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
 
   /**
    * Waits for `key`; the lease works with `using`. A lease that is never released locks its key for ever: prefer
-   * `run`. Rejects as `run` does; giving up loses only the place in the queue.
+   * `run`. Rejects as `run` does; a caller that gives up loses only its place in the queue.
    */
   acquire(key: K, options?: WaitOptions): Promise<KeyLease<K> & Permit> {
     try {
-      const settings = waitSettings(options);
-      const lease = this.#table.tryGrant(key);
-      return lease === undefined ? this.#table.queue(key).wait(settings) : Promise.resolve(lease);
+      const table = KeyedMutex.#tableOf(this);
+      const settings = waitSettings(options, table.settings.waits);
+      const lease = table.tryGrant(key);
+      return lease === undefined
+        ? table.queueWithRoom(key).wait(settings, undefined)
+        : Promise.resolve(lease);
     } catch (refused) {
       return Promise.reject(refused);
     }
   }
 
-  /** The lease if the key is free, at once; else `undefined`. */
+  /**
+   * The lease if the key is free, at once; else `undefined`.
+   * @throws ClosedError
+   */
   tryAcquire(key: K): (KeyLease<K> & Permit) | undefined {
-    return this.#table.tryGrant(key);
+    return KeyedMutex.#tableOf(this).tryGrant(key);
   }
 
   /** Runs `task` while holding all of `keys`: waits as `acquireAll` does, and settles as the task does. */
   runAll<T>(keys: Iterable<K>, task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
     try {
       checkFunction('task', task);
-      const group = new KeyGroup(this.#table, distinctKeys(keys), waitSettings(options));
+      const group = KeyedMutex.#tableOf(this).group(keys, options);
       return group.permit.then((permit) => runAndRelease(permit, () => task()));
     } catch (refused) {
       return Promise.reject(refused);
@@ -88,26 +140,51 @@ export class KeyedMutex<K = unknown> implements KeyedLock<K> {
 
   /**
    * Waits for several keys at once: all or none. Duplicates count once, and the order of `keys` does not matter:
-   * callers who want the same keys in opposite order cannot deadlock.
+   * callers of the same keys in opposite order cannot deadlock.
    *
-   * Rejects with `signal.reason` or `WaitTimeoutError`; the keys already got are then given back.
+   * Rejects as `run` does; the keys already granted are then given back.
    */
   acquireAll(keys: Iterable<K>, options?: WaitOptions): Promise<Permit> {
     try {
-      return new KeyGroup(this.#table, distinctKeys(keys), waitSettings(options)).permit;
+      return KeyedMutex.#tableOf(this).group(keys, options).permit;
     } catch (refused) {
       return Promise.reject(refused);
     }
   }
+
+  /** Resolves when no key is held: at once if that is so now. The options are those of a wait. */
+  idle(options?: WaitOptions): Promise<void> {
+    try {
+      const table = KeyedMutex.#tableOf(this);
+      return table.ending.idle(table.size === 0, options);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
+  close(): void {
+    const table = KeyedMutex.#tableOf(this);
+    table.refuse(table.ending.close());
+  }
+
+  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason: unknown = abortError()): void {
+    KeyedMutex.#tableOf(this).refuse(() => reason);
+  }
+
+  stats(): LockStats {
+    const { size, waiting, ending } = KeyedMutex.#tableOf(this);
+    return { held: size, waiting, closed: ending.closed };
+  }
 }
 
-/** Entries that nobody can ask for, and that are in a table from its first grant on. */
+/** Entries that nobody can ask for; they are in a table from its first grant on. */
 const ballast = 32;
 
 /**
- * A `Map` that empties and fills again with every grant is rebuilt every few of them, for it has shrunk to its smallest. It
- * shrinks when less than a quarter of it is in use: with the ballast in a quarter of it, a free key costs a third less
- * (`npm run bench -- keyed`).
+ * V8 shrinks and rehashes a Map that keeps emptying. It shrinks when less than a quarter of it is in use: with the ballast
+ * in a quarter of it, an uncontended key costs a third less (`npm run bench -- keyed`).
  */
 function makeRoom(map: Map<unknown, unknown>): void {
   const symbols = Array.from({ length: 2 * ballast + 1 }, () => Symbol());
@@ -116,24 +193,47 @@ function makeRoom(map: Map<unknown, unknown>): void {
 }
 
 /** The held keys and their leases, apart from their public face so that a lease can reach them and a user cannot. */
-class LockTable<K> {
+class LockTable<K> implements KeyTable<K> {
   readonly source: KeyedMutex<K>;
-  readonly #leases = new Map<K, Lease<K>>();
+  readonly settings: LockSettings;
+  readonly groups = new LinkedList<Link<KeyGroup<K>>>();
+  readonly #leases = new Map<K, Lease<K> | undefined>();
   #grants = 0;
+  #ending: Ending | undefined;
 
-  constructor(source: KeyedMutex<K>) {
+  constructor(source: KeyedMutex<K>, settings: LockSettings) {
     this.source = source;
+    this.settings = settings;
   }
 
   get size(): number {
     return Math.max(0, this.#leases.size - ballast);
   }
 
+  /** The places in the queues of keys; a group counts once instead of once per key. */
+  get waiting(): number {
+    let waiting = this.groups.size;
+    for (const lease of this.#leases.values()) waiting += lease?.waiting ?? 0;
+    for (let group = this.groups.head; group !== undefined; group = group.next)
+      waiting -= group.item.missingCount;
+    return waiting;
+  }
+
+  get ending(): Ending {
+    const describe = (waitedMs: number) => ({
+      ...{ waitedMs, held: this.size, waiting: this.waiting, limit: Infinity },
+    });
+    this.#ending ??= new Ending('the mutex', { describe, onLeave() {} });
+    return this.#ending;
+  }
+
   isLocked(key: K): boolean {
     return this.#leases.has(key);
   }
 
+  /** @throws ClosedError */
   tryGrant(key: K): Lease<K> | undefined {
+    this.#ending?.checkOpen();
     return this.#leases.has(key) ? undefined : this.#grant(key, undefined);
   }
 
@@ -144,19 +244,45 @@ class LockTable<K> {
     return lease;
   }
 
-  /** Where callers wait for a key that is held. */
+  group(keys: Iterable<K>, options: WaitOptions | undefined): KeyGroup<K> {
+    return new KeyGroup(this, distinctKeys(keys), waitSettings(options, this.settings.waits));
+  }
+
+  checkRoom(keys: Iterable<K>): void {
+    this.#ending?.checkOpen();
+    for (const key of keys) if (this.#leases.has(key)) this.queueWithRoom(key);
+  }
+
   queue(key: K): WaitQueue<Lease<K>> {
     return this.#leases.get(key)!.keyQueue.queue;
   }
 
+  /** Where callers wait for a key that is held. @throws QueueFullError when there are too many waiters already. */
+  queueWithRoom(key: K): WaitQueue<Lease<K>> {
+    const queue = this.queue(key);
+    if (queue.size >= this.settings.maxWaiting) throw new QueueFullError(queue.owner.describe(0));
+    return queue;
+  }
+
   /** Passes the key to its oldest waiter, or forgets it (K2). */
   release(key: K, keyQueue: KeyQueue<K> | undefined): void {
-    if (keyQueue === undefined || keyQueue.queue.size === 0) this.#leases.delete(key);
-    else keyQueue.queue.grant(this.#grant(key, keyQueue));
+    if (keyQueue !== undefined && keyQueue.queue.size > 0) {
+      keyQueue.queue.grant(this.#grant(key, keyQueue));
+      return;
+    }
+    this.#leases.delete(key);
+    if (this.#ending !== undefined && this.size === 0) this.#ending.onFree();
+  }
+
+  /** Groups give their keys back last, so that no key passes to a waiter that is to be refused. */
+  refuse(makeError: () => unknown): void {
+    for (let group = this.groups.head; group !== undefined; group = group.next) group.item.leaveQueues();
+    for (const lease of this.#leases.values()) lease?.refuse(makeError);
+    while (this.groups.head !== undefined) this.groups.head.item.refuse(makeError);
   }
 }
 
-/** Those who wait for a key; there are none of a key that nobody has ever waited for while it was held. */
+/** The waiters of one key; created on first contention. */
 class KeyQueue<K> implements QueueOwner {
   readonly source: KeyedMutex<K>;
   readonly queue = new WaitQueue<Lease<K>>(this);
@@ -174,8 +300,9 @@ class KeyQueue<K> implements QueueOwner {
   onLeave(): void {}
 }
 
+/** One grant of one key. A logger does not print the key, which may be secret. */
 class Lease<K> implements KeyLease<K>, Permit {
-  readonly key: K;
+  readonly #key: K;
   /** Until the release. */
   #table: LockTable<K> | undefined;
   readonly #grant: number;
@@ -184,7 +311,7 @@ class Lease<K> implements KeyLease<K>, Permit {
 
   constructor(table: LockTable<K>, key: K, grant: number, keyQueue: KeyQueue<K> | undefined) {
     this.#table = table;
-    this.key = key;
+    this.#key = key;
     this.#grant = grant;
     this.#keyQueue = keyQueue;
     observer?.granted(this, { source: table.source, key, weight: 1, limit: 1 });
@@ -194,9 +321,21 @@ class Lease<K> implements KeyLease<K>, Permit {
     return runAndRelease(granted, task);
   }
 
+  get key(): K {
+    return this.#key;
+  }
+
   get keyQueue(): KeyQueue<K> {
-    this.#keyQueue ??= new KeyQueue(this.#table!.source, this.key);
+    this.#keyQueue ??= new KeyQueue(this.#table!.source, this.#key);
     return this.#keyQueue;
+  }
+
+  get waiting(): number {
+    return this.#keyQueue?.queue.size ?? 0;
+  }
+
+  refuse(makeError: () => unknown): void {
+    this.#keyQueue?.queue.refuseAll(makeError);
   }
 
   get token(): bigint {
@@ -216,7 +355,7 @@ class Lease<K> implements KeyLease<K>, Permit {
     const table = this.#table;
     this.#table = undefined;
     observer?.released(this);
-    table?.release(this.key, this.#keyQueue);
+    table?.release(this.#key, this.#keyQueue);
   }
 
   [Symbol.dispose](): void {
@@ -225,5 +364,13 @@ class Lease<K> implements KeyLease<K>, Permit {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
+  }
+
+  toJSON(): object {
+    return { released: this.released };
+  }
+
+  [inspect](): string {
+    return `Lease { released: ${this.released} }`;
   }
 }

@@ -3,29 +3,63 @@
  *
  * Invariants
  *   M1  At most one permit is out, or one task runs.
- *   M2  Somebody waits only while the mutex is locked.
+ *   M2  A caller waits only while the mutex is locked.
  *   M3  Waiters go first come, first served; a newcomer never overtakes one.
  *
  * Hand-over: `release()` passes the lock to the oldest waiter in the same turn; the mutex is never free in between.
- * Cancel: giving up loses the caller's place in the queue and nothing else. Once granted, an abort has no effect.
- * Cost: uncontended `run` is one call and one derived promise; an idle mutex has no queue.
+ * Cancel: a caller that gives up loses its place in the queue and nothing else. After the grant an abort has no effect.
+ * Cost: an uncontended `run` is one call and one derived promise; an idle mutex has no queue.
+ * A task that is granted at once starts inside the call of `run`. Some 3,000 calls of `run` nested that way fill the stack.
  * Not re-entrant: a task that waits for the mutex it runs under waits for ever. Pass the work in, or take a
  *   `KeyedMutex` and another key. Not for several processes: see `latchkey/postgres` and `latchkey/redis`.
  */
 
-import { Holder, runAndRelease } from '../calling/run-and-release.js';
-import { checkFunction } from '../contract/arguments.js';
-import type { WaitDetails } from '../contract/errors.js';
-import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
-import { observer } from '../runtime/observer.js';
+import { Holder } from '../calling/run-and-release.js';
+import { checkFunction, lostObject } from '../contract/arguments.js';
+import { QueueFullError, type WaitDetails } from '../contract/errors.js';
+import type { Awaitable, Limiter, LockOptions, LockStats, Permit, WaitOptions } from '../contract/types.js';
+import type { ObservedGrant } from '../runtime/observer.js';
+import { abortError } from '../waiting/abort-listeners.js';
+import { Ending } from '../waiting/ending.js';
+import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
-import type { QueueOwner, Turn } from '../waiting/waiter.js';
+import type { QueueOwner } from '../waiting/waiter.js';
+import { HeldPermit, type TaskHolder } from './held-permit.js';
 
+/**
+ * A lock for one holder at a time, in one process. Waiters are served in the order in which they came.
+ *
+ * @example
+ * ```ts
+ * import { Mutex } from 'latchkey';
+ *
+ * const mutex = new Mutex();
+ * let balance = 1;
+ * const deposit = () =>
+ *   mutex.run(async () => {
+ *     const read = balance;
+ *     await undefined;
+ *     balance = read + 1;
+ *   });
+ * await Promise.all([deposit(), deposit()]);
+ * console.log(balance); // → 3
+ * ```
+ */
 export class Mutex implements Limiter {
-  readonly #state = new MutexState(this);
+  readonly #state: MutexState;
 
-  /** Whether somebody holds it now. */
+  /** @throws TypeError or RangeError that names the option and the value. */
+  constructor(options?: LockOptions) {
+    this.#state = new MutexState(this, lockSettings(options));
+  }
+
+  static #stateOf(mutex: Mutex): MutexState {
+    if (mutex === undefined) throw lostObject('Mutex');
+    return mutex.#state;
+  }
+
+  /** Whether it is held now. */
   get locked(): boolean {
     return this.#state.locked;
   }
@@ -38,16 +72,16 @@ export class Mutex implements Limiter {
   /**
    * Runs `task` while holding the mutex; settles as the task does, its error untouched.
    *
-   * Rejects with `signal.reason` or `WaitTimeoutError` when the caller gave up before his turn: the task then
-   * never starts. An abort after the start does not reach the task; give the task the signal for that.
+   * Rejects, and never starts the task, with `signal.reason`, `WaitTimeoutError`, `QueueFullError` or `ClosedError`. An
+   * abort after the start does not reach the task; give the task the signal for that.
    */
   run<T>(task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    const state = this.#state;
     try {
+      const state = Mutex.#stateOf(this);
       checkFunction('task', task);
-      const settings = waitSettings(options);
-      if (state.tryLock()) return state.start(task);
-      return state.queue.wait(settings, undefined, task).then(MutexPermit.start);
+      const settings = waitSettings(options, state.settings.waits);
+      if (state.tryLock()) return HeldPermit.run(state, task);
+      return state.queueWithRoom.wait(settings, undefined, task).then(HeldPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -57,96 +91,114 @@ export class Mutex implements Limiter {
    * Waits for the mutex; the permit works with `using`. A permit that is never released locks the mutex for ever:
    * prefer `run`. In hot code `tryAcquire() ?? await acquire()` saves the promise.
    *
-   * Rejects with `signal.reason` or `WaitTimeoutError`; giving up loses only the place in the queue.
+   * Rejects as `run` does; a caller that gives up loses only its place in the queue.
    */
   acquire(options?: WaitOptions): Promise<Permit> {
     try {
-      const settings = waitSettings(options);
-      return this.#state.tryLock()
-        ? Promise.resolve(new MutexPermit(this.#state))
-        : this.#state.queue.wait(settings);
+      const state = Mutex.#stateOf(this);
+      const settings = waitSettings(options, state.settings.waits);
+      return state.tryLock()
+        ? Promise.resolve(new HeldPermit(state))
+        : state.queueWithRoom.wait(settings, undefined);
     } catch (refused) {
       return Promise.reject(refused);
     }
   }
 
-  /** The permit if the mutex is free, at once; else `undefined`. */
+  /**
+   * The permit if the mutex is free, at once; else `undefined`.
+   * @throws ClosedError
+   */
   tryAcquire(): Permit | undefined {
-    return this.#state.tryLock() ? new MutexPermit(this.#state) : undefined;
+    const state = Mutex.#stateOf(this);
+    return state.tryLock() ? new HeldPermit(state) : undefined;
+  }
+
+  /** Resolves when the mutex is not held and nobody waits: at once if that is so now. The options are those of a wait. */
+  idle(options?: WaitOptions): Promise<void> {
+    try {
+      const state = Mutex.#stateOf(this);
+      return state.ending.idle(!state.locked, options);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
+  }
+
+  /** Refuses all waiters and all later callers with a `ClosedError`; the holder finishes. Idempotent. */
+  close(): void {
+    const state = Mutex.#stateOf(this);
+    state.queue.refuseAll(state.ending.close());
+  }
+
+  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason: unknown = abortError()): void {
+    Mutex.#stateOf(this).queue.refuseAll(() => reason);
+  }
+
+  stats(): LockStats {
+    const { locked, waiting, ending } = Mutex.#stateOf(this);
+    return { held: Number(locked), waiting, closed: ending.closed };
   }
 }
 
 /** The lock itself, apart from its public face so that a permit can reach it and a user cannot. */
-class MutexState extends Holder implements QueueOwner {
+class MutexState extends Holder implements QueueOwner, TaskHolder {
   readonly source: Mutex;
+  readonly settings: LockSettings;
   locked = false;
-  #queue: WaitQueue<MutexPermit> | undefined;
+  #queue: WaitQueue<HeldPermit<TaskHolder>> | undefined;
+  #ending: Ending | undefined;
 
-  constructor(source: Mutex) {
+  constructor(source: Mutex, settings: LockSettings) {
     super();
     this.source = source;
+    this.settings = settings;
   }
 
   get waiting(): number {
     return this.#queue?.size ?? 0;
   }
 
+  get queue(): WaitQueue<HeldPermit<TaskHolder>> {
+    this.#queue ??= new WaitQueue(this);
+    return this.#queue;
+  }
+
+  /** Where a caller waits. @throws QueueFullError when there are too many waiters already. */
+  get queueWithRoom(): WaitQueue<HeldPermit<TaskHolder>> {
+    if (this.waiting >= this.settings.maxWaiting) throw new QueueFullError(this.describe(0));
+    return this.queue;
+  }
+
+  get ending(): Ending {
+    this.#ending ??= new Ending('the mutex', this);
+    return this.#ending;
+  }
+
+  /** @throws ClosedError */
   tryLock(): boolean {
+    this.#ending?.checkOpen();
     if (this.locked) return false;
     this.locked = true;
     return true;
   }
 
-  get queue(): WaitQueue<MutexPermit> {
-    this.#queue ??= new WaitQueue(this);
-    return this.#queue;
-  }
-
   release(): void {
-    if (this.waiting > 0) this.#queue?.grant(new MutexPermit(this));
-    else this.locked = false;
+    if (this.waiting > 0) {
+      this.#queue?.grant(new HeldPermit(this));
+      return;
+    }
+    this.locked = false;
+    this.#ending?.onFree();
   }
 
-  /** Runs a task that has the lock. Only an observer needs a permit for that. */
-  start<T>(task: (...nothing: never[]) => Awaitable<T>, permit?: MutexPermit): Promise<T> {
-    return observer === undefined ? this.run(task) : this.#observe(task, permit ?? new MutexPermit(this));
-  }
-
-  #observe<T>(task: (...nothing: never[]) => Awaitable<T>, permit: MutexPermit): Promise<T> {
-    return runAndRelease(permit, () => task());
+  get standsFor(): ObservedGrant {
+    return { source: this.source, weight: 1, limit: 1 };
   }
 
   describe(waitedMs: number): WaitDetails {
-    return { waitedMs, held: 1, waiting: this.waiting, limit: 1 };
+    return { waitedMs, held: Number(this.locked), waiting: this.waiting, limit: 1 };
   }
 
   onLeave(): void {}
-}
-
-class MutexPermit implements Permit {
-  #state: MutexState | undefined;
-
-  constructor(state: MutexState) {
-    this.#state = state;
-    observer?.granted(this, { source: state.source, weight: 1, limit: 1 });
-  }
-
-  static start<R>({ task, granted }: Turn<MutexPermit, R>): Promise<R> {
-    return granted.#state!.start(task, granted);
-  }
-
-  get released(): boolean {
-    return this.#state === undefined;
-  }
-
-  release(): void {
-    const state = this.#state;
-    this.#state = undefined;
-    observer?.released(this);
-    state?.release();
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
-  }
 }

@@ -3,76 +3,93 @@
  *
  * Invariants
  *   S1  The sum of the weights held is `held`; it exceeds `limit` only after `limit` was lowered.
- *   S2  While somebody waits, the oldest waiter's weight does not fit into what is free.
+ *   S2  While a caller waits, the oldest waiter's weight does not fit into what is free.
  *   S3  Waiters go first come, first served whatever their weight: light ones never starve a heavy one.
  *   S4  After `close()` nobody waits and nobody is granted.
+ *   S5  A weight above the limit is refused, at once or when the limit is lowered below it, so that it blocks nobody.
+ *   S6  A limit of 0 is a pause: nobody is granted, and nobody is refused for its weight.
  *
- * Hand-over: whatever frees units (a release, a raised limit, a heavy waiter who left) grants, in the same turn, as
+ * Hand-over: whatever frees units (a release, a raised limit, a heavy waiter that left) grants, in the same turn, as
  *   many of the oldest waiters as now fit.
- * Cancel: giving up loses the caller's place in the queue and nothing else. Once granted, an abort has no effect.
- * Cost: uncontended `run` is one call and one derived promise.
+ * Cancel: a caller that gives up loses its place in the queue and nothing else. After the grant an abort has no effect.
+ * Cost: an uncontended `run` is one call and one derived promise. Lowering the limit below the weight of a waiter looks at
+ *   every waiter. A task that is granted at once starts inside the call of `run`; some 3,000 nested calls fill the stack.
  * Not here: rates per second, priorities. Lineage: golang.org/x/sync/semaphore, whose argument for strict order is
  *   the reader-writer lock: a writer takes all N units and must not wait for a gap between readers.
  */
 
-import { Holder, runAndRelease } from '../calling/run-and-release.js';
-import {
-  checkCount,
-  checkFunction,
-  checkLimit,
-  checkOptions,
-  type OptionNames,
-} from '../contract/arguments.js';
-import { ClosedError, QueueFullError, type WaitDetails } from '../contract/errors.js';
-import type { Awaitable, Limiter, Permit, WaitOptions } from '../contract/types.js';
-import { observer } from '../runtime/observer.js';
+import { Holder } from '../calling/run-and-release.js';
+import { checkCount, checkFunction, checkLimit, lostObject } from '../contract/arguments.js';
+import { QueueFullError, type WaitDetails } from '../contract/errors.js';
+import type { Awaitable, Limiter, LockOptions, LockStats, Permit, WaitOptions } from '../contract/types.js';
+import type { ObservedGrant } from '../runtime/observer.js';
+import { abortError } from '../waiting/abort-listeners.js';
+import { Ending } from '../waiting/ending.js';
+import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
-import type { QueueOwner, Turn } from '../waiting/waiter.js';
+import type { QueueOwner } from '../waiting/waiter.js';
+import { HeldPermit, type TaskHolder } from './held-permit.js';
 
-export interface SemaphoreOptions {
-  /** How many callers may wait; one more is refused with `QueueFullError` at once. Default: no bound. */
-  maxWaiting?: number | undefined;
-}
-
-const optionNames: OptionNames<SemaphoreOptions> = { maxWaiting: true };
+export interface SemaphoreOptions extends LockOptions {}
 
 export interface WeightedWaitOptions extends WaitOptions {
   /** How many units to take. Default 1. */
   weight?: number | undefined;
 }
 
-export interface SemaphoreStats {
+export interface SemaphoreStats extends LockStats {
+  /** How many units may be held. */
   limit: number;
-  held: number;
-  waiting: number;
-  closed: boolean;
 }
 
+/**
+ * At most `limit` units of work at a time, in one process. Waiters are served in the order in which they came.
+ *
+ * @example
+ * ```ts
+ * import { Semaphore } from 'latchkey';
+ *
+ * const uploads = new Semaphore(2);
+ * let most = 0;
+ * const upload = async () => {
+ *   most = Math.max(most, uploads.held);
+ * };
+ * await Promise.all([1, 2, 3, 4].map(() => uploads.run(upload)));
+ * console.log(most, uploads.held); // → 2 0
+ * ```
+ */
 export class Semaphore implements Limiter {
   readonly #state: SemaphoreState;
 
-  /** @throws TypeError or RangeError when `limit` or `maxWaiting` is not a whole number or Infinity. */
+  /**
+   * `limit` is a whole number, 0 to begin paused, or Infinity.
+   * @throws TypeError or RangeError that names the option and the value.
+   */
   constructor(limit: number, options?: SemaphoreOptions);
-  /** @internal `source` is what a user knows of, where that is not the semaphore itself. */
-  constructor(limit: number, options: SemaphoreOptions, source: object);
-  constructor(limit: number, options: SemaphoreOptions = {}, source: object = this) {
-    checkLimit('limit', limit);
-    checkOptions(options, optionNames);
-    const { maxWaiting = Infinity } = options;
-    checkCount('maxWaiting', maxWaiting);
-    this.#state = new SemaphoreState(source, limit, maxWaiting);
+  /** @internal `source` is the object that users know, where it is not the semaphore itself. */
+  constructor(limit: number, options: SemaphoreOptions | undefined, source: object);
+  constructor(limit: number, options?: SemaphoreOptions, source: object = this) {
+    checkCount('limit', limit);
+    this.#state = new SemaphoreState(source, limit, lockSettings(options));
   }
 
-  /** How many units may be held. May be set at any time; lowering it never interrupts a holder. */
+  static #stateOf(semaphore: Semaphore): SemaphoreState {
+    if (semaphore === undefined) throw lostObject('Semaphore');
+    return semaphore.#state;
+  }
+
+  /**
+   * How many units may be held. May be set at any time. Lowering it never interrupts a holder; a waiter whose weight no
+   * longer fits is refused with a `RangeError`. 0 pauses: everybody waits until the limit is raised.
+   */
   get limit(): number {
     return this.#state.limit;
   }
 
   set limit(limit: number) {
-    checkLimit('limit', limit);
-    this.#state.limit = limit;
-    this.#state.serve();
+    checkCount('limit', limit);
+    this.#state.setLimit(limit);
   }
 
   /** How many units are held now. */
@@ -92,13 +109,13 @@ export class Semaphore implements Limiter {
    * with `RangeError` when `weight` exceeds the limit. An abort after the start does not reach the task.
    */
   run<T>(task: () => Awaitable<T>, options?: WeightedWaitOptions): Promise<T> {
-    const state = this.#state;
     try {
+      const state = Semaphore.#stateOf(this);
       checkFunction('task', task);
       const weight = checkedWeight(options?.weight);
-      const settings = waitSettings(options);
-      if (state.tryTake(weight)) return state.start(weight, task);
-      return state.queueWithRoom.wait(settings, weight, task).then(SemaphorePermit.start);
+      const settings = waitSettings(options, state.settings.waits);
+      if (state.tryTake(weight)) return HeldPermit.run(state.holder(weight), task);
+      return state.queueFor(weight).wait(settings, weight, task).then(HeldPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -108,18 +125,16 @@ export class Semaphore implements Limiter {
    * Waits for `weight` units; the permit works with `using`. Prefer `run`, which cannot forget the release. In hot
    * code `tryAcquire() ?? await acquire()` saves the promise.
    *
-   * Rejects as `run` does; giving up loses only the place in the queue.
+   * Rejects as `run` does; a caller that gives up loses only its place in the queue.
    */
   acquire(options?: WeightedWaitOptions): Promise<Permit> {
-    const state = this.#state;
     try {
+      const state = Semaphore.#stateOf(this);
       const weight = checkedWeight(options?.weight);
-      const settings = waitSettings(options);
-      return Promise.resolve(
-        state.tryTake(weight)
-          ? new SemaphorePermit(state, weight)
-          : state.queueWithRoom.wait(settings, weight),
-      );
+      const settings = waitSettings(options, state.settings.waits);
+      return state.tryTake(weight)
+        ? Promise.resolve(state.permit(weight))
+        : state.queueFor(weight).wait(settings, weight);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -130,23 +145,35 @@ export class Semaphore implements Limiter {
    * @throws ClosedError, or RangeError when `weight` exceeds the limit.
    */
   tryAcquire(weight?: number): Permit | undefined {
+    const state = Semaphore.#stateOf(this);
     const units = checkedWeight(weight);
-    return this.#state.tryTake(units) ? new SemaphorePermit(this.#state, units) : undefined;
+    return state.tryTake(units) ? state.permit(units) : undefined;
   }
 
-  /** Resolves when nothing is held and nobody waits: at once if that is so now. */
-  idle(): Promise<void> {
-    return this.#state.idle();
+  /** Resolves when nothing is held and nobody waits: at once if that is so now. The options are those of a wait. */
+  idle(options?: WaitOptions): Promise<void> {
+    try {
+      const state = Semaphore.#stateOf(this);
+      return state.ending.idle(state.isFree, options);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
   }
 
-  /** Refuses all who wait and all who come later with `ClosedError`; holders finish. Idempotent. */
+  /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
   close(): void {
-    this.#state.close();
+    const state = Semaphore.#stateOf(this);
+    state.refuse(state.ending.close());
+  }
+
+  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason: unknown = abortError()): void {
+    Semaphore.#stateOf(this).refuse(() => reason);
   }
 
   stats(): SemaphoreStats {
-    const { limit, held, waiting } = this;
-    return { limit, held, waiting, closed: this.#state.closed };
+    const { limit, held, queue, ending } = Semaphore.#stateOf(this);
+    return { limit, held, waiting: queue.size, closed: ending.closed };
   }
 }
 
@@ -155,22 +182,36 @@ function checkedWeight(weight = 1): number {
   return weight;
 }
 
+function tooHeavy(weight: number, most: number): RangeError {
+  return new RangeError(`weight must be at most ${most}, got ${weight}`);
+}
+
 /** The units themselves, apart from their public face so that a permit can reach them and a user cannot. */
-class SemaphoreState extends Holder implements QueueOwner {
+class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   readonly source: object;
+  readonly settings: LockSettings;
   readonly weighs = true;
   limit: number;
   held = 0;
-  closed = false;
-  readonly queue = new WaitQueue<SemaphorePermit, number>(this);
-  readonly #maxWaiting: number;
-  readonly #idleCallbacks: (() => void)[] = [];
+  readonly queue = new WaitQueue<HeldPermit<TaskHolder>, number>(this);
+  /** No waiter is heavier. */
+  #heaviest = 0;
+  #ending: Ending | undefined;
 
-  constructor(source: object, limit: number, maxWaiting: number) {
+  constructor(source: object, limit: number, settings: LockSettings) {
     super();
     this.source = source;
     this.limit = limit;
-    this.#maxWaiting = maxWaiting;
+    this.settings = settings;
+  }
+
+  get ending(): Ending {
+    this.#ending ??= new Ending('the semaphore', this);
+    return this.#ending;
+  }
+
+  get isFree(): boolean {
+    return this.held + this.queue.size === 0;
   }
 
   /** Sums beyond the safe integers would not come back to 0. */
@@ -178,12 +219,10 @@ class SemaphoreState extends Holder implements QueueOwner {
     return Math.min(this.limit, Number.MAX_SAFE_INTEGER);
   }
 
-  /** Takes `weight` units for somebody new, unless others wait. */
+  /** Takes `weight` units for a newcomer, unless others wait. @throws ClosedError, RangeError */
   tryTake(weight: number): boolean {
-    if (this.closed) throw new ClosedError('the semaphore');
-    if (weight > this.#mostHeld) {
-      throw new RangeError(`weight must be at most ${this.#mostHeld}, got ${weight}`);
-    }
+    this.#ending?.checkOpen();
+    if (weight > this.#mostHeld && this.limit > 0) throw tooHeavy(weight, this.#mostHeld);
     return this.queue.size === 0 && this.#take(weight);
   }
 
@@ -193,30 +232,20 @@ class SemaphoreState extends Holder implements QueueOwner {
     return true;
   }
 
-  /** Where callers wait. @throws QueueFullError when there are too many already. */
-  get queueWithRoom(): WaitQueue<SemaphorePermit, number> {
-    if (this.queue.size >= this.#maxWaiting) throw new QueueFullError(this.describe(0));
+  /** Where a caller of that weight waits. @throws QueueFullError when there are too many waiters already. */
+  queueFor(weight: number): WaitQueue<HeldPermit<TaskHolder>, number> {
+    if (this.queue.size >= this.settings.maxWaiting) throw new QueueFullError(this.describe(0));
+    if (weight > this.#heaviest) this.#heaviest = weight;
     return this.queue;
   }
 
-  /** What gives `weight` units back when a task ends. */
-  holder(weight: number): Holder {
+  /** Gives `weight` units back. */
+  holder(weight: number): TaskHolder {
     return weight > 1 ? new WeightedHolder(this, weight) : this;
   }
 
-  /** Runs a task that has `weight` units. Only an observer needs a permit for that. */
-  start<T>(
-    weight: number,
-    task: (...nothing: never[]) => Awaitable<T>,
-    permit?: SemaphorePermit,
-  ): Promise<T> {
-    return observer === undefined
-      ? this.holder(weight).run(task)
-      : this.#observe(task, permit ?? new SemaphorePermit(this, weight));
-  }
-
-  #observe<T>(task: (...nothing: never[]) => Awaitable<T>, permit: SemaphorePermit): Promise<T> {
-    return runAndRelease(permit, () => task());
+  permit(weight: number): HeldPermit<TaskHolder> {
+    return new HeldPermit(this.holder(weight));
   }
 
   release(weight = 1): void {
@@ -228,23 +257,39 @@ class SemaphoreState extends Holder implements QueueOwner {
   serve(): void {
     const { queue } = this;
     while (queue.head !== undefined && this.#take(queue.head.demand)) {
-      queue.grant(new SemaphorePermit(this, queue.head.demand));
+      queue.grant(this.permit(queue.head.demand));
     }
-    if (this.held + queue.size > 0) return;
-    while (this.#idleCallbacks.length > 0) this.#idleCallbacks.shift()!();
+    if (this.isFree) this.#ending?.onFree();
   }
 
-  idle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#idleCallbacks.push(resolve);
-      this.serve();
-    });
-  }
-
-  close(): void {
-    this.closed = true;
-    this.queue.refuseAll(() => new ClosedError('the semaphore'));
+  setLimit(limit: number): void {
+    this.limit = limit;
+    if (limit > 0 && this.#heaviest > this.#mostHeld) this.#refuseHeavy();
     this.serve();
+  }
+
+  /** The rule for newcomers holds for waiters too (S5). */
+  #refuseHeavy(): void {
+    const most = this.#mostHeld;
+    this.#heaviest = most;
+    for (let next = this.queue.head; next !== undefined; ) {
+      const waiter = next;
+      next = waiter.next;
+      if (waiter.demand > most) waiter.refuse(() => tooHeavy(waiter.demand, most));
+    }
+  }
+
+  refuse(makeError: () => unknown): void {
+    this.queue.refuseAll(makeError);
+    this.serve();
+  }
+
+  get standsFor(): ObservedGrant {
+    return this.grantOf(1);
+  }
+
+  grantOf(weight: number): ObservedGrant {
+    return { source: this.source, weight, limit: this.limit };
   }
 
   describe(waitedMs: number): WaitDetails {
@@ -256,8 +301,8 @@ class SemaphoreState extends Holder implements QueueOwner {
   }
 }
 
-/** What a task of more than one unit holds. */
-class WeightedHolder extends Holder {
+/** Holds more than one unit. */
+class WeightedHolder extends Holder implements TaskHolder {
   readonly #state: SemaphoreState;
   readonly #weight: number;
 
@@ -267,37 +312,11 @@ class WeightedHolder extends Holder {
     this.#weight = weight;
   }
 
+  get standsFor(): ObservedGrant {
+    return this.#state.grantOf(this.#weight);
+  }
+
   release(): void {
     this.#state.release(this.#weight);
-  }
-}
-
-class SemaphorePermit implements Permit {
-  #state: SemaphoreState | undefined;
-  readonly #weight: number;
-
-  constructor(state: SemaphoreState, weight: number) {
-    this.#state = state;
-    this.#weight = weight;
-    observer?.granted(this, { source: state.source, weight, limit: state.limit });
-  }
-
-  static start<R>({ task, granted }: Turn<SemaphorePermit, R>): Promise<R> {
-    return granted.#state!.start(granted.#weight, task, granted);
-  }
-
-  get released(): boolean {
-    return this.#state === undefined;
-  }
-
-  release(): void {
-    const state = this.#state;
-    this.#state = undefined;
-    observer?.released(this);
-    state?.release(this.#weight);
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
   }
 }

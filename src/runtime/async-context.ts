@@ -1,6 +1,6 @@
 /**
  * Async context (`AsyncLocalStorage`): code that is called on behalf of an object rather than of a request runs
- * in the context in which the object was made. Where the runtime has no such thing it is a plain call.
+ * in the context in which the object was made. Where the runtime has no async context, it is a plain call.
  */
 import { nodeModule } from './node-module.js';
 
@@ -21,5 +21,5 @@ export class AsyncContext {
   }
 }
 
-/** The context in which the package was loaded: for what many callers share, so that none of them is kept alive by it. */
+/** The context in which the package was loaded. Timers that many callers share run in it, so that they keep no caller's context alive. */
 export const rootContext = new AsyncContext();

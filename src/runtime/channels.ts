@@ -1,6 +1,12 @@
 /**
- * What the package tells `node:diagnostics_channel`. Each primitive owns its channels, and makes a message only while somebody
- * listens: the question whether somebody does is all that it costs. Where the runtime has no channels, nobody listens.
+ * Publishing on `node:diagnostics_channel`. Each primitive owns its channels, and makes a message only while somebody
+ * listens: without subscribers the only cost is one check. Where the runtime has no channels, nobody listens.
+ *
+ * Invariants
+ *   CH1  A message holds facts only: counts, names, the object it is about. It has no permit, no lease and no error object,
+ *        and `JSON.stringify` can print it.
+ *   CH2  A message has no key until `exposeKeys(true)`, not even in the text of an error.
+ *   CH3  What a listener throws does not reach the primitive: the runtime throws it again a turn later.
  */
 import { nodeModule } from './node-module.js';
 
@@ -9,37 +15,89 @@ export interface Channel<M extends object> {
   publish(message: M): void;
 }
 
-/**
- * Follows a promise, and tells of its beginning and of its end with one and the same message. Ask `start` whether anybody
- * listens: the channel's own `hasSubscribers` asks all five of its parts, one after the other.
- */
-export interface TracingChannel<M extends object> {
-  readonly start: { readonly hasSubscribers: boolean };
-  tracePromise<T>(begin: () => Promise<T>, message: M): Promise<T>;
+/** The channel of the start, in which a tracer can bind an async context. */
+interface StartChannel extends Channel<object> {
+  runStores?<R>(message: object, run: () => R): R;
+}
+
+interface TracingParts {
+  readonly start: StartChannel;
+  readonly end: Channel<object>;
+  readonly asyncStart: Channel<object>;
+  readonly asyncEnd: Channel<object>;
+  readonly error: Channel<object>;
 }
 
 interface Diagnostics {
-  channel<M extends object>(name: string): Channel<M>;
-  tracingChannel<M extends object>(name: string): TracingChannel<M>;
+  channel(name: string): Channel<object>;
+  tracingChannel(name: string): TracingParts;
 }
 
 const diagnostics = nodeModule<Partial<Diagnostics>>('node:diagnostics_channel');
-/** Whoever asks it is told that nobody listens, and nobody publishes without having asked. */
-const unheard = { start: {} } as Channel<object> & TracingChannel<object>;
+/** A stub for runtimes without channels: `hasSubscribers` is always falsy, so that nobody publishes. */
+const unheard = {} as Channel<object>;
 
+/** A channel that publishes facts only. */
 export function channel<M extends object>(name: string): Channel<M> {
-  return diagnostics?.channel?.(name) ?? unheard;
+  const inner = diagnostics?.channel?.(name) ?? unheard;
+  return {
+    get hasSubscribers() {
+      return inner.hasSubscribers;
+    },
+    publish: (message) => inner.publish(factsOf(message)),
+  };
+}
+
+/**
+ * Follows a promise, and reports its beginning and its end with one and the same message. It keeps to Node's own protocol of
+ * tracing channels, but for the result: a permit in a message could be released by a listener.
+ */
+export class TracingChannel<M extends object> {
+  /** Ask it whether somebody listens. */
+  readonly start: StartChannel;
+  readonly #parts: TracingParts | undefined;
+
+  constructor(parts: TracingParts | undefined) {
+    this.start = parts?.start ?? unheard;
+    this.#parts = parts;
+  }
+
+  tracePromise<T>(begin: () => Promise<T>, message: M): Promise<T> {
+    const { start, end, asyncStart, asyncEnd, error } = this.#parts!;
+    const facts = factsOf(message) as { error?: ErrorFacts };
+    const follow = (): Promise<T> => {
+      const settled = begin().then(
+        (value) => {
+          asyncStart.publish(facts);
+          asyncEnd.publish(facts);
+          return value;
+        },
+        (reason) => {
+          facts.error = errorFacts(reason);
+          error.publish(facts);
+          asyncStart.publish(facts);
+          asyncEnd.publish(facts);
+          throw reason;
+        },
+      );
+      end.publish(facts);
+      return settled;
+    };
+    if (start.runStores !== undefined) return start.runStores(facts, follow);
+    start.publish(facts);
+    return follow();
+  }
 }
 
 export function tracingChannel<M extends object>(name: string): TracingChannel<M> {
-  return diagnostics?.tracingChannel?.(name) ?? unheard;
+  return new TracingChannel(diagnostics?.tracingChannel?.(name));
 }
 
 let keysAreExposed = false;
 
 /**
- * Whether messages carry keys; at first they do not. A key may be a person's, and one label per key is what breaks a metrics
- * server. Errors are handed on as they are, and some name their key.
+ * Whether messages carry keys, and errors in them their text; at first they do not. A key may be a person's address, and one
+ * label per key breaks a metrics server.
  *
  * @example
  * ```ts
@@ -58,10 +116,46 @@ export function exposeKeys(exposed: boolean): void {
   keysAreExposed = exposed;
 }
 
-/** A message as it may be published. */
+/** An error in a message: facts, not the error itself. */
+export interface ErrorFacts {
+  /** The error's `name`; the type of a reason that is no error. */
+  readonly name: string;
+  readonly code?: string | number;
+  /** Only after `exposeKeys(true)`: a text may name a key. */
+  readonly message?: string;
+}
+
+function errorFacts(error: unknown): ErrorFacts {
+  const facts: { -readonly [N in keyof ErrorFacts]: ErrorFacts[N] } = { name: typeof error };
+  try {
+    const { name, code, message } = Object(error) as Record<string, unknown>;
+    if (typeof name === 'string') facts.name = name;
+    if (typeof code === 'string' || typeof code === 'number') facts.code = code;
+    if (keysAreExposed && typeof message === 'string') facts.message = message;
+  } catch {
+    // A reason may be any object, even one that throws when it is read.
+  }
+  return facts;
+}
+
+/** A message without keys, unless they are exposed. */
 export function exposed<M extends { readonly key?: unknown }>(message: M): Exposed<M> {
-  const { key, ...rest } = message;
+  const { key: _, ...rest } = message;
   return (keysAreExposed ? message : rest) as Exposed<M>;
+}
+
+/** A message as it may be published. */
+function factsOf(message: object): object {
+  const facts: Record<string, unknown> = { ...exposed(message) };
+  if ('error' in facts) facts['error'] = errorFacts(facts['error']);
+  if ('key' in facts) facts['key'] = keyFact(facts['key']);
+  return facts;
+}
+
+/** A key that `JSON.stringify` can print. */
+function keyFact(key: unknown): unknown {
+  if (Array.isArray(key)) return key.map(keyFact);
+  return typeof key === 'string' || typeof key === 'number' || typeof key === 'boolean' ? key : typeof key;
 }
 
 /** Of a union, each. */

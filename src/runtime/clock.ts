@@ -3,15 +3,15 @@
  * them (fake timers, a simulator) makes everything built on it deterministic.
  */
 
-/** `setTimeout` fires at once above this: longer waits are made of several. */
+/** Above this `setTimeout` fires at once, so a longer wait takes several timers. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Monotonic milliseconds; only differences mean something. */
+/** Monotonic milliseconds; only differences have a meaning. */
 export function now(): number {
   return performance.now();
 }
 
-/** Milliseconds since the epoch, as the wall clock has it: may step backwards. */
+/** Milliseconds since the epoch by the wall clock, which may step backwards. */
 export function wallClock(): number {
   return Date.now();
 }

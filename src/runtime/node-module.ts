@@ -1,4 +1,4 @@
-/** A module of the runtime, where it has it: browsers do not, and no file of the package imports one. */
+/** Loads a module that is built into Node; `undefined` in browsers. Nothing in the package imports one statically. */
 export function nodeModule<T>(id: string): T | undefined {
   const { process } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } };
   return process?.getBuiltinModule?.(id) as T | undefined;

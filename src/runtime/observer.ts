@@ -46,7 +46,7 @@ export interface Observer {
   gathered(permit: object, queue: ObservedQueue): void;
   released(permit: object): void;
   /** Runs a task that holds the permit, or all its parts, until its result has settled. */
-  run<T>(permit: object & { readonly parts?: Iterable<object> }, task: () => T): T;
+  run<T>(permit: object & { readonly parts?: Iterable<object> | undefined }, task: () => T): T;
   waits(wait: ObservedWait, queue: ObservedQueue, demand: unknown): void;
   left(wait: ObservedWait): void;
 }

@@ -1,9 +1,13 @@
 /**
- * One `abort` listener per signal, however many wait on it. `addEventListener` is O(n) in the listeners already
- * there and warns from the eleventh on, so a signal that ends a whole request's work gets one listener and a list.
+ * One `abort` listener per signal, however many callers wait on it. `addEventListener` is O(n) in the listeners already
+ * there and warns from the eleventh on. A signal that ends a whole request's work gets one listener and a list.
  *
- * Invariant AL1: a signal has our listener exactly while somebody waits on it.
- * `AbortSignal.any` is not used anywhere: on a long-lived signal what it makes is never collected.
+ * Invariants
+ *   AL1  A signal has our listener exactly while somebody waits on it.
+ *   AL2  The listener is a function: polyfilled signals know no objects with `handleEvent`.
+ *   AL3  The reason of an abort is never `undefined`: where a signal has none, it is an AbortError.
+ *
+ * `AbortSignal.any` is not used anywhere: the signal it makes is never collected while its source lives.
  */
 import { Link, LinkedList } from './linked-list.js';
 
@@ -11,41 +15,52 @@ export interface Abortable {
   onAbort(reason: unknown): void;
 }
 
-/** Those who wait on one signal, from the first to the last of them. */
+/** The error of an abort for which nobody gave a reason. React Native has no `DOMException`. */
+export function abortError(): Error {
+  const message = 'This operation was aborted';
+  if (typeof DOMException === 'function') return new DOMException(message, 'AbortError');
+  return Object.assign(new Error(message), { name: 'AbortError' });
+}
+
+/** What an aborted signal's waits reject with. */
+export function abortReason({ reason }: AbortSignal): unknown {
+  return reason === undefined ? abortError() : reason;
+}
+
+/** The waits on one signal, the oldest first. */
 class SignalListeners extends LinkedList<Link<Abortable>> {
   readonly #signal: AbortSignal;
 
   constructor(signal: AbortSignal) {
     super();
     this.#signal = signal;
-    signal.addEventListener('abort', this, { once: true });
+    signal.addEventListener('abort', this.#listener, { once: true });
   }
 
-  /** Once aborted, the signal lets go of it by itself, which costs less. */
+  /** An aborted signal drops its listener by itself, which costs less. */
   override onEmpty(): void {
     try {
       if (this.#signal.aborted) return;
       listenersBySignal.delete(this.#signal);
-      this.#signal.removeEventListener('abort', this);
+      this.#signal.removeEventListener('abort', this.#listener);
     } catch {
-      // Whoever frees a permit must not suffer for the signal of the one who gets it.
+      // A caller that releases a permit must not see an error of the next holder's signal.
     }
   }
 
-  /** Called by the signal. */
-  handleEvent(): void {
-    const { reason } = this.#signal;
+  readonly #listener = (): void => {
+    const reason = abortReason(this.#signal);
     for (let first = this.head; first !== undefined; first = this.head) {
       first.leave();
       first.item.onAbort(reason);
     }
-  }
+  };
 }
 
 const listenersBySignal = new WeakMap<AbortSignal, SignalListeners>();
 
 /**
- * Calls `target.onAbort(signal.reason)` once when the signal aborts, unless the place that it returns has been left
+ * Calls `target.onAbort(signal.reason)` once when the signal aborts, unless the link that it returns has been left
  * before. The signal must not be aborted yet.
  */
 export function onAbort(signal: AbortSignal, target: Abortable): Link<Abortable> {

@@ -1,5 +1,5 @@
 /**
- * Deadlines: one timer per duration, however many waits have it. Equal durations expire in the order in which they began, so a
+ * Deadlines: one timer per duration, however many waits share it. Equal durations expire in the order in which they began, so a
  * list and a timer for its head are enough, and a deadline costs a list entry instead of a timer.
  *
  * Invariants
@@ -7,7 +7,7 @@
  *   DL2  A timer that fired for its full length is believed, whatever `performance.now` says: fake timers often leave it alone.
  *   DL3  Waits share a timer only under the same `setTimeout`, and only where timers and clock are both real or both replaced:
  *        what one test leaves pending under fake timers cannot stop the timeouts of the next.
- *   DL4  A timer that fires late lets the event loop poll before it decides: a process that stalled blames nobody else.
+ *   DL4  A timer that fires late lets the event loop poll before it decides: a wait that could end by then does not time out because the process stalled.
  *
  * Cost: joining and leaving are O(1). Lineage: Node's own lists of timers by duration.
  */
@@ -25,7 +25,7 @@ export interface Expirable {
 const timerGrainMs = 1;
 /** From here on a timer counts as late. */
 const lateMs = 20;
-/** A connection that was made while the loop was blocked needs one poll to be seen, and another for what it has received. */
+/** A connection made while the loop was blocked needs one poll to be seen, and another for the data it has received. */
 const graceTurns = 3;
 
 type Groups = Map<number, DeadlineGroup>;
@@ -61,7 +61,7 @@ class DeadlineGroup extends LinkedList<Link<Expirable>> {
     else this.#wait(graceTurns);
   };
 
-  /** Lets the event loop poll so many times: waits that end meanwhile leave. */
+  /** Lets the event loop poll `turns` times before the waits expire. Waits that end meanwhile leave. */
   #wait(turns: number): void {
     if (turns === 0 || this.size === 0) this.#expire();
     else this.#timer = afterPoll(() => this.#wait(turns - 1));

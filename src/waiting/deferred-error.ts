@@ -1,15 +1,15 @@
 /**
- * Errors that tell who waited, without a stack taken at every wait.
+ * Errors with the stack of the waiting caller, without a stack taken at every wait.
  *
- * A timer that ends a wait knows nothing of the caller, and a stack taken when the wait begins costs several
- * microseconds and a kilobyte even where nothing goes wrong. But an error made in the reaction to a promise gets the
- * stack of those who await that promise, for nothing. So a wait is rejected with a DeferredError, and its last
- * reaction makes the error.
+ * A timer that ends a wait knows nothing of the caller. A stack taken when the wait begins costs several microseconds and a
+ * kilobyte, even where nothing goes wrong. But an error made in the reaction to a promise gets the stack of the functions
+ * that await that promise, at no extra cost. So a wait is rejected with a DeferredError, and its last reaction makes the
+ * error.
  */
 export class DeferredError {
-  readonly make: () => Error;
+  readonly make: () => unknown;
 
-  constructor(make: () => Error) {
+  constructor(make: () => unknown) {
     this.make = make;
   }
 }
@@ -28,7 +28,7 @@ interface StackTracing {
   captureStackTrace?(target: Error): void;
 }
 
-/** Lets an error that had to be made earlier tell the stack of here. */
+/** Replaces the stack of an error that had to be made earlier by that of here. */
 export function withStackFromHere<E extends Error>(error: E): E {
   (Error as StackTracing).captureStackTrace?.(error);
   return error;

@@ -1,6 +1,6 @@
 /**
- * A doubly linked list whose links live in the items themselves: to join and to leave is O(1) and allocates nothing. An item
- * stands in at most one list at a time; `list` tells which. What is to stand in several lists has a `Place` in each.
+ * A doubly linked list whose links live in the items themselves: joining and leaving are O(1) and allocate nothing. An item
+ * is in at most one list at a time, its `list`. An item that has to be in several lists has a `Link` in each.
  */
 
 export interface Linked<T extends Linked<T>> {
@@ -9,7 +9,7 @@ export interface Linked<T extends Linked<T>> {
   list: LinkedList<T> | undefined;
 }
 
-/** Takes the item out of its list; false when it stands in none. */
+/** Takes the item out of its list; false when it is in none. */
 export function leave<T extends Linked<T>>(item: Linked<T>): boolean {
   const { list, previous, next } = item;
   if (list === undefined) return false;
@@ -52,6 +52,6 @@ export class LinkedList<T extends Linked<T>> {
     this.size++;
   }
 
-  /** The last item has left. */
+  /** Called when the last item has left. */
   onEmpty(): void {}
 }

@@ -1,40 +1,46 @@
 /**
- * WaitQueue: the one place where callers wait. Mutex, semaphore, keyed mutex and pool decide who may go on; how a
- * caller queues, gives up and is told, is decided here and nowhere else.
+ * WaitQueue: the one place where callers wait. Mutex, semaphore, keyed mutex and pool decide which caller may go on. How a
+ * caller queues, gives up and is refused is decided here and nowhere else.
  *
  * Invariants
- *   W1  Order: waiters are granted first come, first served.
+ *   W1  Order: waiters are granted first come, first served. `KeyedMutex` rests on it: groups of keys cannot deadlock (K4)
+ *       only while every key serves its waiters in the order in which they came.
  *   W2  A waiter ends exactly once: granted, aborted, timed out or refused. Ending takes it out of the queue, its
  *       signal's list and its deadline's list in the same synchronous step, so an end that comes later finds nothing.
- *   W3  A wait that ends without a grant tells the owner, who may now be able to serve the next one.
+ *   W3  A wait that was aborted or timed out is reported to the owner, which may now be able to serve the next waiter.
+ *   W4  A caller has joined the queue before diagnostics listeners learn of its wait. Listeners may release, close or
+ *       change a limit.
  *
- * Hand-over: `grant` settles the head's promise inside the caller's turn; the waiter's own code starts in a later
- *   microtask, in its own async context, never inside somebody's `release()`.
- * Cancel: an abort rejects with `signal.reason` itself; a timeout with a WaitTimeoutError that carries the stack of
- *   whoever awaits it. A grant and an abort in the same turn: whichever came first counts, and nothing is lost.
- * Cost: one promise and one list entry per waiter, a second promise for one who may time out and for one who brings a
- *   task; joining, leaving and granting are O(1) however long the queue.
- * Not here: limits, weights' meaning, fairness between queues. Lineage: trio's ParkingLot.
+ * Hand-over: `grant` settles the head's promise inside the caller's turn. The waiter's own code starts in a later
+ *   microtask, in its own async context, never inside another caller's `release()`.
+ * Cancel: an abort rejects with `signal.reason` itself, a timeout with a WaitTimeoutError that carries the stack of
+ *   the waiting caller. Of a grant and an abort in the same turn, the first counts, and nothing is lost.
+ * Cost: one promise and one list entry per waiter. A waiter with a timeout has a second promise, and so has a waiter with
+ *   a task. Joining, leaving and granting are O(1) however long the queue.
+ * Not here: limits, the meaning of weights, fairness between queues. Lineage: trio's ParkingLot.
  */
 
 import type { WaitDetails } from '../contract/errors.js';
-import { exposed, tracingChannel } from '../runtime/channels.js';
+import { type ErrorFacts, tracingChannel } from '../runtime/channels.js';
 import { observer } from '../runtime/observer.js';
 import { throwRevealed } from './deferred-error.js';
 import { LinkedList } from './linked-list.js';
 import { forEver, type WaitSettings } from './wait-settings.js';
 import { ImpatientWaiter, type QueueOwner, type Resolve, type Task, type Turn, Waiter } from './waiter.js';
 
-/** On the tracing channel `latchkey:wait`: how things stood when a caller began to wait, and what came of it. */
+/**
+ * On the tracing channel `latchkey:wait`: the counts when a caller began to wait; at the end also `error`, if the wait ended
+ * without a grant.
+ */
 export interface WaitMessage extends WaitDetails {
+  /** The lock, semaphore, queue or single flight that the caller waits for. */
   readonly source: object;
-  readonly result?: unknown;
-  readonly error?: unknown;
+  readonly error?: ErrorFacts;
 }
 
 const waits = tracingChannel<WaitMessage>('latchkey:wait');
 
-/** Those who wait for the same, the oldest at the head. */
+/** The waiters for one thing, the oldest at the head. */
 export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
   readonly owner: QueueOwner;
 
@@ -43,41 +49,41 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
     this.owner = owner;
   }
 
-  /** Joins the queue; the promise settles with the grant, or with the reason why there will be none. */
+  /** Joins the queue; the promise settles with the grant, or rejects with the reason why there is none. */
   wait(settings: WaitSettings, demand: D): Promise<T>;
   /**
-   * With a task, the grant is the task's turn, and one function for all who wait can start it: a closure for each of them
-   * would double what they take in memory.
+   * With a task, the promise resolves with the task's turn, and one function for all waiters can start it. A closure for
+   * each waiter would double the memory it takes.
    */
   wait<R>(settings: WaitSettings, demand: D, task: Task<T, R>): Promise<Turn<T, R>>;
   wait(settings: WaitSettings, demand: D, task?: Task<T>): Promise<T | Turn<T>> {
-    const join = () => {
-      const wait = new Promise<T | Turn<T>>((resolve, reject) => {
-        const waiter =
-          settings === forEver
-            ? new Waiter(this, demand, task, resolve)
-            : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
-        if (waiter.list !== undefined) observer?.waits(waiter, this.owner, demand);
-      });
-      return settings.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwRevealed);
-    };
     const { source } = this.owner;
-    if (source === undefined || !waits.start.hasSubscribers) return join();
-    return waits.tracePromise(join, exposed({ source, ...this.owner.describe(0) }));
+    const isTraced = source !== undefined && waits.start.hasSubscribers;
+    // Described before it joins: it does not wait behind itself.
+    const message = isTraced ? { source, ...this.owner.describe(0) } : undefined;
+    const settled = new Promise<T | Turn<T>>((resolve, reject) => {
+      const waiter =
+        settings === forEver
+          ? new Waiter(this, demand, task, resolve)
+          : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
+      if (waiter.list !== undefined) observer?.waits(waiter, this.owner, demand);
+    });
+    const wait = settings.waitTimeoutMs === Infinity ? settled : settled.then(undefined, throwRevealed);
+    return message === undefined ? wait : waits.tracePromise(() => wait, message);
   }
 
-  /** Joins a queue that refuses nobody, with a callback for the grant; the caller himself sees to leaving. */
+  /** Joins with a callback for the grant instead of a promise. The caller must remove the entry itself. */
   join(onGrant: (value: T) => void, demand: D): Waiter<T, D> {
     return new Waiter(this, demand, undefined, onGrant as Resolve<T | Turn<T>>);
   }
 
-  /** Gives the oldest waiter what it waits for. */
+  /** Grants the oldest waiter, if there is one. */
   grant(value: T): void {
     this.head?.grant(value);
   }
 
-  /** Ends every wait with an error of its own. */
-  refuseAll(makeError: () => Error): void {
+  /** Ends every wait; `makeError` is called for each of them. */
+  refuseAll(makeError: () => unknown): void {
     while (this.head !== undefined) this.head.refuse(makeError);
   }
 }

@@ -1,5 +1,6 @@
 import { checkDuration, checkObject, checkSignal, type OptionNames } from '../contract/arguments.js';
 import type { WaitOptions } from '../contract/types.js';
+import { abortReason } from './abort-listeners.js';
 
 /** A caller's WaitOptions, read once and checked. */
 export interface WaitSettings {
@@ -14,7 +15,7 @@ export const waitOptionNames: OptionNames<WaitOptions> = { signal: true, waitTim
 export const forEver: WaitSettings = { signal: undefined, waitTimeoutMs: Infinity };
 
 /**
- * Reads and checks what a caller asks for.
+ * Reads and checks how a caller wants to wait.
  * @throws TypeError or RangeError for bad options; `signal.reason` when the signal is already aborted.
  */
 export function waitSettings(
@@ -30,7 +31,7 @@ export function waitSettings(
   checkDuration('waitTimeoutMs', waitTimeoutMs);
   if (signal !== undefined) {
     checkSignal('signal', signal);
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) throw abortReason(signal);
   }
   return { signal, waitTimeoutMs };
 }

@@ -10,19 +10,19 @@ import { DeferredError } from './deferred-error.js';
 import { type Link, type Linked, type LinkedList, leave } from './linked-list.js';
 import type { WaitSettings } from './wait-settings.js';
 
-/** What is waited for. */
+/** The object that owns a queue. */
 export interface QueueOwner {
-  /** What a user would say is waited for: stands in messages. Waits of an owner without one are not told of. */
+  /** The object the caller waits on, published as `source`. Waits of an owner without one are not published. */
   readonly source?: object;
-  /** How things stand, for the error of a wait that timed out. */
+  /** The counts, for errors and messages. */
   describe(waitedMs: number): WaitDetails;
-  /** A waiter left without a grant. */
+  /** A waiter has left the queue without a grant. */
   onLeave(why: 'aborted' | 'timedOut'): void;
-  /** What is known to be in the way, for the error of a wait that timed out. */
+  /** The likely reason why a wait timed out, for its error. */
   cause?(): ErrorOptions | undefined;
 }
 
-/** What to do with what was granted. */
+/** Called with the grant. */
 export type Task<T, R = unknown> = (granted: T) => Awaitable<R>;
 
 /** A task whose turn has come. */
@@ -34,12 +34,14 @@ export interface Turn<T, R = unknown> {
 export type Resolve<G> = (granted: G | Promise<never>) => void;
 type Reject = (reason: unknown) => void;
 
-/** Most wait for as long as it takes, and a queue is as large as its waiters: what only others need is not in here. */
+/**
+ * Most waiters have no signal and no timeout. To keep entries small, the fields for those live in `ImpatientWaiter`.
+ */
 export class Waiter<T, D> implements Linked<Waiter<T, D>> {
   previous: Waiter<T, D> | undefined = undefined;
   next: Waiter<T, D> | undefined = undefined;
   list: LinkedList<Waiter<T, D>> | undefined = undefined;
-  /** What the caller has said of it: a weight, or what he brings. */
+  /** What the caller asks for: a weight, or an item. */
   readonly demand: D;
   readonly task: Task<T> | undefined;
   readonly #resolve: Resolve<T | Turn<T>>;
@@ -57,7 +59,7 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>> {
     queue.push(this);
   }
 
-  /** Takes the waiter out of everything it stands in; false when it had left before. */
+  /** Takes the waiter out of every list it is in; false when it had left before. */
   leave(): boolean {
     observer?.left(this);
     return leave(this);
@@ -75,8 +77,8 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>> {
     this.#resolve(task === undefined ? value : { task, granted: value });
   }
 
-  /** Ends the wait with an error of the package's own. */
-  refuse(makeError: () => Error): void {
+  /** Ends the wait with the error that `makeError` makes. */
+  refuse(makeError: () => unknown): void {
     this.leave();
     this.#resolve(Promise.reject(makeError()));
   }
@@ -106,7 +108,7 @@ export class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Ex
       if (signal !== undefined) this.#abort = onAbort(signal, this);
       if (waitTimeoutMs !== Infinity) this.#deadline = onDeadline(waitTimeoutMs, this);
     } catch (error) {
-      // A signal that cannot be listened to: this caller leaves, or nobody after him would have his turn.
+      // A signal that refuses our listener: this caller leaves, so that the callers behind it get their turn.
       this.onAbort(error);
     }
   }
@@ -122,7 +124,7 @@ export class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Ex
     return true;
   }
 
-  override refuse(makeError: () => Error): void {
+  override refuse(makeError: () => unknown): void {
     this.leave();
     // Only a wait that may time out has a last reaction that makes the error where its caller is known.
     this.#reject(this.#deadline ? new DeferredError(makeError) : makeError());

@@ -19,6 +19,7 @@ addOptions(
   {
     algorithm: may(object),
     maxWaiting: may(count),
+    waitTimeoutMs: may(duration),
     classify: may(aFunction),
     onLimitChange: may(aFunction),
   },

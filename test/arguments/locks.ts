@@ -3,14 +3,14 @@ import {
   aFunction,
   count,
   type Domain,
+  duration,
   finiteLimit,
-  limit,
   may,
   object,
   oneOf,
   safely,
 } from '../support/wrong-values.js';
-import { add, addKeyedLock, addLock, idleStage, onNothing, wait, work } from './row.js';
+import { add, addKeyedLock, addLock, addOptions, idleStage, onNothing, wait, work } from './row.js';
 
 const mutex = () => {
   const subject = new core.Mutex();
@@ -75,13 +75,18 @@ const semaphore = () => {
 const weight = may((value) => finiteLimit(value) && (value as number) <= 2 ** 40);
 addLock('Semaphore', semaphore);
 add('throws', 'Semaphore', onNothing, {
-  limit: [limit, (_, value) => new core.Semaphore(value)],
+  limit: [count, (_, value) => new core.Semaphore(value)],
   options: [may(object), (_, value) => new core.Semaphore(1, value)],
   maxWaiting: [may(count), (_, maxWaiting) => new core.Semaphore(1, { maxWaiting })],
+  waitTimeoutMs: [may(duration), (_, waitTimeoutMs) => new core.Semaphore(1, { waitTimeoutMs })],
 });
+for (const Lock of [core.Mutex, core.KeyedMutex]) {
+  const options = { maxWaiting: may(count), waitTimeoutMs: may(duration) };
+  addOptions('throws', Lock.name, options, (value) => new Lock(value));
+}
 add('throws', 'Semaphore', semaphore, {
   limit: [
-    limit,
+    count,
     (subject, value) => {
       subject.limit = value;
     },
@@ -109,6 +114,20 @@ const adaptive = () => {
   );
 };
 addLock('AdaptiveSemaphore', adaptive);
+for (const [what, make] of Object.entries({
+  Mutex: mutex,
+  KeyedMutex: keyedMutex,
+  Semaphore: semaphore,
+  AdaptiveSemaphore: adaptive,
+})) {
+  const idle = (subject: { idle(options?: core.WaitOptions): Promise<void> }, options: core.WaitOptions) =>
+    subject.idle(options);
+  add<Parameters<typeof idle>[0]>('rejects', `${what}.idle`, make, {
+    options: [may(object), idle],
+    signal: [wait.signal, (subject, value) => idle(subject, { signal: value })],
+    waitTimeoutMs: [wait.waitTimeoutMs, (subject, value) => idle(subject, { waitTimeoutMs: value })],
+  });
+}
 const adaptivePermit = () => {
   const { subject, free } = adaptive();
   return { subject: subject.tryAcquire() as core.AdaptivePermit, free };

@@ -26,7 +26,7 @@ describe('keyed mutex', () => {
   });
 
   test('keys are compared as in a Map: NaN is itself, 0 and -0 are one, objects are identities', () => {
-    const mutex = new KeyedMutex();
+    const mutex = new KeyedMutex<unknown>();
     expect(mutex.tryAcquire(Number.NaN)).toBeDefined();
     expect(mutex.tryAcquire(Number.NaN)).toBeUndefined();
     expect(mutex.tryAcquire(0)).toBeDefined();

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { drained, watch } from '../support/lock-likes.js';
 
 describe('semaphore', () => {
-  test('as many run at once as the limit says, and no more', async () => {
+  test('S1: as many run at once as the limit says, and no more', async () => {
     const semaphore = new Semaphore(3);
     const permits = await Promise.all([semaphore.acquire(), semaphore.acquire(), semaphore.acquire()]);
     const fourth = watch(semaphore.acquire());
@@ -13,7 +13,7 @@ describe('semaphore', () => {
     expect(fourth.state).toBe('fulfilled');
   });
 
-  test('a heavy waiter at the head is not starved by light ones behind it', async () => {
+  test('S3: a heavy waiter at the head is not starved by light ones behind it', async () => {
     const semaphore = new Semaphore(3);
     const light = await semaphore.acquire();
     const heavy = watch(semaphore.acquire({ weight: 3 }));
@@ -29,7 +29,7 @@ describe('semaphore', () => {
     expect([behind.state, semaphore.held]).toEqual(['fulfilled', 1]);
   });
 
-  test('a heavy waiter who leaves the head lets those behind it through', async () => {
+  test('S2: a heavy waiter that leaves the head lets the waiters behind it through', async () => {
     const semaphore = new Semaphore(3);
     const light = await semaphore.acquire();
     const controller = new AbortController();
@@ -59,7 +59,7 @@ describe('semaphore', () => {
     expect([held, semaphore.held]).toEqual([4, 0]);
   });
 
-  test('raising the limit grants waiters at once; lowering it interrupts nobody', async () => {
+  test('S1, S2: raising the limit grants waiters at once; lowering it interrupts nobody', async () => {
     const semaphore = new Semaphore(1);
     const first = await semaphore.acquire();
     const second = watch(semaphore.acquire());
@@ -76,29 +76,79 @@ describe('semaphore', () => {
     expect(third.state).toBe('fulfilled');
   });
 
-  test('a weight above the limit is refused at once; above a limit lowered later it waits', async () => {
-    const semaphore = new Semaphore(2);
-    await expect(semaphore.acquire({ weight: 3 })).rejects.toThrow(
-      new RangeError('weight must be at most 2, got 3'),
+  test('S5: a weight above the limit is refused at once, and a waiter when the limit is lowered below its weight', async () => {
+    const semaphore = new Semaphore(4);
+    await expect(semaphore.acquire({ weight: 5 })).rejects.toThrow(
+      new RangeError('weight must be at most 4, got 5'),
     );
-    const holder = await semaphore.acquire();
-    const heavy = watch(semaphore.acquire({ weight: 2 }));
-    semaphore.limit = 1;
-    holder.release();
-    await drained();
-    expect(heavy.state).toBe('pending');
+    const holder = await semaphore.acquire({ weight: 4 });
+    const waiters = [4, 1, 3, 2, 1].map((weight) => watch(semaphore.acquire({ weight })));
     semaphore.limit = 2;
     await drained();
-    expect(heavy.state).toBe('fulfilled');
+    expect(waiters.map(({ state }) => state)).toEqual([
+      'rejected',
+      'pending',
+      'rejected',
+      'pending',
+      'pending',
+    ]);
+    expect(waiters[0]?.reason).toEqual(new RangeError('weight must be at most 2, got 4'));
+    holder.release();
+    await drained();
+    expect(waiters[1]?.state).toBe('fulfilled');
+    waiters[1]?.value?.release();
+    await drained();
+    expect(waiters[3]?.state).toBe('fulfilled');
   });
 
-  test('an unlimited semaphore never makes anybody wait', () => {
+  test('S5: a refusal at the head lets the waiters behind it through, without a release', async () => {
+    const semaphore = new Semaphore(4);
+    await semaphore.acquire();
+    const heavy = watch(semaphore.acquire({ weight: 4, waitTimeoutMs: 60_000 }));
+    const light = watch(semaphore.acquire());
+    semaphore.limit = 3;
+    semaphore.limit = 2;
+    await drained();
+    expect(heavy.reason).toEqual(new RangeError('weight must be at most 3, got 4'));
+    expect(light.state).toBe('fulfilled');
+  });
+
+  test('S6: at a limit of 0 nobody is granted and nobody refused, until it is raised', async () => {
+    const semaphore = new Semaphore(0);
+    expect(semaphore.tryAcquire()).toBeUndefined();
+    expect(semaphore.tryAcquire(100)).toBeUndefined();
+    const waiters = [1, 100, 1].map((weight) => watch(semaphore.acquire({ weight })));
+    semaphore.limit = 0;
+    await drained();
+    expect(semaphore.stats()).toEqual({ limit: 0, held: 0, waiting: 3, closed: false });
+    semaphore.limit = 2;
+    await drained();
+    expect(waiters.map(({ state }) => state)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(waiters[1]?.reason).toBeInstanceOf(RangeError);
+  });
+
+  test('S6: a pause interrupts no holder, and a paused semaphore can be closed', async () => {
+    const semaphore = new Semaphore(1);
+    const holder = await semaphore.acquire();
+    semaphore.limit = 0;
+    expect(holder.released).toBe(false);
+    const waiter = watch(semaphore.acquire());
+    const idle = watch(semaphore.idle());
+    holder.release();
+    await drained();
+    expect([waiter.state, idle.state]).toEqual(['pending', 'pending']);
+    semaphore.close();
+    await drained();
+    expect([waiter.state, idle.state]).toEqual(['rejected', 'fulfilled']);
+  });
+
+  test('an unlimited semaphore lets nobody wait', () => {
     const semaphore = new Semaphore(Infinity);
     for (let i = 0; i < 10_000; i++) expect(semaphore.tryAcquire(1_000)).toBeDefined();
     expect(semaphore.held).toBe(10_000_000);
   });
 
-  test('beyond maxWaiting a caller is refused at once, and told how things stand', async () => {
+  test('beyond maxWaiting a caller is refused at once, with the counts and its own stack', async () => {
     const semaphore = new Semaphore(1, { maxWaiting: 1 });
     const holder = await semaphore.acquire();
     const waiter = semaphore.acquire();
@@ -114,7 +164,7 @@ describe('semaphore', () => {
     expect(semaphore.stats()).toMatchObject({ held: 0, waiting: 0 });
   });
 
-  test('maxWaiting 0 admits whoever need not wait', async () => {
+  test('maxWaiting 0 admits a caller that need not wait', async () => {
     const semaphore = new Semaphore(1, { maxWaiting: 0 });
     const holder = await semaphore.acquire();
     await expect(semaphore.acquire()).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' });
@@ -142,7 +192,7 @@ describe('semaphore', () => {
     const holder = await semaphore.acquire();
     const whileHeld = watch(semaphore.idle());
     const heavy = watch(semaphore.acquire({ weight: 3 }));
-    semaphore.limit = 2;
+    semaphore.limit = 0;
     holder.release();
     const whileWanted = watch(semaphore.idle());
     await drained();
@@ -161,7 +211,7 @@ describe('semaphore', () => {
     lone.release();
   });
 
-  test('idle() resolves after close() when the holders have finished', async () => {
+  test('S4: idle() resolves after close() when the holders have finished', async () => {
     const semaphore = new Semaphore(1);
     const holder = await semaphore.acquire();
     const waiter = watch(semaphore.acquire());

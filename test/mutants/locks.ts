@@ -5,6 +5,7 @@ const waiter = 'waiting/waiter.ts';
 const group = 'locks/key-group.ts';
 const keyed = 'locks/keyed-mutex.ts';
 const semaphore = 'locks/semaphore.ts';
+const permit = 'locks/held-permit.ts';
 const adaptive = 'limit/adaptive-semaphore.ts';
 
 export const lockMutants: readonly KnownMutant[] = [
@@ -39,7 +40,7 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'never takes its listener off a signal',
     file: 'waiting/abort-listeners.ts',
-    from: "this.#signal.removeEventListener('abort', this);",
+    from: "this.#signal.removeEventListener('abort', this.#listener);",
     to: '',
     killedBy: 'handover sweep',
   },
@@ -60,43 +61,43 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'frees the mutex before it hands it over',
     file: 'locks/mutex.ts',
-    from: 'if (this.waiting > 0) this.#queue',
-    to: 'this.locked = false;\n    if (this.waiting > 0) this.#queue',
+    from: 'if (this.waiting > 0) {',
+    to: 'this.locked = false;\n    if (this.waiting > 0) {',
     killedBy: 'microtask sweep of Mutex',
   },
   {
     name: 'hands the mutex over a microtask late',
     file: 'locks/mutex.ts',
-    from: 'if (this.waiting > 0) this.#queue?.grant(new MutexPermit(this));',
-    to: 'if (this.waiting > 0) queueMicrotask(() => this.#queue?.grant(new MutexPermit(this)));',
+    from: 'this.#queue?.grant(new HeldPermit(this));',
+    to: 'queueMicrotask(() => this.#queue?.grant(new HeldPermit(this)));',
     killedBy: 'microtask sweep of Mutex',
   },
   {
     name: 'believes a second release of a mutex',
-    file: 'locks/mutex.ts',
-    from: 'const state = this.#state;\n    this.#state = undefined;',
-    to: 'const state = this.#state;\n    queueMicrotask(() => state?.release());',
+    file: permit,
+    from: 'this.#holder = undefined;\n    observer',
+    to: 'queueMicrotask(() => holder?.release());\n    observer',
     killedBy: 'handover sweep',
   },
   {
     name: 'forgets a key that has passed to the next holder',
     file: keyed,
-    from: 'else keyQueue.queue.grant(this.#grant(key, keyQueue));',
-    to: 'else keyQueue.queue.grant(this.#grant(key, keyQueue));\n    this.#leases.delete(key);',
+    from: 'keyQueue.queue.grant(this.#grant(key, keyQueue));',
+    to: 'keyQueue.queue.grant(this.#grant(key, keyQueue));\n    this.#leases.delete(key);',
     killedBy: 'explorer of KeyedMutex',
   },
   {
     name: 'hands a key over a microtask late',
     file: keyed,
-    from: 'else keyQueue.queue.grant(this.#grant(key, keyQueue));',
-    to: 'else queueMicrotask(() => keyQueue.queue.grant(this.#grant(key, keyQueue)));',
+    from: 'keyQueue.queue.grant(this.#grant(key, keyQueue));',
+    to: 'queueMicrotask(() => keyQueue.queue.grant(this.#grant(key, keyQueue)));',
     killedBy: 'microtask sweep of KeyedMutex',
   },
   {
     name: 'keeps the keys of a caller that has given up the others',
     file: group,
-    from: 'for (const lease of this.#leases) lease.release();\n  }\n\n  /** For an observer',
-    to: '}\n\n  /** For an observer',
+    from: 'this.leaveQueues();\n    this.release();',
+    to: 'this.leaveQueues();',
     killedBy: 'explorer of KeyedMutex',
   },
   {
@@ -123,8 +124,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'does not look who fits when the limit was raised',
     file: semaphore,
-    from: 'this.#state.limit = limit;\n    this.#state.serve();',
-    to: 'this.#state.limit = limit;',
+    from: 'this.#refuseHeavy();\n    this.serve();',
+    to: 'this.#refuseHeavy();',
     killedBy: 'explorer of Semaphore',
   },
   {
@@ -137,8 +138,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'grants one waiter per release',
     file: semaphore,
-    from: 'queue.grant(new SemaphorePermit(this, queue.head.demand));',
-    to: 'queue.grant(new SemaphorePermit(this, queue.head.demand));\n      return;',
+    from: 'queue.grant(this.permit(queue.head.demand));',
+    to: 'queue.grant(this.permit(queue.head.demand));\n      return;',
     killedBy: 'explorer of Semaphore',
   },
   {
@@ -158,21 +159,49 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'leaves waiters waiting when it is closed',
     file: semaphore,
-    from: "this.queue.refuseAll(() => new ClosedError('the semaphore'));",
+    from: 'state.refuse(state.ending.close());',
     to: '',
     killedBy: 'explorer of Semaphore',
   },
   {
     name: 'believes a second release of a semaphore',
+    file: permit,
+    from: 'this.#holder = undefined;\n    observer',
+    to: 'observer',
+    killedBy: 'model of Semaphore',
+  },
+  {
+    name: 'leaves a waiter in the queue that is too heavy for a lowered limit',
     file: semaphore,
-    from: 'this.#state = undefined;\n    observer?.released(this);\n    state?.release(this.#weight);',
-    to: 'state?.release(this.#weight);',
+    from: 'if (waiter.demand > most) waiter.refuse(',
+    to: 'if (false) waiter.refuse(',
+    killedBy: 'explorer of Semaphore',
+  },
+  {
+    name: 'refuses waiters whose weight just fits a lowered limit',
+    file: semaphore,
+    from: 'if (waiter.demand > most) waiter.refuse(',
+    to: 'if (waiter.demand >= most) waiter.refuse(',
+    killedBy: 'model of Semaphore',
+  },
+  {
+    name: 'refuses waiters when it is paused',
+    file: semaphore,
+    from: 'if (limit > 0 && this.#heaviest',
+    to: 'if (this.#heaviest',
+    killedBy: 'model of Semaphore',
+  },
+  {
+    name: 'refuses newcomers when it is paused',
+    file: semaphore,
+    from: 'if (weight > this.#mostHeld && this.limit > 0)',
+    to: 'if (weight > this.#mostHeld)',
     killedBy: 'model of Semaphore',
   },
   {
     name: 'never does what the algorithm says',
     file: adaptive,
-    from: 'this.#semaphore.limit = this.#algorithm.limit;',
+    from: 'this.#semaphore.limit = limit;',
     to: '',
     killedBy: 'explorer of AdaptiveSemaphore',
   },

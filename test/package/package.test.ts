@@ -38,9 +38,9 @@ describe('package', () => {
   });
 
   test.each([
-    ['the whole core', "export * from 'latchkey'", 25 * 1024],
-    ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 4.5 * 1024],
-    ['Semaphore alone', "export { Semaphore } from 'latchkey'", 4.5 * 1024],
+    ['the whole core', "export * from 'latchkey'", 26 * 1024],
+    ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 5.5 * 1024],
+    ['Semaphore alone', "export { Semaphore } from 'latchkey'", 5.5 * 1024],
   ])('%s stays within its budget, minified and gzipped', async (name, code, budget) => {
     // 'neutral': a module of Node's would fail the build.
     const size = await gzippedBytes(code, { resolveDir: root, platform: 'neutral' });

@@ -90,7 +90,8 @@ describe('nothing public is left out', () => {
   const takesAnything = [
     ...['KeyedMutex.isLocked', 'KeyedMutex.tryAcquire', 'SingleFlight.has', 'ConnectionPool.reset'],
     ...['sqlStateOf', 'isLockTimeout', 'isTransactionConflict', 'isUniqueViolation'],
-    ...['KeyedMutex', 'SingleFlight', 'Mutex'],
+    ...['SingleFlight', 'Mutex.refuseWaiting', 'KeyedMutex.refuseWaiting', 'Semaphore.refuseWaiting'],
+    'AdaptiveSemaphore.refuseWaiting',
   ];
 
   test.each(Object.entries(entries))(

@@ -86,7 +86,7 @@ async function rejectionOf(call: () => Promise<unknown>): Promise<unknown> {
 describe('what does not return a promise throws', () => {
   test('a limit that is refused leaves the one in force', () => {
     const semaphore = new Semaphore(2);
-    for (const bad of noLimits) {
+    for (const bad of noCounts) {
       const set = () => {
         semaphore.limit = bad[0] as number;
       };
@@ -226,6 +226,12 @@ describe.each(lockLikes)('$name', ({ make }) => {
     throw bug;
   };
   // biome-ignore-start lint/suspicious/noThenProperty: thenables are what this is about
+  const twice = {
+    then(resolve: (value: string) => void) {
+      resolve('first');
+      resolve('second');
+    },
+  };
   const thenables: [what: string, task: () => unknown, outcome: unknown][] = [
     [
       'a thenable whose then is a getter that throws',
@@ -253,7 +259,16 @@ describe.each(lockLikes)('$name', ({ make }) => {
       }),
       bug,
     ],
-    ['a promise whose own then throws', () => Object.assign(Promise.resolve(), { then: boom }), bug],
+    [
+      'a promise whose own then throws, which await ignores',
+      () => Object.assign(Promise.resolve('value'), { then: boom }),
+      'value',
+    ],
+    [
+      'a promise whose own then calls back twice',
+      () => Object.assign(Promise.resolve('value'), twice),
+      'value',
+    ],
     [
       'a promise whose constructor is a getter that throws',
       () => Object.defineProperty(Promise.resolve(), 'constructor', { get: boom }),

@@ -93,10 +93,11 @@ describe('diagnostics: waits', () => {
     await Promise.all(waits);
     expect(ends).toHaveLength(7);
     expect(ends.every(({ error }) => error === undefined)).toBe(true);
-    expect(ends[0]).toMatchObject({ source: flight, result: 7 });
+    expect(ends[0]).toMatchObject({ source: flight });
+    expect(ends.filter((end) => 'result' in end)).toEqual([]);
   });
 
-  test('a caller who gives up, and one who is refused, get their error untouched, and so do the listeners', async () => {
+  test('a caller gets the error of its wait untouched, the listeners get its name and its code', async () => {
     const { ends } = traced(channelNames.wait);
     const semaphore = new Semaphore(1);
     await semaphore.acquire();
@@ -111,7 +112,11 @@ describe('diagnostics: waits', () => {
     semaphore.close();
     const errors = await Promise.all([aborted, timedOut, refused]);
     expect(errors).toEqual([reason, expect.any(WaitTimeoutError), expect.any(ClosedError)]);
-    expect(ends.map((end) => end.error)).toEqual(errors);
+    expect(ends.map((end) => end.error)).toEqual([
+      { name: 'Error' },
+      { name: 'WaitTimeoutError', code: 'ERR_WAIT_TIMEOUT' },
+      { name: 'ClosedError', code: 'ERR_CLOSED' },
+    ]);
   });
 
   test('a lock across processes tells of its waits, and of its loss', async () => {
@@ -128,7 +133,8 @@ describe('diagnostics: waits', () => {
     const { signal } = await lease;
     engine.renew = async () => false;
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(losses).toEqual([{ source, error: signal.reason }]);
+    expect(signal.reason).toMatchObject({ code: 'ERR_LEASE_LOST' });
+    expect(losses).toEqual([{ source, error: { name: 'LeaseLostError', code: 'ERR_LEASE_LOST' } }]);
   });
 
   test('what users of locks across processes know is the lock, not what it is made of', () => {
@@ -140,7 +146,7 @@ describe('diagnostics: waits', () => {
 });
 
 describe('diagnostics: keys', () => {
-  test('are told only to those who asked', async () => {
+  test('CH2: are in no message until they are exposed', async () => {
     const { starts } = traced(channelNames.wait);
     const acquires = traced(channelNames.poolAcquire);
     const events = heard(channelNames.poolEvent);
@@ -182,14 +188,18 @@ describe('diagnostics: pool', () => {
     lease.release();
     await pool.close();
     expect(acquires.starts.map(({ source }) => source)).toEqual([pool, pool, pool]);
-    expect(acquires.ends.map(({ error }) => error)).toEqual([undefined, undefined, await gaveUp]);
+    expect(acquires.ends.map(({ error }) => error)).toEqual([
+      undefined,
+      undefined,
+      { name: 'WaitTimeoutError', code: 'ERR_WAIT_TIMEOUT' },
+    ]);
     expect(releases).toEqual([
       { source: pool, heldMs: expect.any(Number) },
       { source: pool, heldMs: expect.any(Number) },
     ]);
     expect(events).toEqual([
       { source: pool, type: 'connect', durationMs: expect.any(Number) },
-      { source: pool, type: 'close', reason: 'shutdown' },
+      expect.objectContaining({ source: pool, type: 'close', reason: 'shutdown' }),
     ]);
     expect(told).toEqual(events.map(({ type }) => type));
     expect(waits.starts).toEqual([]);
@@ -220,7 +230,7 @@ describe('diagnostics: events', () => {
     const attempts = heard(channelNames.retry);
     const error = new Error('once');
     await retry(({ attempt }) => (attempt === 1 ? Promise.reject(error) : 'value'), { backoff: () => 0 });
-    expect(attempts).toEqual([{ error, attempt: 1, delayMs: 0 }]);
+    expect(attempts).toEqual([{ attempt: 1, delayMs: 0 }]);
   });
 
   test('a gathering that ended', async () => {

@@ -44,6 +44,8 @@ import {
   type Limiter,
   type LimitSample,
   type LittlesLawOptions,
+  type LockOptions,
+  type LockStats,
   littlesLaw,
   Mutex,
   type Outcome,
@@ -72,6 +74,7 @@ import {
 } from 'latchkey/bounded-queue';
 import {
   channelNames,
+  type ErrorFacts,
   type EventLoopBlockMessage,
   exposeKeys,
   type GatherMessage,
@@ -178,6 +181,16 @@ export async function locks(signal: AbortSignal | undefined): Promise<string> {
   const token: bigint = await keyed.run('a', ({ token }) => token, wait);
   const both: number = await new KeyedMutex<string>().runAll(['a', 'b'], () => Promise.resolve(1), wait);
   return `${token} ${both} ${keyed.size}`;
+}
+
+export async function ending(options: LockOptions): Promise<LockStats[]> {
+  const locks = [new Mutex(options), new KeyedMutex(options), new Semaphore(0, options)];
+  for (const lock of locks) {
+    lock.refuseWaiting(new Error('not now'));
+    lock.close();
+    await lock.idle({ waitTimeoutMs: 10 });
+  }
+  return locks.map((lock) => lock.stats());
 }
 
 export async function semaphores(maxWaiting: number | undefined): Promise<SemaphoreStats> {
@@ -329,6 +342,11 @@ export interface Messages {
   [channelNames.queueOverflow]: OverflowMessage;
   [channelNames.leaseLost]: LeaseLostMessage;
   [channelNames.eventLoopBlock]: EventLoopBlockMessage;
+}
+
+export function codeOf(message: WaitMessage): string | number | undefined {
+  const facts: ErrorFacts | undefined = message.error;
+  return facts?.code;
 }
 
 export function told(message: Messages['latchkey:limit']): number {

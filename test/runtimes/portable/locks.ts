@@ -175,7 +175,7 @@ export const locks = [
   ),
 
   claim('keyed mutex: keys are compared as in a Map', async () => {
-    const mutex = new KeyedMutex();
+    const mutex = new KeyedMutex<unknown>();
     const holder = await mutex.acquire(Number.NaN);
     equal([mutex.isLocked(Number.NaN), mutex.isLocked({}), mutex.isLocked('NaN')], [true, false, false]);
     holder.release();

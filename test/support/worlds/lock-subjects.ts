@@ -13,7 +13,7 @@ export interface Waiting {
 
 /** What a lock must do. */
 export interface Model {
-  /** Why such a caller is refused at once, if it is. */
+  /** Why such a caller is refused, when it asks or when the limit changes. */
   refuses?(waiting: Waiting): string | undefined;
   /** Whether the waiter may go on, given the waiters before it. */
   fits(waiting: Waiting, before: readonly Waiting[]): boolean;
@@ -51,12 +51,13 @@ export function keysModel(): Model {
   };
 }
 
-/** Only the oldest waiter may go on, and only if its weight fits. */
+/** Only the oldest waiter may go on, and only if its weight fits. A weight above the limit is refused, but not at 0. */
 export function unitsModel(limit: number): Model {
   let held = 0;
   let closed = false;
   return {
-    refuses: ({ wants }) => (closed ? 'ERR_CLOSED' : Number(wants[0]) > limit ? 'RangeError' : undefined),
+    refuses: ({ wants }) =>
+      closed ? 'ERR_CLOSED' : limit > 0 && Number(wants[0]) > limit ? 'RangeError' : undefined,
     fits: ({ wants }, before) => before.length === 0 && held + Number(wants[0]) <= limit,
     take: ({ wants }) => {
       held += Number(wants[0]);
@@ -154,7 +155,7 @@ export const adaptiveSemaphore = (limit: number): LockSubject => ({
   },
 });
 
-/** A pool whose dials and closes take no time is a semaphore, however its connections come back. */
+/** A pool whose dials and closes take no time behaves as a semaphore, however its connections come back. */
 export const instantPool: LockSubject = {
   name: 'ConnectionPool',
   model: () => unitsModel(1),
@@ -176,7 +177,7 @@ export const instantPool: LockSubject = {
   },
 };
 
-/** A lock for one holder, of whatever make; it need not forgive a second release. */
+/** A lock for one holder, of any kind. A second release is kept from it. */
 export function oneHolder(name: string, make: () => LockLike): LockSubject {
   return {
     name,

@@ -126,6 +126,11 @@ export class LockWorld implements World {
     this.#limits.shift();
     this.#lock.setLimit?.(limit);
     this.#model.setLimit?.(limit);
+    this.#queue = this.#queue.filter((worker) => {
+      const refusal = this.#model.refuses?.(worker);
+      if (refusal !== undefined) worker.expected = refusal;
+      return refusal === undefined;
+    });
     this.#serve();
   }
 

@@ -75,7 +75,9 @@ function lock(subject: LockSubject, wants: fc.Arbitrary<Wants>, gaps = anyGap): 
   const plans: fc.Arbitrary<LockPlan> = fc.record({
     workers: crowd(fc.record({ wants })),
     // The last has room for everybody.
-    limits: fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 4 }).map((limits) => [...limits, 6]),
+    limits: fc
+      .array(fc.integer({ min: subject === semaphore ? 0 : 1, max: 5 }), { maxLength: 4 })
+      .map((limits) => [...limits, 6]),
     closes: fc.boolean(),
     pauses: fc.nat(4),
   });

@@ -67,6 +67,7 @@ export const tinyWorlds: readonly SmallWorld[] = [
     workers: [{ wants: ['a', 'b'] }, { wants: ['b', 'c'], ...aborts }, { wants: ['c', 'a'], ...late }],
   }),
   ofLock(semaphore, 'the limit changes', { workers: [{ ...two, ...aborts }, one], limits: [1, 2] }),
+  ofLock(semaphore, 'it is paused', { workers: [two, { ...one, ...aborts }], limits: [0, 2] }),
   ofLock(semaphore, 'it closes', { workers: [two, { ...one, ...aborts }], closes: true }),
   ofLock(adaptiveSemaphore(1), 'the algorithm raises the limit', {
     workers: [one, { ...one, ...aborts }],
