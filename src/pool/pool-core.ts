@@ -306,7 +306,10 @@ export class PoolCore<C, K>
     slot.provenMs = nowMs;
     if (slot.generation !== key.generation) return;
     key.onAnswer(nowMs);
-    if (key.failures > 0 && nowMs - slot.connectedMs >= firstBackoffMs) key.forgetFailures();
+    if (key.failures === 0 || nowMs - slot.connectedMs < firstBackoffMs) return;
+    key.forgetFailures();
+    // Its timer is gone: waiters for whom it was armed are dialled for now.
+    if (key.waiting > 0) this.#updateDemand(key);
   }
 
   #reportRelease(lease: PoolLease<C, K>): void {

@@ -114,6 +114,25 @@ export const badWeather = [
     },
   ),
 
+  claim('P7: a lease that ends well ends the backoff, and waiters are dialled for at once', async (open) => {
+    const world = open({
+      max: 3,
+      leasesPerConnection: 2,
+      connect: ({ id }) => (id === 2 ? Promise.reject(refusal) : undefined),
+    });
+    const holders = [await world.lease(), await world.lease()];
+    holders[0]?.connection.context.capacity(1);
+    await world.advance(100);
+    const waiter = world.acquire();
+    await world.settle();
+    expect([waiter.state, world.pool.stats('a')?.failures]).toEqual(['pending', 1]);
+    holders[0]?.release();
+    await world.settle();
+    expect(waiter.value?.connection.id).toBe(3);
+    holders[1]?.release();
+    waiter.value?.release();
+  }),
+
   claim('a probe that hangs does not bar the next: the first to arrive wins', async (open) => {
     const world = open({
       connect: ({ id }) => (id === 1 ? Promise.reject(refusal) : id === 2 ? never() : undefined),
