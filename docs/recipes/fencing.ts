@@ -1,9 +1,8 @@
 /**
- * "The lock had a time to live of ten seconds. Its holder was paused for twelve, and then wrote over what his successor had
- * written."
+ * "The lock had a time to live of ten seconds. Its holder was paused for twelve, and then overwrote what its successor had written."
  *
- * No lock can prevent that: when the pause ends, nothing has told the holder yet. What is written to can: it remembers the
- * highest token that it has seen, and refuses whoever comes with a lower one.
+ * No lock can prevent that: when the pause ends, the holder does not know of the loss yet. The table can: it remembers the highest
+ * token that it has seen, and refuses a writer with a lower one.
  */
 import type { KeyLease } from 'latchkey';
 import type { PostgresPool } from 'latchkey/postgres';
@@ -11,7 +10,7 @@ import type { PostgresPool } from 'latchkey/postgres';
 export const reports =
   'create table reports (id text primary key, text text, fence bigint not null default 0)';
 
-/** Resolves with whether it was written: not if somebody with a later lease has been here. */
+/** Resolves with `false`, and writes nothing, when a holder of a later lease has written already. */
 export async function writeFenced(
   pool: PostgresPool,
   lease: KeyLease<string>,

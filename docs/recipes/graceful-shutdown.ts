@@ -1,8 +1,8 @@
 /**
  * "At every deploy a few requests end with ECONNRESET, and one in a hundred writes only half of what it should."
  *
- * In the right order: serve on until the load balancer has noticed, take nothing new in, let what runs end, and only then close
- * what it uses; and never wait for ever.
+ * The order is what counts: serve until the load balancer has noticed, accept nothing new, let running requests end, and only then
+ * close what they use. Every step has a time limit.
  */
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,13 +21,13 @@ export interface Service {
  */
 export async function shutDown(service: Service, { noticeMs = 5_000, graceMs = 10_000 } = {}): Promise<void> {
   const { server, limits, pools } = service;
-  // Who keeps his connection alive would send his next request into its end.
+  // A client that keeps its connection alive would send its next request into a closing connection.
   server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
   await sleep(noticeMs);
   const untilMs = Date.now() + graceMs;
   const leftMs = () => Math.max(0, untilMs - Date.now());
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // Waiting callers are told at once, while there is a connection to answer on; those who run may end.
+  // Waiting callers are refused now, while there is a connection to answer on; running requests may end.
   for (const limit of limits) limit.close();
   // A client that keeps its connection alive would hold the server open long after its answer.
   const sweep = setInterval(() => server.closeIdleConnections(), 50);

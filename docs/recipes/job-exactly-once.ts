@@ -1,14 +1,14 @@
 /**
  * "The nightly report went out twice: both replicas woke at two o'clock."
  *
- * The note that it ran and what it wrote are one transaction under one lock: they happen together, once, or not at all. A lock
- * with a time to live would not be enough: who holds it and is paused runs on when it has ended.
+ * The note that the job ran and what the job wrote are one transaction under one lock. They happen together, once, or not at all.
+ * A lock with a time to live would not be enough: a holder that was paused goes on when its lock has ended.
  */
 import { lockedTransaction, type PostgresClient, type PostgresPool } from 'latchkey/postgres';
 
 export const jobRuns = 'create table job_runs (job text, day date, primary key (job, day))';
 
-/** Resolves with whether this replica was the one. */
+/** Resolves with `true` on the replica that ran the job. */
 export function runOncePerDay(
   pool: PostgresPool,
   job: string,

@@ -1,8 +1,8 @@
 /**
  * "Two people bought the last ticket, and the counter says that one is left."
  *
- * Of two who read at once, one overwrites the other. Three answers, from the cheapest to the most general. Where SQL can do
- * the sum (`set sold = sold + 1 where sold < seats`), that is better than all of them.
+ * When two callers read at the same time, one overwrites the other. Three answers, from the cheapest to the most general. Where SQL
+ * can compute the new value (`set sold = sold + 1 where sold < seats`), that is better than all three.
  */
 import { lockedTransaction, type PostgresPool, retryTransaction, updateVersioned } from 'latchkey/postgres';
 
@@ -18,7 +18,7 @@ const sell = (show: Show): Show => {
 const read = 'select sold, seats, version from shows where id = $1';
 const write = 'update shows set sold = $2, version = version + 1 where id = $1';
 
-/** One at a time per show: no retries, however many come. */
+/** One at a time per show: no retries, whatever the number of buyers. */
 export function sellLocked(pool: PostgresPool, id: number): Promise<unknown> {
   return lockedTransaction(pool, `show:${id}`, async (client) => {
     const { rows } = await client.query(read, [id]);
@@ -26,7 +26,7 @@ export function sellLocked(pool: PostgresPool, id: number): Promise<unknown> {
   });
 }
 
-/** Writes only if nobody else has: for rows that two people seldom want at once. */
+/** Writes only if no other writer has: for rows that two people seldom want at the same time. */
 export function sellVersioned(pool: PostgresPool, id: number): Promise<unknown> {
   return updateVersioned<Show>({
     read: async () => {
@@ -39,7 +39,7 @@ export function sellVersioned(pool: PostgresPool, id: number): Promise<unknown> 
   });
 }
 
-/** PostgreSQL notices, and the whole transaction is run again: for rules that span several rows, too. */
+/** PostgreSQL notices the conflict, and the transaction is run again: also for rules that span several rows. */
 export function sellSerializable(pool: PostgresPool, id: number): Promise<unknown> {
   return retryTransaction(pool, async (client) => {
     const { rows } = await client.query(read, [id]);

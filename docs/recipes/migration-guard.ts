@@ -1,8 +1,8 @@
 /**
- * "Every replica migrates the database when it starts. With three of them, two crashed: the column was there already."
+ * "Every replica migrates the database when it starts. With three of them, two crashed: the column existed already."
  *
- * One replica migrates, the others wait and find that there is nothing left to do. The lock is gone with its transaction,
- * whatever happens; a row `locked = true` would stay after a crash, and the next deploy would wait for ever.
+ * One replica migrates; the others wait, and find that nothing is left to do. The lock ends with its transaction, also after a crash.
+ * A row `locked = true` would stay, and the next deploy would wait for ever.
  */
 import { lockedTransaction, type PostgresPool } from 'latchkey/postgres';
 
@@ -11,7 +11,7 @@ export interface Migration {
   readonly sql: string;
 }
 
-/** Resolves with the names of those that this replica has applied. */
+/** Resolves with the names of the migrations that this replica has applied. */
 export function migrate(pool: PostgresPool, migrations: readonly Migration[]): Promise<string[]> {
   return lockedTransaction(
     pool,

@@ -1,8 +1,8 @@
 /**
  * "Two transfers between the same accounts, in opposite directions, hung for ever. After the fix, money was gone."
  *
- * `runAll` joins the lines of both accounts in one step: of two who meet, one is first in both. Both balances are written by
- * one statement. That is right where one process writes the accounts; for several there is `transferShared`.
+ * `runAll` joins the queues of both accounts in one step, so of two transfers that meet, one is first in both. One statement writes
+ * both balances. That is right where one process writes the accounts; for several processes there is `transferShared`.
  */
 import { KeyedMutex } from 'latchkey';
 import { type PostgresClient, type PostgresPool, retryTransaction } from 'latchkey/postgres';
@@ -11,12 +11,12 @@ export const accounts = 'create table accounts (id text primary key, cents integ
 
 const locks = new KeyedMutex<string>();
 
-/** Resolves with whether there was enough. */
+/** Resolves with `false` when there is not enough money. */
 export function transfer(pool: PostgresPool, from: string, to: string, cents: number): Promise<boolean> {
   return locks.runAll([from, to], () => move(pool, from, to, cents));
 }
 
-/** The database locks both rows as well, always in the same order, until the transaction ends. */
+/** The database locks both rows as well, always in the same order, until the end of the transaction. */
 export function transferShared(
   pool: PostgresPool,
   from: string,

@@ -1,8 +1,8 @@
 /**
  * "Reloading the rules must wait for all requests that use them, and no request may see half of them."
  *
- * A semaphore with weights is a read/write lock: a reader weighs one, a writer all. First come, first served, so that readers who
- * keep coming do not starve the writer.
+ * A semaphore with weights is a read/write lock: a reader weighs one, a writer weighs all. First come, first served, so that a stream
+ * of readers does not starve the writer.
  */
 import { type Awaitable, Semaphore, type WaitOptions } from 'latchkey';
 

@@ -1,11 +1,11 @@
 /**
  * "We went from five cache servers to six, and for an hour every request missed."
  *
- * Rendezvous hashing: each key goes to the server with the highest score for it, and scores do not depend on who else is there.
- * A sixth server takes one key of six, and no other key moves.
+ * Rendezvous hashing: each key goes to the server with the highest score for it, and the scores do not depend on the other servers.
+ * A sixth server takes one key in six, and no other key moves.
  */
 
-/** FNV-1a, with a finaliser: without one, one server would get two and a half times its share. */
+/** FNV-1a with a finaliser: without it, one server would get two and a half times its share. */
 function hash(text: string): number {
   let mixed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) mixed = Math.imul(mixed ^ byte, 0x01000193);
@@ -14,7 +14,7 @@ function hash(text: string): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** The same on every process, whatever the order of the names. */
+/** Every process gets the same answer, in whatever order it lists the servers. */
 export function serverFor(key: string, servers: readonly string[]): string {
   let best = '';
   let highest = -1;

@@ -1,8 +1,8 @@
 /**
  * "Exactly one replica must poll the partner's API. When it dies, another has to take over."
  *
- * All replicas wait for one lock; the holder works until he is told to stop or has lost it, and the next one begins when he
- * has died. A piece of work that is under way when the lock is lost still ends: fence what it writes.
+ * All replicas wait for one lock. The holder works until it is stopped or has lost the lock; when it dies, the next replica starts.
+ * A piece of work that is under way when the lock is lost still ends, so fence what it writes.
  */
 import type { KeyedLock } from 'latchkey';
 
@@ -23,7 +23,7 @@ export async function singleton(
         },
         { signal: stop },
       )
-      // The database cannot be asked, or we are to stop: the loop says which.
+      // Either the database failed, or `stop` aborted: the loop checks which.
       .catch(() => new Promise((resolve) => setTimeout(resolve, stop.aborted ? 0 : 1_000)));
   }
 }

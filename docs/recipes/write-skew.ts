@@ -1,14 +1,14 @@
 /**
  * "One doctor has to stay on call. Ann and Bob both asked whether the other one was, and both went home."
  *
- * Each changed a row of his own, so neither a version column nor REPEATABLE READ notices anything: what both have read has
- * changed, not what they have written. SERIALIZABLE does notice, and one of them is run again.
+ * Each of them changed their own row, so neither a version column nor REPEATABLE READ notices: the conflict is in what both have
+ * read, not in what they wrote. SERIALIZABLE notices it, and one of the transactions is run again.
  */
 import { type PostgresPool, retryTransaction } from 'latchkey/postgres';
 
 export const doctors = 'create table doctors (name text primary key, on_call boolean not null)';
 
-/** Resolves with whether the doctor may go. */
+/** Resolves with `true` when the doctor may go. */
 export function goHome(pool: PostgresPool, name: string): Promise<boolean> {
   return retryTransaction(pool, async (client) => {
     const { rows } = await client.query('select count(*)::int as n from doctors where on_call');

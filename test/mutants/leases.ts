@@ -13,7 +13,7 @@ export const leaseMutants: readonly KnownMutant[] = [
     killedBy: 'microtask sweep of LeaseKeeper',
   },
   {
-    name: 'keeps what was granted when everybody had left',
+    name: 'keeps a grant when every caller has left',
     file: keeper,
     from: 'if (queue.isAbandoned) void answer.release();\n          else queue.grant(answer);',
     to: 'queue.grant(answer);',
@@ -27,7 +27,7 @@ export const leaseMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of LeaseKeeper',
   },
   {
-    name: 'asks for what it has',
+    name: 'asks for a key that it holds',
     file: queue,
     from: 'return this.#queue.size > 0 && this.held < this.#limit;',
     to: 'return this.#queue.size > 0;',
@@ -41,14 +41,14 @@ export const leaseMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of LeaseKeeper',
   },
   {
-    name: 'serves nobody after a lease has ended',
+    name: 'serves no caller after a lease has ended',
     file: keeper,
     from: 'queue.held--;\n        this.#pursue(queue);',
     to: 'queue.held--;',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
-    name: 'serves nobody after a request has failed',
+    name: 'serves no caller after a request has failed',
     file: keeper,
     from: 'queue.isPursued = false;\n      this.#pursue(queue);\n    });',
     to: 'queue.isPursued = false;\n    });',
@@ -76,7 +76,7 @@ export const leaseMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of LeaseKeeper',
   },
   {
-    name: 'does not tell the holder that the session has ended',
+    name: 'does not end the lease when its session ends',
     file: keeper,
     from: "lease?.lose('its session has ended', cause);",
     to: '',

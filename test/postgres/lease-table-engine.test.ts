@@ -198,7 +198,7 @@ describe('pruneLeases', () => {
   });
 });
 
-test('keys that the table could not hold or tell apart are refused by name; long ones are stored as a hash', async () => {
+test('PE4: keys that the table could not hold or tell apart are refused by name; long ones are stored as a hash', async () => {
   const mutex = new PostgresMutex(pool, { mode: 'leaseTable' });
   await expect(mutex.acquire('a\0')).rejects.toThrow('key must not contain NUL');
   await expect(mutex.acquire('\ud800')).rejects.toThrow('key must not contain');

@@ -29,7 +29,7 @@ function poolAt(address: pg.PoolConfig): pg.Pool {
   return made;
 }
 
-/** Two objects are two processes as far as PostgreSQL can tell. */
+/** To PostgreSQL, two objects are two processes. */
 function mutexes(mode: 'session' | 'leaseTable', ttlMs = 3_000) {
   return [1, 2].map(() => new PostgresMutex(pool, { mode, ttlMs })) as [PostgresMutex, PostgresMutex];
 }
@@ -42,7 +42,7 @@ const advisoryLocks = async () => {
 };
 
 describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mode) => {
-  test('one at a time over all objects; tokens grow with every grant', async () => {
+  test('PM2: one at a time over all objects; tokens grow with every grant', async () => {
     const [one, other] = mutexes(mode);
     const key = newKey();
     let inside = 0;
@@ -60,7 +60,7 @@ describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mo
     expect(new Set(tokens).size).toBe(20);
   });
 
-  test('an abort rejects with its reason, and a lock that comes too late is freed', async () => {
+  test('an abort rejects with its reason, and a lock that is granted too late is freed', async () => {
     const [one, other] = mutexes(mode);
     const key = newKey();
     const lease = await one.acquire(key);
@@ -73,7 +73,7 @@ describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mo
     expect(await one.run(key, () => 'free')).toBe('free');
   });
 
-  test('a timeout tells the key', async () => {
+  test('the error of a timeout has the key', async () => {
     const [one, other] = mutexes(mode);
     const key = newKey();
     const lease = await one.acquire(key);
@@ -83,7 +83,7 @@ describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mo
     await lease.release();
   });
 
-  test('what the task gives or throws passes through, and the key is free after it', async () => {
+  test('the result or error of the task passes through, and the key is free afterwards', async () => {
     const [one, other] = mutexes(mode);
     const key = newKey();
     const failure = new Error('of the task');
@@ -92,7 +92,7 @@ describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mo
     expect(await other.run(key, () => 8)).toBe(8);
   });
 
-  test('a PostgreSQL that is down is the error of those who ask, and not for ever', async () => {
+  test('a PostgreSQL that is down is an error of the callers, until it is back', async () => {
     await using other = await startPostgres();
     const own = poolAt(other.connectionOptions);
     await own.query(leaseTableSchema());
@@ -124,7 +124,7 @@ describe('postgres mutex, mode session: faults', () => {
     expect(await other.run(key, () => 'next')).toBe('next');
   });
 
-  test('a network that swallows everything is a loss before the deadline, and the result is kept', async () => {
+  test('RL1: a network that swallows everything is a loss before the deadline, and the result is kept', async () => {
     await using proxy = await TcpProxy.before(server.connectionOptions);
     const far = poolAt({ ...server.connectionOptions, port: proxy.port });
     const mutex = new PostgresMutex(far, { mode: 'session', ttlMs: 1_000 });
@@ -138,7 +138,7 @@ describe('postgres mutex, mode session: faults', () => {
     expect(lostMs).toBeLessThan(1_100);
   });
 
-  test('no lock and no connection is left behind by any of it, nor any setting', async () => {
+  test('SE2: no lock, no connection and no setting is left behind by the tests above', async () => {
     await until(async () => (await advisoryLocks()) === 0 && pool.totalCount === pool.idleCount);
     const settings = ['lock_timeout', 'idle_session_timeout'];
     const shown = await Promise.all(
@@ -153,7 +153,7 @@ describe('postgres mutex, mode session: faults', () => {
     expect(shown.flat()).toEqual([]);
   });
 
-  test('behind a pooler that gives each transaction another connection it refuses, and says what to use instead', async () => {
+  test('SE5: behind a pooler that moves clients between connections it refuses, and says what to use instead', async () => {
     await using bouncer = await startPgbouncer(server);
     const pooled = poolAt(bouncer.connectionOptions);
     const session = new PostgresMutex(pooled, { mode: 'session' });
@@ -172,14 +172,14 @@ describe('postgres mutex, mode session: faults', () => {
     await pooled.end();
   });
 
-  test('a time to live that is no less than what a dead connection’s lock lasts is refused', () => {
+  test('SE4: a time to live that is not shorter than the lock of a dead connection is refused', () => {
     expect(() => new PostgresMutex(pool, { mode: 'session', ttlMs: 25_000 })).toThrow('ttlMs');
     expect(() => new PostgresMutex(pool, { mode: 'session', ttlMs: 24_999 })).not.toThrow();
   });
 });
 
 describe('postgres mutex, mode leaseTable: faults', () => {
-  test('a row that is taken away is a loss with the next renewal; nobody frees what is another’s', async () => {
+  test('PM1, PE3: a row that another owner has taken is a loss with the next renewal, and nobody frees the lock of another', async () => {
     const [one, other] = mutexes('leaseTable', 1_000);
     const key = newKey();
     const lease = await one.acquire(key);
@@ -194,7 +194,7 @@ describe('postgres mutex, mode leaseTable: faults', () => {
     await next.release();
   });
 
-  test('a holder who is silent loses his lease before another may have it', async () => {
+  test('PE1: a silent holder loses its lease before another process gets it', async () => {
     const [one, other] = mutexes('leaseTable', 1_000);
     const key = newKey();
     const lease = await one.acquire(key);
@@ -204,7 +204,7 @@ describe('postgres mutex, mode leaseTable: faults', () => {
     expect(await other.run(key, () => 'next')).toBe('next');
   });
 
-  test('a fence keeps out whoever has lost the lock; without it, he overwrites', async () => {
+  test('a fence keeps out a holder that has lost the lock; without the fence it overwrites', async () => {
     await pool.query('create table reports (id int primary key, text text, fence bigint not null default 0)');
     await pool.query('insert into reports values (1)');
     const [one, other] = mutexes('leaseTable', 500);
@@ -225,7 +225,7 @@ describe('postgres mutex, mode leaseTable: faults', () => {
     await next.release();
   });
 
-  test('a table’s name that would have to be quoted is refused', () => {
+  test('the name of a table that would have to be quoted is refused', () => {
     expect(() => leaseTableSchema('leases; drop table users')).toThrow('table');
     const options = { mode: 'leaseTable', table: 'Leases' } as const;
     expect(() => new PostgresMutex(pool, options)).toThrow('table');
@@ -234,7 +234,7 @@ describe('postgres mutex, mode leaseTable: faults', () => {
 });
 
 describe('postgres semaphore', () => {
-  test('so many at a time over all objects, and all of them in the end', async () => {
+  test('PS1: at most three at a time over all objects, and all of them in the end', async () => {
     const options = { name: newKey(), ttlMs: 2_000 };
     const semaphores = [1, 2].map(() => new PostgresSemaphore(pool, 3, options));
     let inside = 0;

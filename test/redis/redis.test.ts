@@ -1,4 +1,4 @@
-/** Locks on a real Redis, with both clients of the field; and what happens when it is taken away. */
+/** Locks on a real Redis, with ioredis and redis; and what happens when Redis fails. */
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** Two objects are two processes as far as Redis can tell. */
+/** To Redis, two objects are two processes. */
 function mutexes(client: string, options: { ttlMs?: number; wakeUps?: boolean } = {}) {
   const { send, subscribe } = clients.get(client)!;
   const { ttlMs = 2_000, wakeUps = true } = options;
@@ -69,7 +69,7 @@ describe.each(['ioredis', 'redis'])('redis mutex over %s', (client) => {
     expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 
-  test('tokens grow although Redis has lost all its data and all its scripts', async () => {
+  test('RM1, RM2: tokens grow although Redis has lost its data and its scripts, and the former holder frees nothing', async () => {
     const [one, other] = mutexes(client);
     const key = newKey();
     const { send } = clients.get(client)!;
@@ -79,7 +79,7 @@ describe.each(['ioredis', 'redis'])('redis mutex over %s', (client) => {
     const second = await other.acquire(key);
     expect(second.token).toBeGreaterThan(first.token);
     await first.release();
-    // The first, who has lost it, has not freed what is the second's.
+    // The first holder has lost the lock, and its release did not free the lock of the second.
     await expect(one.acquire(key, { waitTimeoutMs: 100 })).rejects.toBeInstanceOf(WaitTimeoutError);
     await second.release();
   });
@@ -97,7 +97,7 @@ describe.each(['ioredis', 'redis'])('redis mutex over %s', (client) => {
     expect(await clients.get(client)!.send(['EXISTS', `latchkey:{mutex:${key}}:lock`])).toBe(0);
   });
 
-  test('what the task gives or throws passes through, and the key is free after it', async () => {
+  test('the result or error of the task passes through, and the key is free afterwards', async () => {
     const [one, other] = mutexes(client);
     const key = newKey();
     const failure = new Error('of the task');
@@ -117,7 +117,7 @@ describe('redis mutex: faults', () => {
     expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
   });
 
-  test('a Redis that is frozen for four seconds is a loss before the lease ends, and the result is kept', async () => {
+  test('RM3: a Redis that is frozen for four seconds is a loss before the lease ends, and the result is kept', async () => {
     const [one, other] = mutexes('ioredis', { ttlMs: 1_000 });
     const key = newKey();
     let lostMs = 0;
@@ -133,7 +133,7 @@ describe('redis mutex: faults', () => {
     expect(await other.run(key, () => 'next')).toBe('next');
   });
 
-  test('after a blocked event loop the signal tells of the loss before anything else runs', async () => {
+  test('after a blocked event loop the signal shows the loss before anything else runs', async () => {
     const [one] = mutexes('ioredis', { ttlMs: 1_000 });
     const lease = await one.acquire(newKey());
     const untilMs = performance.now() + 1_500;
@@ -142,7 +142,7 @@ describe('redis mutex: faults', () => {
     await lease.release();
   });
 
-  test('a Redis that has gone away is the error of those who ask, and not for ever', async () => {
+  test('a Redis that is down is an error of the callers, until it is back', async () => {
     await using gone = await startRedis();
     await using client = ioredisClients(gone.connectionOptions);
     const mutex = new RedisMutex(client.send, { ttlMs: 500 });
@@ -158,7 +158,7 @@ describe('redis mutex: faults', () => {
     }
   });
 
-  test('a fenced register keeps out whoever was paused; the same run without a fence shows what it is for', async () => {
+  test('a fenced register keeps out a holder that was paused; without a fence the same run overwrites', async () => {
     const [slow, quick] = mutexes('ioredis', { ttlMs: 300 });
     const key = newKey();
     const fenced = { value: '', fence: 0n };
@@ -192,7 +192,7 @@ describe('redis mutex: faults', () => {
 
 describe.each(['ioredis', 'redis'])('redis semaphore over %s', (client) => {
   test.each([true, false])(
-    'so many at a time over all objects, and all of them in the end; wake-ups: %s',
+    'RS1: at most three at a time over all objects, and all of them in the end; wake-ups: %s',
     async (wakeUps) => {
       const { send, subscribe } = clients.get(client)!;
       const name = newKey();
@@ -215,7 +215,7 @@ describe.each(['ioredis', 'redis'])('redis semaphore over %s', (client) => {
     },
   );
 
-  test('the place of a process that died is free after its time to live', async () => {
+  test('RS1: the place of a process that died is free after its time to live', async () => {
     const { send } = clients.get(client)!;
     const name = newKey();
     const now = Date.now();

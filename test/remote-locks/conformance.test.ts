@@ -1,4 +1,4 @@
-/** What every lock of the package promises, asked of those that live in a database: in real time, on real engines. */
+/** What every lock of the package promises, checked for those in a database: in real time, on real engines. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type KeyedLock, type KeyLease, type WaitOptions, WaitTimeoutError } from 'latchkey';
 import { MachineMutex, MachineSemaphore } from 'latchkey/machine';
@@ -88,7 +88,7 @@ describe.each(Object.keys(kinds))('%s', (kind) => {
     await (await next).release();
   });
 
-  test('a wait that times out says for how long, and leaves the lock as it was', async () => {
+  test('a wait that times out leaves the lock as it was', async () => {
     const lock = make();
     const lease = await lock.acquire();
     await expect(lock.acquire({ waitTimeoutMs: 30 })).rejects.toBeInstanceOf(WaitTimeoutError);
@@ -97,7 +97,7 @@ describe.each(Object.keys(kinds))('%s', (kind) => {
     expect(await lock.run(() => 'free')).toBe('free');
   });
 
-  test('what the task throws passes through, and the lock comes back', async () => {
+  test('what the task throws passes through, and the lock is released', async () => {
     const lock = make();
     const failure = new Error('of the task');
     await expect(lock.run(() => Promise.reject(failure))).rejects.toBe(failure);
@@ -132,7 +132,7 @@ describe.each(Object.keys(kinds))('%s', (kind) => {
     expect(await Promise.all(seen)).toEqual(['a', 'b']);
   });
 
-  test('await using gives it back', async () => {
+  test('await using releases it', async () => {
     const lock = make();
     {
       await using lease = await lock.acquire();

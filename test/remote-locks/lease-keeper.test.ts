@@ -1,4 +1,4 @@
-/** The keeper and its leases, before a database in memory and in manual time. */
+/** The keeper and its leases, with a database in memory and in manual time. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -19,7 +19,7 @@ function keeper(engine = new MemoryEngine(), terms: LeaseOptions = { ttlMs: 1_00
   return { engine, keeper: new LeaseKeeper<string>({}, engine, String, terms) };
 }
 
-describe('lease keeper: the line', () => {
+describe('lease keeper: the queue', () => {
   test('LK1: callers of one key go first come, first served, with one request under way', async () => {
     const { engine, keeper: first } = keeper();
     const order: number[] = [];
@@ -78,7 +78,7 @@ describe('lease keeper: the line', () => {
     expect(engine.holders.size).toBe(0);
   });
 
-  test('LK4: a waiter who times out while the database hangs is told at once, and of what', async () => {
+  test('LK4: a waiter that times out while the database hangs rejects at once, with what it waited for', async () => {
     const { engine, keeper: one } = keeper();
     engine.trouble = 'hangs';
     const wait = watch(one.acquire('key', { waitTimeoutMs: 50 }));
@@ -87,7 +87,7 @@ describe('lease keeper: the line', () => {
     expect(wait.reason).toMatchObject({ key: 'key', waitedMs: 50, limit: 1 });
   });
 
-  test('LK4: a database that cannot be asked is the head’s error, untouched; the next one is asked for anew', async () => {
+  test('LK4: a first failure of the database is the error of the head, untouched; the next waiter is served', async () => {
     const { engine, keeper: one } = keeper();
     const refused = new Error('connection refused');
     vi.spyOn(engine, 'acquire').mockRejectedValueOnce(refused);
@@ -97,7 +97,7 @@ describe('lease keeper: the line', () => {
     expect(second.state).toBe('fulfilled');
   });
 
-  test('a database that never answers holds nobody up for longer than the time to live', async () => {
+  test('LK5: a database that never answers holds up a caller for one time to live', async () => {
     const { engine, keeper: one } = keeper();
     engine.trouble = 'hangs';
     const wait = watch(one.acquire('key'));
@@ -110,7 +110,7 @@ describe('lease keeper: the line', () => {
     expect(engine.holders.size).toBe(1);
   });
 
-  test('LK2: an idle key costs nothing', async () => {
+  test('LK2: an unused key leaves nothing behind', async () => {
     const { engine, keeper: one } = keeper();
     for (let i = 0; i < 100; i++) await one.run(`key ${i}`, () => {});
     await pass(0);
@@ -137,7 +137,7 @@ describe('lease keeper: the line', () => {
 });
 
 describe('lease keeper: the lease', () => {
-  test('is prolonged while it is held, and no longer', async () => {
+  test('RL6: is renewed while it is held, and no longer', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
     await pass(5_000);
@@ -176,14 +176,14 @@ describe('lease keeper: the lease', () => {
     },
   );
 
-  test('RL1: after a blocked event loop the signal tells the truth before any timer fires', async () => {
+  test('RL7: after a blocked event loop the signal shows the loss before any timer fires', async () => {
     const { keeper: one } = keeper();
     const lease = await one.acquire('key');
     vi.setSystemTime(Date.now() + 1_500);
     expect(lease.signal.aborted).toBe(true);
   });
 
-  test('RL2: a key that is somebody else’s is a loss with the next renewal', async () => {
+  test('RL2: a key that another owner holds is a loss with the next renewal', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
     engine.holders.delete('key');
@@ -199,7 +199,7 @@ describe('lease keeper: the lease', () => {
     expect(lease.signal.reason).toMatchObject({ code: 'ERR_LEASE_LOST', cause });
   });
 
-  test('RL3: a loss is told once, and a release is none', async () => {
+  test('RL3: a loss aborts once, and a release is no loss', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
     const told = vi.fn();
@@ -222,7 +222,7 @@ describe('lease keeper: the lease', () => {
     expect(hanging.signal.aborted).toBe(false);
   });
 
-  test('the result of the task is kept, whatever becomes of the lock', async () => {
+  test('the result of the task is kept, also when the lock is lost', async () => {
     const { engine, keeper: one } = keeper();
     const run = watch(
       one.run('key', async (lease) => {
@@ -236,7 +236,7 @@ describe('lease keeper: the lease', () => {
     expect(run).toMatchObject({ state: 'fulfilled', value: 'RESULT' });
   });
 
-  test('a lease is not prolonged beyond maxHoldMs', async () => {
+  test('RL6: a lease is not renewed beyond maxHoldMs', async () => {
     const { keeper: one } = keeper(new MemoryEngine(), { ttlMs: 1_000, maxHoldMs: 3_000 });
     const lease = await one.acquire('key');
     await pass(2_900);
@@ -459,5 +459,200 @@ describe('lease keeper: close', () => {
     expect(wait.state).toBe('rejected');
     expect(trying.reason).toMatchObject({ code: 'ERR_CLOSED' });
     expect(engine.holders.size).toBe(0);
+  });
+});
+
+describe('lease keeper: what a careless change would break', () => {
+  test('LK1, LK2: while a key is held, a waiter that leaves does not make the next one ask the database', async () => {
+    const { engine, keeper: one } = keeper();
+    const lease = await one.acquire('key');
+    const controller = new AbortController();
+    const first = watch(one.acquire('key', { signal: controller.signal }));
+    controller.abort('enough');
+    await pass(0);
+    const second = watch(one.acquire('key'));
+    await pass(300);
+    expect([first.state, second.state, engine.requests.length]).toEqual(['rejected', 'pending', 1]);
+    await lease.release();
+    await pass(0);
+    expect(second.state).toBe('fulfilled');
+  });
+
+  test('LK1: a waiter that comes during a try that is refused is served afterwards', async () => {
+    const engine = new MemoryEngine();
+    const [one, other] = [keeper(engine).keeper, keeper(engine).keeper];
+    const held = await other.acquire('key');
+    const trying = one.tryAcquire('key');
+    const wait = watch(one.acquire('key'));
+    expect(await trying).toBeUndefined();
+    await held.release();
+    await pass(300);
+    expect(wait.state).toBe('fulfilled');
+  });
+
+  test('LK6: a waiter listens once, and a wake-up that comes while it asks is not lost', async () => {
+    const engine = new MemoryEngine();
+    let wake = () => {};
+    const onFreed = vi.fn((_key: string, woken: () => void) => {
+      wake = woken;
+      return stop;
+    });
+    const stop = vi.fn();
+    Object.assign(engine, { onFreed });
+    const [one, other] = [keeper(engine, { ttlMs: 60_000 }).keeper, keeper(engine, { ttlMs: 60_000 }).keeper];
+    const held = await one.acquire('key');
+    const wait = watch(other.acquire('key'));
+    await pass(2_000);
+    expect(onFreed).toHaveBeenCalledTimes(1);
+    const acquire = engine.acquire.bind(engine);
+    let asked = 0;
+    engine.acquire = async (request) => {
+      const answer = await acquire(request);
+      if (++asked === 1) wake();
+      return answer;
+    };
+    wake();
+    await pass(0);
+    expect(asked).toBe(2);
+    await held.release();
+    wake();
+    await pass(0);
+    expect(wait.state).toBe('fulfilled');
+    expect(stop).toHaveBeenCalledTimes(1);
+  });
+
+  test('LK8: close ends the pause of a request, and its signal aborts', async () => {
+    const engine = new MemoryEngine();
+    const [one, other] = [keeper(engine).keeper, keeper(engine).keeper];
+    await one.acquire('key');
+    const wait = watch(other.acquire('key'));
+    await pass(400);
+    const closed = watch(other.close());
+    await pass(0);
+    expect(closed.state).toBe('fulfilled');
+    expect(wait.reason).toMatchObject({ code: 'ERR_CLOSED' });
+    expect(engine.requests.at(-1)!.signal.aborted).toBe(true);
+  });
+
+  test('LK8: close waits until what a lost request may have got is given back', async () => {
+    const { engine, keeper: one } = keeper();
+    let answer = () => {};
+    vi.spyOn(engine, 'acquire').mockRejectedValueOnce(new Error('lost'));
+    vi.spyOn(engine, 'release').mockReturnValueOnce(
+      new Promise((resolve) => (answer = () => resolve(false))),
+    );
+    await expect(one.acquire('key')).rejects.toThrow('lost');
+    const closed = watch(one.close());
+    await pass(10);
+    expect(closed.state).toBe('pending');
+    answer();
+    await pass(0);
+    expect(closed.state).toBe('fulfilled');
+  });
+
+  test('a quick answer is believed; a slow one is confirmed by a renewal, and refused when that says no', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = engine.acquire.bind(engine);
+    let delayMs = 300;
+    engine.acquire = async (request) => {
+      const answer = await acquire(request);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      return answer;
+    };
+    const quick = one.acquire('quick');
+    await pass(300);
+    await (await quick).release();
+    expect(engine.renewals).toBe(0);
+    delayMs = 400;
+    const slow = watch(one.acquire('slow'));
+    await pass(350);
+    engine.holders.delete('slow');
+    await pass(50);
+    expect([engine.renewals, slow.state]).toEqual([1, 'pending']);
+    delayMs = 0;
+    await pass(10);
+    expect(slow.state).toBe('fulfilled');
+  });
+
+  test('RL1: the deadline fires by itself, also for a holder that never reads its signal again', async () => {
+    const { engine, keeper: one } = keeper();
+    const { signal } = await one.acquire('key');
+    const told = vi.fn();
+    signal.addEventListener('abort', told);
+    engine.trouble = 'hangs';
+    await pass(949);
+    expect(told).not.toHaveBeenCalled();
+    await pass(1);
+    expect(told).toHaveBeenCalledTimes(1);
+  });
+
+  test('RL1: the deadline is counted from the last renewal that was answered, and fires by itself', async () => {
+    const { engine, keeper: one } = keeper();
+    const { signal } = await one.acquire('key');
+    const told = vi.fn();
+    signal.addEventListener('abort', told);
+    await pass(340);
+    engine.trouble = 'hangs';
+    await pass(942);
+    expect(told).not.toHaveBeenCalled();
+    await pass(3);
+    expect(told).toHaveBeenCalledTimes(1);
+  });
+
+  test('RL5: a wall clock that is set back does not prolong a lease, and one that jumps ahead ends it', async () => {
+    const { engine, keeper: one } = keeper();
+    const [back, ahead] = [await one.acquire('back'), await one.acquire('ahead')];
+    await ahead.release();
+    vi.setSystemTime(Date.now() - 3_600_000);
+    engine.trouble = 'hangs';
+    await pass(949);
+    expect(back.signal.aborted).toBe(false);
+    await pass(1);
+    expect(back.signal.aborted).toBe(true);
+    engine.trouble = 'none';
+    const other = await keeper().keeper.acquire('ahead');
+    vi.setSystemTime(Date.now() + 950);
+    expect(other.signal.aborted).toBe(true);
+  });
+
+  test('RL4, RL6: a lease that is released is renewed no more, and a renewal under way does not bring it back', async () => {
+    const { engine, keeper: one } = keeper();
+    const lease = await one.acquire('key');
+    let answer = () => {};
+    vi.spyOn(engine, 'renew').mockImplementationOnce(
+      () => new Promise((resolve) => (answer = () => resolve(false))),
+    );
+    await pass(334);
+    await lease.release();
+    answer();
+    await pass(5_000);
+    expect(lease.signal.aborted).toBe(false);
+    expect(engine.renew).toHaveBeenCalledTimes(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('RL1: a renewal that failed is tried again after a twentieth of the time to live', async () => {
+    const { engine, keeper: one } = keeper();
+    await one.acquire('key');
+    const renew = vi.spyOn(engine, 'renew').mockRejectedValueOnce(new Error('reset'));
+    await pass(334);
+    expect(renew).toHaveBeenCalledTimes(1);
+    await pass(50);
+    expect(renew).toHaveBeenCalledTimes(2);
+  });
+
+  test.each([
+    [100, 95],
+    [10_000, 9_500],
+  ])('RL1: with a time to live of %d ms, the deadline is after %d ms', async (ttlMs, deadlineMs) => {
+    const { engine, keeper: one } = keeper(new MemoryEngine(), { ttlMs });
+    const { signal } = await one.acquire('key');
+    const told = vi.fn();
+    signal.addEventListener('abort', told);
+    engine.trouble = 'fails';
+    await pass(deadlineMs - 1);
+    expect(told).not.toHaveBeenCalled();
+    await pass(1);
+    expect(told).toHaveBeenCalledTimes(1);
   });
 });

@@ -1,4 +1,4 @@
-/** Four processes and one database: the promise of a lock, kept and written down by those who held it. */
+/** Four processes and one database: each holder writes down when it held the lock. */
 import { once } from 'node:events';
 import { leaseTableSchema, PostgresMutex } from 'latchkey/postgres';
 import { RedisMutex } from 'latchkey/redis';

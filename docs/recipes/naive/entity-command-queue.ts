@@ -1,6 +1,6 @@
 import { type PostgresClient, type PostgresPool, retryTransaction } from 'latchkey/postgres';
 
-/** `skip locked` gives each worker a command of his own, and nobody waits: the queue that every article recommends. */
+/** `skip locked` gives each worker a command of its own, and no worker waits: the queue of most articles. */
 export async function drain(
   pool: PostgresPool,
   handle: (body: unknown, client: PostgresClient) => Promise<void>,

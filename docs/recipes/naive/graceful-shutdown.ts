@@ -1,4 +1,4 @@
-/** "Otherwise the process did not end, and the deploy hung": an open server or pool keeps it alive. */
+/** Without it the process does not end: an open server or pool keeps it alive. */
 export function endOnSigterm(): void {
   process.on('SIGTERM', () => process.exit());
 }

@@ -1,6 +1,6 @@
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** Ask whether it ran, run it, note it. It was right for years, while there was one replica. */
+/** Check whether it ran, run it, note it. It was right for years, with one replica. */
 export async function runOncePerDay(
   pool: PostgresPool,
   job: string,

@@ -1,6 +1,6 @@
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** Read, check, write: what the rule says, line by line. Nobody who tries it out is two people at once. */
+/** Read, check, write: the rule line by line. It passes every test with one buyer. */
 export async function sell(pool: PostgresPool, id: number): Promise<void> {
   const { rows } = await pool.query('select sold, seats from shows where id = $1', [id]);
   const { sold, seats } = rows[0];

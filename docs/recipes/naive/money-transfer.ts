@@ -7,7 +7,7 @@ const read = async (pool: PostgresPool, id: string): Promise<number> =>
 const write = (pool: PostgresPool, id: string, cents: number) =>
   pool.query('update accounts set cents = $2 where id = $1', [id, cents]);
 
-/** First they locked each account when it was its turn. */
+/** First version: lock each account when it is needed. */
 export function transferNested(pool: PostgresPool, from: string, to: string, cents: number) {
   return locks.run(from, async () => {
     const balance = await read(pool, from);
@@ -18,7 +18,7 @@ export function transferNested(pool: PostgresPool, from: string, to: string, cen
   });
 }
 
-/** When that hung, they took the locks out: the database would take care of it. */
+/** Second version, after the first one hung: no locks, because the database will handle it. */
 export async function transfer(pool: PostgresPool, from: string, to: string, cents: number) {
   const balance = await read(pool, from);
   if (balance < cents) return false;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A flag that readers look at: one thread, so what could happen in between? */
+/** A flag that readers check: with one thread, nothing seems to happen in between. */
 export class ReadWriteFlag {
   #isWriting = false;
 

@@ -1,4 +1,4 @@
-/** What tests against real engines wait with. */
+/** Waiting in tests with real servers. */
 import { expect } from 'vitest';
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -12,7 +12,7 @@ export async function lossOf(signal: AbortSignal, limitMs: number): Promise<numb
 
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await condition()); tries++) {
-    expect(tries, 'it never came true').toBeLessThan(300);
+    expect(tries, 'the condition never became true').toBeLessThan(300);
     await pause(20);
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Stands before a server, and can swallow everything that is said in both directions, while connections stay open. */
+/** A relay to a server. It can swallow everything in both directions while connections stay open. */
 export class TcpProxy implements AsyncDisposable {
   readonly port: number;
   isBlackHole = false;

@@ -1,6 +1,5 @@
 /**
- * A process that takes a lock again and again, and writes down when it held it. Started by `inProcesses`; told by its
- * first argument what to do.
+ * A process that takes a lock again and again, and writes down when it held it. Its first argument says what to do.
  */
 import { appendFileSync } from 'node:fs';
 import { Redis } from 'ioredis';

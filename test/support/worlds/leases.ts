@@ -1,6 +1,6 @@
 /**
- * Lease keepers, one in each process, before a database whose every answer is a move: it may come late, get lost, or never
- * come; and sessions may end. Time passes when there is nothing else to do, and a few times when there is.
+ * Lease keepers, one in each process, with a database whose every answer is a move: an answer may come late, get lost, or never
+ * come, and sessions may end. Time passes when there is nothing else to do, and a few times when there is.
  */
 import type { KeyLease } from 'latchkey';
 import type { LeaseAnswer, LeaseEngine } from '../../../src/remote-locks/lease-engine.js';
@@ -55,7 +55,7 @@ export class LeaseWorld implements World {
   readonly #questions = new Set<Asked>();
   readonly #wakes = new Set<() => void>();
   readonly #lost = new Map<string, (cause: unknown) => void>();
-  /** By owner, and what has become of them. */
+  /** The tokens, by owner. */
   readonly #tokens = new Map<string, bigint>();
   readonly #ended = new Set<bigint>();
   readonly #released = new Set<bigint>();
@@ -135,10 +135,10 @@ export class LeaseWorld implements World {
     const isHeld = holder !== undefined && holder.endsAtMs > Date.now();
     const isWanted =
       this.#questions.size > 0 || this.#workers.some(({ held }) => held?.token === holder?.token);
-    if (isHeld && !isWanted && !this.#budget.isSpent) wrongs.push('the key is held for nobody');
+    if (isHeld && !isWanted && !this.#budget.isSpent) wrongs.push('the key is held, and no caller wants it');
     for (const { name, held } of believers) {
       if (!isHeld || holder.token !== held!.token)
-        wrongs.push(`${name} believes to hold what others can have`);
+        wrongs.push(`${name} believes that it holds a key that others can get`);
       if (this.#ended.has(held!.token)) wrongs.push(`${name} does not learn that its session has ended`);
     }
     for (const { name, process, order, observed } of this.#workers) {
@@ -153,7 +153,7 @@ export class LeaseWorld implements World {
 
   leftovers(): string[] {
     const left = this.#workers.flatMap((worker) => worker.leftovers());
-    // What was lost on the way is given back when its time to live is over.
+    // A grant whose answer was lost ends with its time to live.
     if (!this.#budget.isSpent && this.#server.holders.size > 0) left.push('the key was not given back');
     return [...left, ...leftTimers()];
   }
@@ -200,7 +200,7 @@ export class LeaseWorld implements World {
       },
       renew: (name, owner, forMs) => {
         const isReleased = this.#released.has(this.#tokens.get(owner) ?? 0n);
-        if (isReleased) this.#wrongs.push('what was released is renewed');
+        if (isReleased) this.#wrongs.push('a released lease is renewed');
         return this.#pose('renew', process, () => this.#server.renew(name, owner, forMs));
       },
       release: (...args) =>
