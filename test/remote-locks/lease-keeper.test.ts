@@ -283,6 +283,17 @@ describe('lease keeper: bad weather', () => {
     expect(waits[2]!.reason).not.toBe(waits[3]!.reason);
   });
 
+  test('LK5: an outage of a database that fails at once takes two requests, not one per waiter', async () => {
+    const { engine, keeper: one } = keeper();
+    engine.trouble = 'fails';
+    const waits = Array.from({ length: 20 }, () => watch(one.acquire('key')));
+    await pass(10);
+    expect(waits.every(({ state }) => state === 'rejected')).toBe(true);
+    expect(engine.requests).toHaveLength(2);
+    engine.trouble = 'none';
+    await (await one.acquire('key')).release();
+  });
+
   test('LK5: requests that wait for their turn at the database fail with the one that it does not answer', async () => {
     const engine = Object.assign(new MemoryEngine(), { maxRequests: 2 });
     const one = keeper(engine).keeper;

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { debianProgram } from './debian-program.js';
 import { ServerProcess } from './server-process.js';
 import { atNewSite } from './server-site.js';
@@ -12,12 +13,12 @@ export interface RedisServer extends AsyncDisposable {
   thaw(): void;
 }
 
-/** Starts a Redis of its own, which writes nothing to disk. */
-export function startRedis(): Promise<RedisServer> {
+/** Starts a Redis of its own, which writes nothing to disk. `more`: settings, as in its configuration file. */
+export function startRedis(more: Record<string, string> = {}): Promise<RedisServer> {
   return atNewSite(async (site) => {
     const { directory, port } = site;
     const program = await debianProgram(site, 'redis-server');
-    const settings = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no' };
+    const settings = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no', ...more };
     const launch = () =>
       ServerProcess.start({
         ...program,
@@ -38,4 +39,41 @@ export function startRedis(): Promise<RedisServer> {
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
   });
+}
+
+export interface RedisCluster extends AsyncDisposable {
+  /** Any node: it knows the others. */
+  readonly connectionOptions: { host: string; port: number };
+}
+
+const slots = 16_384;
+
+/** Starts a Redis Cluster of so many masters, which share the slots evenly. */
+export async function startRedisCluster(size = 3): Promise<RedisCluster> {
+  const settings = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' };
+  const nodes = await Promise.all(Array.from({ length: size }, () => startRedis(settings)));
+  const clients = nodes.map(({ connectionOptions }) => new Redis(connectionOptions));
+  const [first] = nodes;
+  const dispose = async () => {
+    for (const client of clients) client.disconnect();
+    await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+  };
+  try {
+    for (const [i, client] of clients.entries()) {
+      const [from, to] = [Math.floor((slots * i) / size), Math.floor((slots * (i + 1)) / size) - 1];
+      await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to);
+      if (i > 0) await clients[0]!.call('CLUSTER', 'MEET', '127.0.0.1', nodes[i]!.connectionOptions.port);
+    }
+    const isReady = async (client: Redis) => {
+      const info = String(await client.call('CLUSTER', 'INFO'));
+      return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${size}`);
+    };
+    for (const client of clients) {
+      while (!(await isReady(client))) await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { connectionOptions: first!.connectionOptions, [Symbol.asyncDispose]: dispose };
 }
