@@ -47,6 +47,7 @@ describe.each(['session', 'leaseTable', 'redis'] as const)('%s', (kind) => {
     const address = (kind === 'redis' ? redis : postgres).connectionOptions;
     const start = () => workers.start({ kind, address, key: 'stress', grants: 1_000_000, ttlMs });
     const children = Array.from({ length: 4 }, start);
+    while ((await workers.events()).length === 0) await pause(50);
     const untilMs = performance.now() + 1_000 * seconds;
     while (performance.now() < untilMs) {
       await pause(100 + 200 * Math.random());

@@ -59,7 +59,7 @@ export class Workers implements AsyncDisposable {
 
   /** What happened, in the order in which it did. */
   async events(): Promise<{ what: 'in' | 'out'; token: bigint }[]> {
-    const lines = (await readFile(this.#log, 'utf8')).trim().split('\n');
+    const lines = (await readFile(this.#log, 'utf8')).split('\n').filter((line) => line !== '');
     return lines.map((line) => {
       const [what, token] = line.split(' ') as ['in' | 'out', string];
       return { what, token: BigInt(token) };
