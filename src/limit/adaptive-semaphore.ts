@@ -8,6 +8,8 @@
  *   AS2  Every permit ends with exactly one outcome; 'ignore' gives the permit back and is no sample.
  *   AS3  A sample's duration runs from the grant to the end: time spent in our own queue is not the backend's.
  *   AS4  A task that rejects with the reason of its caller's aborted signal is ignored: the caller cut it short.
+ *   AS5  During a pause no permit is granted, to waiting callers neither. A shorter pause never shortens a longer one. A pause
+ *        has a timer only once a caller waits for its end.
  *   It also keeps the invariants of Semaphore, which it is made of.
  *
  * Hand-over, Cancel: as Semaphore. A caller that gave up before its turn is no sample.
@@ -19,6 +21,7 @@
 import { ignoreRejection, notify, plainAnswer } from '../calling/listeners.js';
 import { runAndReport } from '../calling/run-and-release.js';
 import {
+  checkFinite,
   checkFunction,
   checkLimit,
   checkObject,
@@ -30,7 +33,7 @@ import type { Awaitable, Limiter, LockOptions, Permit, WaitOptions } from '../co
 import { Semaphore, type SemaphoreStats } from '../locks/semaphore.js';
 import { AsyncContext } from '../runtime/async-context.js';
 import { channel } from '../runtime/channels.js';
-import { now, wallClock } from '../runtime/clock.js';
+import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
 import { ElasticLimit } from './elastic-limit.js';
 import type { LimitAlgorithm, LimitSample, Outcome } from './limit-algorithm.js';
 
@@ -145,6 +148,9 @@ export class AdaptiveSemaphore implements Limiter {
   readonly #classify: (result: PromiseSettledResult<unknown>) => Outcome;
   readonly #onLimitChange: ((change: { from: number; to: number }) => void) | undefined;
   readonly #context = new AsyncContext();
+  #limit: number;
+  #pausedUntilMs: number | undefined;
+  #resumption: Timer | undefined;
 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(options: AdaptiveSemaphoreOptions = {}) {
@@ -159,14 +165,15 @@ export class AdaptiveSemaphore implements Limiter {
     // A semaphore may be paused; an algorithm whose limit is 0 would never see another sample.
     const { limit } = algorithm;
     checkLimit('algorithm.limit', limit);
+    this.#limit = limit;
     this.#semaphore = new Semaphore(limit, { maxWaiting, waitTimeoutMs }, this);
     this.#classify = classify;
     this.#onLimitChange = onLimitChange;
   }
 
-  /** How many permits may be held now, as the algorithm says. */
+  /** How many permits may be held, as the algorithm says; a pause does not change it. */
   get limit(): number {
-    return this.#semaphore.limit;
+    return this.#limit;
   }
 
   /** How many permits are held now. */
@@ -205,6 +212,22 @@ export class AdaptiveSemaphore implements Limiter {
     return this.#tryAcquire();
   }
 
+  /**
+   * Grants no permit for `ms` milliseconds, also to callers that wait already; holders go on. A shorter pause never shortens a
+   * longer one. For a backend that answers 429 with `Retry-After`: one answer holds every caller back.
+   * @throws TypeError or RangeError when `ms` is not a finite number of at least 0.
+   */
+  pauseFor(ms: number): void {
+    checkFinite('ms', ms);
+    const untilMs = now() + ms;
+    if (ms === 0 || untilMs <= (this.#pausedUntilMs ?? -Infinity)) return;
+    this.#pausedUntilMs = untilMs;
+    this.#semaphore.limit = 0;
+    this.#resumption?.cancel();
+    this.#resumption = undefined;
+    this.#armResumption();
+  }
+
   /** Resolves when nothing is held and nobody waits: at once if that is so now. The options are those of a wait. */
   idle(options?: WaitOptions): Promise<void> {
     return this.#semaphore.idle(options);
@@ -217,26 +240,51 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
   close(): void {
+    this.#resumption?.cancel();
     this.#semaphore.close();
   }
 
-  /** The counts, and the internal figures of the algorithm. */
-  stats(): SemaphoreStats & { algorithm: Readonly<Record<string, number | string>> } {
-    return { ...this.#semaphore.stats(), algorithm: this.#algorithm.snapshot?.() ?? {} };
+  /** The counts, whether it is paused, and the internal figures of the algorithm. */
+  stats(): SemaphoreStats & { paused: boolean; algorithm: Readonly<Record<string, number | string>> } {
+    this.#resumeIfDue();
+    const algorithm = this.#algorithm.snapshot?.() ?? {};
+    const paused = this.#pausedUntilMs !== undefined;
+    return { ...this.#semaphore.stats(), limit: this.#limit, paused, algorithm };
+  }
+
+  #armResumption(): void {
+    if (this.#pausedUntilMs === undefined || this.#resumption !== undefined || this.waiting === 0) return;
+    const delayMs = Math.ceil(this.#pausedUntilMs - now());
+    this.#resumption = this.#context.run(() => setTimer(this.#resume, delayMs));
+  }
+
+  readonly #resume = (): void => {
+    this.#resumption?.cancel();
+    this.#resumption = undefined;
+    this.#pausedUntilMs = undefined;
+    this.#semaphore.limit = this.#limit;
+  };
+
+  #resumeIfDue(): void {
+    if (this.#pausedUntilMs !== undefined && now() >= this.#pausedUntilMs) this.#resume();
   }
 
   #acquire(options: WaitOptions | undefined): Promise<TimedPermit> {
-    return this.#semaphore.acquire(options).then((permit) => this.#timed(permit));
+    this.#resumeIfDue();
+    const permit = this.#semaphore.acquire(options);
+    this.#armResumption();
+    return permit.then((granted) => this.#timed(granted));
   }
 
   #tryAcquire(): TimedPermit | undefined {
+    this.#resumeIfDue();
     const permit = this.#semaphore.tryAcquire();
     return permit && this.#timed(permit);
   }
 
   #timed(permit: Permit): TimedPermit {
-    const { held, limit } = this.#semaphore;
-    return new TimedPermit(permit, { held, limit }, this.#learn);
+    const atGrant = { held: this.#semaphore.held, limit: this.#limit };
+    return new TimedPermit(permit, atGrant, this.#learn);
   }
 
   #runWith<T>(permit: TimedPermit, task: () => Awaitable<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -270,14 +318,14 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** AS1: an algorithm that throws, or whose limit is not a limit, leaves the limit as it is. */
   readonly #learn = (sample: LimitSample): void => {
-    const from = this.#semaphore.limit;
+    const from = this.#limit;
     try {
       ignoreRejection(this.#context.run(() => this.#algorithm.onSample(sample)));
-      if (this.#algorithm.limit === from) return;
-      const { limit } = this.#algorithm;
-      checkLimit('algorithm.limit', limit);
-      this.#semaphore.limit = limit;
-      const to = this.limit;
+      const { limit: to } = this.#algorithm;
+      if (to === from) return;
+      checkLimit('algorithm.limit', to);
+      this.#limit = to;
+      if (this.#pausedUntilMs === undefined) this.#semaphore.limit = to;
       if (limitChanges.hasSubscribers) limitChanges.publish({ source: this, from, to });
       notify(this.#context, this.#onLimitChange, { from, to });
     } catch {

@@ -25,6 +25,9 @@ addOptions(
   },
   (value) => new core.AdaptiveSemaphore(value),
 );
+add('throws', 'AdaptiveSemaphore.pauseFor', onNothing, {
+  ms: [finite, (_, ms) => new core.AdaptiveSemaphore().pauseFor(ms)],
+});
 add('throws', 'LimitAlgorithm', onNothing, {
   limit: [limit, (_, value) => new core.AdaptiveSemaphore({ algorithm: { ...algorithm, limit: value } })],
   'algorithm.onSample': [

@@ -182,6 +182,98 @@ describe('adaptive semaphore', () => {
     expect(algorithm.samples).toEqual([]);
   });
 
+  test('AS5: a pause holds back new and waiting callers, and ends for all of them', async () => {
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
+    const holder = await semaphore.acquire();
+    const waiting = watch(semaphore.acquire());
+    semaphore.pauseFor(1_000);
+    holder.release();
+    const newcomer = watch(semaphore.run(() => 'value'));
+    await drained();
+    expect([waiting.state, newcomer.state, semaphore.held, semaphore.limit]).toEqual([
+      'pending',
+      'pending',
+      0,
+      1,
+    ]);
+    expect(semaphore.tryAcquire()).toBeUndefined();
+    expect(semaphore.stats()).toMatchObject({ limit: 1, paused: true, waiting: 2 });
+    vi.advanceTimersByTime(999);
+    await drained();
+    expect(waiting.state).toBe('pending');
+    vi.advanceTimersByTime(1);
+    await drained();
+    expect([waiting.state, semaphore.stats().paused]).toEqual(['fulfilled', false]);
+    waiting.value?.release();
+    await drained();
+    expect([newcomer.value, vi.getTimerCount()]).toEqual(['value', 0]);
+  });
+
+  test('AS5: a shorter pause does not shorten a longer one; a longer one lengthens it', async () => {
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
+    const waiting = () => watch(semaphore.acquire());
+    semaphore.pauseFor(100);
+    semaphore.pauseFor(0);
+    const first = waiting();
+    semaphore.pauseFor(50);
+    vi.advanceTimersByTime(99);
+    await drained();
+    expect(first.state).toBe('pending');
+    semaphore.pauseFor(100);
+    vi.advanceTimersByTime(99);
+    await drained();
+    expect(first.state).toBe('pending');
+    vi.advanceTimersByTime(1);
+    await drained();
+    expect(first.state).toBe('fulfilled');
+  });
+
+  test('AS5: a pause that no caller waits for has no timer, and is over in time', async () => {
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
+    semaphore.pauseFor(100);
+    expect([vi.getTimerCount(), semaphore.tryAcquire()]).toEqual([0, undefined]);
+    vi.advanceTimersByTime(100);
+    const permit = semaphore.tryAcquire();
+    expect(permit?.released).toBe(false);
+    permit?.release();
+    await expect(semaphore.run(() => 'value')).resolves.toBe('value');
+    semaphore.pauseFor(100);
+    const waiting = watch(semaphore.acquire());
+    expect(vi.getTimerCount()).toBe(1);
+    semaphore.close();
+    await drained();
+    expect([waiting.reason, vi.getTimerCount()]).toMatchObject([{ code: 'ERR_CLOSED' }, 0]);
+  });
+
+  test('AS5: a limit that changes during a pause is in force after it, and a waiter may give up', async () => {
+    const algorithm = new ScriptedLimit(1);
+    const semaphore = new AdaptiveSemaphore({ algorithm });
+    const holder = await semaphore.acquire();
+    semaphore.pauseFor(100);
+    algorithm.limit = 2;
+    holder.release();
+    const waiters = [1, 2, 3].map(() => watch(semaphore.acquire()));
+    const impatient = watch(semaphore.acquire({ waitTimeoutMs: 10 }));
+    vi.advanceTimersByTime(10);
+    await drained();
+    expect([semaphore.limit, impatient.reason]).toMatchObject([2, { code: 'ERR_WAIT_TIMEOUT' }]);
+    vi.advanceTimersByTime(90);
+    await drained();
+    expect(waiters.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled', 'pending']);
+  });
+
+  test.each([-1, Number.NaN, Infinity, '5'])('pauseFor(%s) is refused by name', (ms) => {
+    expect(() => new AdaptiveSemaphore().pauseFor(ms as number)).toThrow('ms must be');
+  });
+
+  test('AS1: an algorithm whose limit is 0 leaves the limit as it is', async () => {
+    const algorithm = new ScriptedLimit(2);
+    const semaphore = new AdaptiveSemaphore({ algorithm });
+    algorithm.limit = 0;
+    await semaphore.run(() => 'value');
+    expect([semaphore.limit, semaphore.tryAcquire()?.released]).toEqual([2, false]);
+  });
+
   test('stats hold the counts and the figures of the algorithm; close and idle are those of a semaphore', async () => {
     const algorithm = Object.assign(new ScriptedLimit(1), { snapshot: () => ({ phase: 'scripted' }) });
     const semaphore = new AdaptiveSemaphore({ algorithm, maxWaiting: 1 });

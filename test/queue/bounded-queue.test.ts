@@ -1,6 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import fc from 'fast-check';
 import { ClosedError, QueueFullError, WaitTimeoutError } from 'latchkey';
 import { BoundedQueue, type OverflowPolicy, type OverflowReport } from 'latchkey/bounded-queue';
+import type { OverflowMessage } from 'latchkey/diagnostics';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { drained, microtasks, watch } from '../support/lock-likes.js';
 
@@ -341,6 +343,20 @@ describe('bounded queue: the alert', () => {
     await burst(3);
     queue.close();
     expect(reports.map(({ count }) => count)).toEqual([1, 4, 2, 1, 2]);
+  });
+
+  test('an overflow is published with the queue as its source, and can be serialized', async () => {
+    const messages: OverflowMessage[] = [];
+    const record = (message: unknown) => void messages.push(message as OverflowMessage);
+    subscribe('latchkey:queue:overflow', record);
+    const { queue } = await filled('drop-newest');
+    await queue.offer(4);
+    queue.close();
+    unsubscribe('latchkey:queue:overflow', record);
+    expect(messages.map(({ source, count, fill }) => [source === queue, count, fill])).toEqual([
+      [true, 1, 3],
+    ]);
+    expect(JSON.stringify(messages[0])).toBe('{"source":{},"count":1,"fill":3}');
   });
 
   test('the error of a producer that waited too long says how full the queue was', async () => {
