@@ -201,7 +201,7 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'never does what the algorithm says',
     file: adaptive,
-    from: 'this.#semaphore.limit = limit;',
+    from: 'if (this.#pausedUntilMs === undefined) this.#semaphore.limit = to;',
     to: '',
     killedBy: 'explorer of AdaptiveSemaphore',
   },
