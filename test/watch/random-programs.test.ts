@@ -95,7 +95,7 @@ describe.each([
   { what: 'run', byHand: false },
   { what: 'run and acquire', byHand: true },
 ])('random programs of $what', ({ byHand }) => {
-  test('WA1, WA2, WG1, WG2, WG3: what hangs is found in the turn that closes it, and nothing else is called a deadlock', async () => {
+  test('WA1, WA2, WG1, WG2, WG3, WG4: what hangs is found in the turn that closes it, and nothing else is called a deadlock', async () => {
     const seeds = { hang: [] as number[], missed: [] as number[], falseAlarm: [] as number[] };
     const programs = 5_000;
     for (let seed = 1; seed <= programs; seed++) {
