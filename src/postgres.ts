@@ -27,4 +27,4 @@ export {
 } from './postgres/transaction.js';
 export { updateVersioned, type VersionedUpdate } from './postgres/update-versioned.js';
 export type { LeaseOptions } from './remote-locks/lease-keeper.js';
-export { RemoteMutex, RemoteSemaphore } from './remote-locks/remote-lock.js';
+export type { RemoteMutex, RemoteSemaphore } from './remote-locks/remote-lock.js';

@@ -53,6 +53,15 @@ function letterPairs(name: string): ReadonlySet<string> {
   return new Set(Array.from({ length: letters.length - 1 }, (_, i) => letters.slice(i, i + 2)));
 }
 
+/**
+ * The options, each read once: a getter could answer differently the second time.
+ * @throws TypeError when they are no object.
+ */
+export function ownOptions<O extends object>(options: O): O {
+  checkObject('options', options);
+  return { ...options };
+}
+
 export function checkString(name: string, value: unknown): void {
   if (typeof value !== 'string') throw new TypeError(`${name} must be a string, got ${printable(value)}`);
 }

@@ -215,7 +215,7 @@ export class ConnectError extends Error {
  * ```ts
  * import { retry } from 'latchkey';
  *
- * const hangs = () => new Promise(() => {});
+ * const hangs = () => new Promise<never>(() => {});
  * const error = await retry(hangs, { attempts: 1, attemptTimeoutMs: 10 }).catch((thrown) => thrown);
  * console.log(error.code, error.attempt, error.timeoutMs); // → ERR_ATTEMPT_TIMEOUT 1 10
  * ```

@@ -1,6 +1,6 @@
 /** Get-or-create without duplicates, for a table whose unique constraint forbids them. */
 import { decide, directly } from '../calling/listeners.js';
-import { checkFunction, checkObject } from '../contract/arguments.js';
+import { checkFunction, checkObject, ownOptions } from '../contract/arguments.js';
 import type { Awaitable } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { type RetryOptions, retry } from '../retry/retry.js';
@@ -58,8 +58,8 @@ export async function getOrCreate<T>(
     checkFunction('client.query', client.query);
   }
   const isConflictError = (error: unknown) => decide(directly, 'isConflict', isConflict, error);
-  checkObject('options', options);
-  const { attempts = 3, backoff = betweenAttempts, shouldRetry = isConflictError } = options;
+  const own = ownOptions(options);
+  const { attempts = 3, backoff = betweenAttempts, shouldRetry = isConflictError } = own;
   checkFunction('shouldRetry', shouldRetry);
   const isWorthIt: RetryOptions['shouldRetry'] = (error, context) =>
     !(error instanceof SavepointNeededError) && shouldRetry(error, context);
@@ -75,7 +75,7 @@ export async function getOrCreate<T>(
       return { value: others, created: false };
     }
   };
-  return retry(attempt, { ...options, attempts, backoff, shouldRetry: isWorthIt });
+  return retry(attempt, { ...own, attempts, backoff, shouldRetry: isWorthIt });
 }
 
 async function inSavepoint<T>(client: GetOrCreate<T>['client'], create: () => Awaitable<T>): Promise<T> {

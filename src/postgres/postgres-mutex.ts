@@ -18,7 +18,7 @@
  *   `lease.token`. After a failover to a replica that lags behind, a lock may be granted twice.
  * Lineage: madelson's DistributedLock; ShedLock's table.
  */
-import { checkBoolean, checkDuration, checkObject } from '../contract/arguments.js';
+import { checkBoolean, checkDuration, ownOptions } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 import { checkName } from '../remote-locks/key-name.js';
 import type { LeaseEngine } from '../remote-locks/lease-engine.js';
@@ -60,13 +60,13 @@ export interface PostgresMutexOptions extends LeaseOptions {
 export class PostgresMutex<K extends string | number | bigint = string> extends RemoteMutex<K> {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(pool: PostgresPool, options: PostgresMutexOptions) {
-    super(engineOf(pool, options), options);
+    const own = ownOptions(options);
+    super(engineOf(pool, own), own);
   }
 }
 
 function engineOf(pool: PostgresPool, options: PostgresMutexOptions): LeaseEngine {
   checkPool(pool);
-  checkObject('options', options);
   const { mode, namespace = 'latchkey', table = defaultTable, ttlMs = 10_000, trustPooler = false } = options;
   if (mode !== 'session' && mode !== 'leaseTable') {
     throw new TypeError(`mode must be 'session' or 'leaseTable', got ${printable(mode)}`);

@@ -9,7 +9,7 @@
  *   after 25 to 250 ms.
  * Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
  */
-import { checkObject } from '../contract/arguments.js';
+import { ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
 import { checkPlaces, type LeaseOptions } from '../remote-locks/lease-keeper.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
@@ -45,10 +45,10 @@ export class PostgresSemaphore extends RemoteSemaphore {
   constructor(pool: PostgresPool, limit: number, options: PostgresSemaphoreOptions) {
     checkPool(pool);
     checkPlaces(limit);
-    checkObject('options', options);
-    const { name, namespace = 'latchkey', table = defaultTable } = options;
+    const own = ownOptions(options);
+    const { name, namespace = 'latchkey', table = defaultTable } = own;
     checkName('name', name);
     checkName('namespace', namespace);
-    super(new LeaseTableEngine(pool, 'semaphore', namespace, table, limit), limit, name, options);
+    super(new LeaseTableEngine(pool, 'semaphore', namespace, table, limit), limit, name, own);
   }
 }

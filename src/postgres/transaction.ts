@@ -15,7 +15,7 @@
  * What it is not: a guard for side effects elsewhere. Lineage: the retry loop of the PostgreSQL manual, section 13.5.
  */
 import { answerWithin } from '../calling/with-timeout.js';
-import { checkFunction, checkObject } from '../contract/arguments.js';
+import { checkFunction, ownOptions } from '../contract/arguments.js';
 import { AttemptTimeoutError, printable } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
@@ -75,12 +75,11 @@ export function retryTransaction<T>(
   try {
     checkPool(pool);
     checkFunction('task', task);
-    checkObject('options', options);
-    const { isolation = 'serializable', ...retryOptions } = options;
+    const { isolation = 'serializable', ...retryOptions } = ownOptions(options);
     if (!levels.has(isolation)) {
       throw new RangeError(`isolation must be one of ${[...levels].join(', ')}, got ${printable(isolation)}`);
     }
-    const { attempts = 10, backoff = betweenAttempts, shouldRetry } = options;
+    const { attempts = 10, backoff = betweenAttempts, shouldRetry } = retryOptions;
     if (shouldRetry !== undefined) checkFunction('shouldRetry', shouldRetry);
     let transaction: Transaction | undefined;
     const attempt = (context: AttemptContext) => {

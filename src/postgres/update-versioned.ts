@@ -1,5 +1,5 @@
 /** Optimistic locking: read a version, write only if the row still has that version, and start again if it has not. */
-import { checkFunction, checkObject } from '../contract/arguments.js';
+import { checkFunction, checkObject, ownOptions } from '../contract/arguments.js';
 import type { Awaitable } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { type RetryOptions, retry } from '../retry/retry.js';
@@ -50,12 +50,12 @@ export async function updateVersioned<T>(
   checkFunction('read', read);
   checkFunction('change', change);
   checkFunction('write', write);
-  checkObject('options', options);
+  const own = ownOptions(options);
   const {
     attempts = 10,
     backoff = betweenAttempts,
     shouldRetry = (error: unknown) => error instanceof VersionConflictError,
-  } = options;
+  } = own;
   const attempt = async () => {
     const found = (await read()) ?? undefined;
     if (found === undefined) return undefined;
@@ -63,5 +63,5 @@ export async function updateVersioned<T>(
     if ((await write(value, found.version)) === 0) throw new VersionConflictError(found.version);
     return value;
   };
-  return retry(attempt, { ...options, attempts, backoff, shouldRetry });
+  return retry(attempt, { ...own, attempts, backoff, shouldRetry });
 }

@@ -17,7 +17,7 @@
  *   is not Redlock: several independent servers prevent none of these.
  * Lineage: Redisson's pub/sub wake-up; Kleppmann's fencing.
  */
-import { checkFunction, checkObject } from '../contract/arguments.js';
+import { checkFunction, checkObject, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
 import type { LeaseOptions } from '../remote-locks/lease-keeper.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
@@ -66,6 +66,7 @@ export function redisEngine(
 export class RedisMutex<K extends string | number | bigint = string> extends RemoteMutex<K> {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(send: RedisSend, options: RedisMutexOptions = {}) {
-    super(redisEngine(send, options, 'mutex'), options);
+    const own = ownOptions(options);
+    super(redisEngine(send, own, 'mutex'), own);
   }
 }

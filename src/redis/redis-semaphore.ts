@@ -10,7 +10,7 @@
  * Cancel, Cost: as RedisMutex. What it is not: exact while Redis fails over.
  * Lineage: the sorted-set semaphore of Carlson's Redis in Action, with the server's clock instead of the clients'.
  */
-import { checkFunction, checkObject } from '../contract/arguments.js';
+import { checkFunction, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
 import { checkPlaces } from '../remote-locks/lease-keeper.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
@@ -41,8 +41,8 @@ export class RedisSemaphore extends RemoteSemaphore {
   constructor(send: RedisSend, limit: number, options: RedisSemaphoreOptions) {
     checkFunction('send', send);
     checkPlaces(limit);
-    checkObject('options', options);
-    checkName('name', options.name);
-    super(redisEngine(send, options, 'semaphore', limit), limit, options.name, options);
+    const own = ownOptions(options);
+    checkName('name', own.name);
+    super(redisEngine(send, own, 'semaphore', limit), limit, own.name, own);
   }
 }

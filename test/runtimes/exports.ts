@@ -125,8 +125,8 @@ import {
   type PostgresSemaphoreOptions,
   type PruneOptions,
   pruneLeases,
-  RemoteMutex,
-  RemoteSemaphore,
+  type RemoteMutex,
+  type RemoteSemaphore,
   RolledBackError,
   retryTransaction,
   SavepointNeededError,
@@ -140,8 +140,8 @@ import {
   type LeaseOptions as RedisLeaseTerms,
   RedisMutex,
   type RedisMutexOptions,
-  RemoteMutex as RedisRemoteMutex,
-  RemoteSemaphore as RedisRemoteSemaphore,
+  type RemoteMutex as RedisRemoteMutex,
+  type RemoteSemaphore as RedisRemoteSemaphore,
   RedisSemaphore,
   type RedisSemaphoreOptions,
   type RedisSend,
@@ -358,10 +358,11 @@ export async function postgres(pool: PostgresPool): Promise<unknown> {
   const sessions: PostgresMutexOptions = { mode: 'session', namespace: 'app' };
   const terms: LeaseOptions = { ttlMs: 5_000 };
   const places: PostgresSemaphoreOptions = { name: 'reports', ...terms };
-  const limiter: Limiter = new PostgresSemaphore(pool, 3, places);
-  const lock: KeyedLock<string> = new PostgresMutex(pool, sessions);
+  const remote: RemoteSemaphore = new PostgresSemaphore(pool, 3, places);
+  const keyed: RemoteMutex<string> = new PostgresMutex(pool, sessions);
+  const [limiter, lock]: [Limiter, KeyedLock<string>] = [remote, keyed];
   await limiter.run(() => lock.run('key', ({ token }) => token));
-  if (lock instanceof RemoteMutex && limiter instanceof RemoteSemaphore) await limiter.tryAcquire();
+  await remote.tryAcquire();
   const old: PruneOptions = { olderThanMs: 1_000 };
   await pruneLeases(pool, old);
   const isolation: Isolation = 'repeatable read';
@@ -389,10 +390,11 @@ export async function redis(send: RedisSend): Promise<void> {
   const subscribe: RedisSubscribe | undefined = undefined;
   const options: RedisMutexOptions = { ...terms, subscribe };
   const places: RedisSemaphoreOptions = { name: 'reports', namespace: 'app' };
-  const lock: KeyedLock<number> = new RedisMutex<number>(send, options);
-  const limiter: Limiter = new RedisSemaphore(send, 2, places);
+  const keyed: RedisRemoteMutex<number> = new RedisMutex<number>(send, options);
+  const remote: RedisRemoteSemaphore = new RedisSemaphore(send, 2, places);
+  const [limiter, lock]: [Limiter, KeyedLock<number>] = [remote, keyed];
   await limiter.run(() => lock.run(1, () => undefined));
-  if (lock instanceof RedisRemoteMutex && limiter instanceof RedisRemoteSemaphore) await lock.close();
+  await keyed.close();
 }
 
 export async function machine(): Promise<void> {
