@@ -10,6 +10,7 @@ import { keyedMutex } from './suites/locks/keyed-mutex.bench.js';
 import { mutex } from './suites/locks/mutex.bench.js';
 import { semaphore } from './suites/locks/semaphore.bench.js';
 import { machine } from './suites/machine/machine.bench.js';
+import { overload } from './suites/overload/orders.bench.js';
 import { crowds } from './suites/package/crowds.bench.js';
 import { growth } from './suites/package/growth.bench.js';
 import { memory } from './suites/package/memory.bench.js';
@@ -45,6 +46,7 @@ export const suites: readonly Suite[] = [
   adaptivePostgres,
   adaptiveFleet,
   machine,
+  overload,
   redisLocks,
   postgresLocks,
   recipes,

@@ -14,6 +14,7 @@ export type {
   Limiter,
   LockOptions,
   LockStats,
+  PartitionedWaitOptions,
   Permit,
   WaitOptions,
 } from './contract/types.js';

@@ -116,7 +116,7 @@ export class WaitTimeoutError extends Error {
 }
 
 /**
- * `maxWaiting` callers were waiting already, so this one was refused at once.
+ * The caller was refused: `maxWaiting` callers were waiting already, or the queue's order found that it had waited too long.
  *
  * @example
  * ```ts
@@ -143,10 +143,13 @@ export class QueueFullError extends Error {
   declare readonly held: number;
   declare readonly waiting: number;
   declare readonly limit: number;
+  /** After how many milliseconds the caller may try again, if an order such as `controlledDelay` refused it. */
+  declare readonly retryAfterMs?: number;
 
-  constructor(details: WaitDetails) {
+  constructor(details: WaitDetails, retryAfterMs?: number) {
     super(`too many callers waiting${describe(details)}`);
     addDetails(this, details);
+    if (retryAfterMs !== undefined) Object.assign(this, { retryAfterMs });
   }
 }
 

@@ -11,6 +11,12 @@ export interface WaitOptions {
   waitTimeoutMs?: number | undefined;
 }
 
+/** How a caller waits for a semaphore. */
+export interface PartitionedWaitOptions extends WaitOptions {
+  /** The caller's partition, such as a tenant, if the semaphore has the order `fairShare`. Any value; ignored otherwise. */
+  partition?: unknown;
+}
+
 /** The options that every lock and semaphore of one process has. */
 export interface LockOptions {
   /** The `waitTimeoutMs` of every wait that does not set its own, in milliseconds. Default: `Infinity`. */

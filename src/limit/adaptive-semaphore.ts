@@ -29,15 +29,15 @@ import {
   type OptionNames,
 } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
-import type { Awaitable, Limiter, LockOptions, Permit, WaitOptions } from '../contract/types.js';
-import { Semaphore, type SemaphoreStats } from '../locks/semaphore.js';
+import type { Awaitable, Limiter, PartitionedWaitOptions, Permit, WaitOptions } from '../contract/types.js';
+import { Semaphore, type SemaphoreOptions, type SemaphoreStats } from '../locks/semaphore.js';
 import { AsyncContext } from '../runtime/async-context.js';
 import { channel } from '../runtime/channels.js';
 import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
 import { ElasticLimit } from './elastic-limit.js';
 import type { LimitAlgorithm, LimitSample, Outcome } from './limit-algorithm.js';
 
-export interface AdaptiveSemaphoreOptions extends LockOptions {
+export interface AdaptiveSemaphoreOptions extends SemaphoreOptions {
   /** Computes the limit. Do not share one between semaphores. Default: a new `ElasticLimit`. */
   algorithm?: LimitAlgorithm | undefined;
   /**
@@ -53,6 +53,7 @@ const optionNames: OptionNames<AdaptiveSemaphoreOptions> = {
   algorithm: true,
   maxWaiting: true,
   waitTimeoutMs: true,
+  order: true,
   classify: true,
   onLimitChange: true,
 };
@@ -156,7 +157,7 @@ export class AdaptiveSemaphore implements Limiter {
   constructor(options: AdaptiveSemaphoreOptions = {}) {
     checkOptions(options, optionNames);
     const { algorithm = new ElasticLimit(), maxWaiting, waitTimeoutMs, onLimitChange } = options;
-    const { classify = classifyOutcome } = options;
+    const { order, classify = classifyOutcome } = options;
     checkObject('algorithm', algorithm);
     checkFunction('algorithm.onSample', algorithm.onSample);
     checkFunction('classify', classify);
@@ -166,7 +167,7 @@ export class AdaptiveSemaphore implements Limiter {
     const { limit } = algorithm;
     checkLimit('algorithm.limit', limit);
     this.#limit = limit;
-    this.#semaphore = new Semaphore(limit, { maxWaiting, waitTimeoutMs }, this);
+    this.#semaphore = new Semaphore(limit, { maxWaiting, waitTimeoutMs, order }, this);
     this.#classify = classify;
     this.#onLimitChange = onLimitChange;
   }
@@ -191,7 +192,7 @@ export class AdaptiveSemaphore implements Limiter {
    *
    * Rejects, and never starts the task, with `signal.reason`, `WaitTimeoutError`, `QueueFullError` or `ClosedError`.
    */
-  run<T>(task: () => Awaitable<T>, options?: WaitOptions): Promise<T> {
+  run<T>(task: () => Awaitable<T>, options?: PartitionedWaitOptions): Promise<T> {
     try {
       checkFunction('task', task);
       const permit = options === undefined ? this.#tryAcquire() : undefined;
@@ -203,7 +204,7 @@ export class AdaptiveSemaphore implements Limiter {
   }
 
   /** Waits for a permit. Release it with the outcome of the work. Rejects as `run` does. */
-  acquire(options?: WaitOptions): Promise<AdaptivePermit> {
+  acquire(options?: PartitionedWaitOptions): Promise<AdaptivePermit> {
     return this.#acquire(options);
   }
 
@@ -269,7 +270,7 @@ export class AdaptiveSemaphore implements Limiter {
     if (this.#pausedUntilMs !== undefined && now() >= this.#pausedUntilMs) this.#resume();
   }
 
-  #acquire(options: WaitOptions | undefined): Promise<TimedPermit> {
+  #acquire(options: PartitionedWaitOptions | undefined): Promise<TimedPermit> {
     this.#resumeIfDue();
     const permit = this.#semaphore.acquire(options);
     this.#armResumption();

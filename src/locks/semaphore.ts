@@ -4,7 +4,8 @@
  * Invariants
  *   S1  The sum of the weights held is `held`; it exceeds `limit` only after `limit` was lowered.
  *   S2  While a caller waits, the oldest waiter's weight does not fit into what is free.
- *   S3  Waiters go first come, first served whatever their weight: light ones never starve a heavy one.
+ *   S3  Waiters go first come, first served whatever their weight: light ones never starve a heavy one. With an `order`, the
+ *       next waiter is the one that the order names, and S2 holds for it.
  *   S4  After `close()` nobody waits and nobody is granted.
  *   S5  A weight above the limit is refused, at once or when the limit is lowered below it, so that it blocks nobody.
  *   S6  A limit of 0 is a pause: nobody is granted, and nobody is refused for its weight.
@@ -19,21 +20,42 @@
  */
 
 import { Holder } from '../calling/run-and-release.js';
-import { checkCount, checkFunction, checkLimit, lostObject } from '../contract/arguments.js';
+import {
+  checkCount,
+  checkFunction,
+  checkLimit,
+  checkObject,
+  lostObject,
+  type OptionNames,
+} from '../contract/arguments.js';
 import { QueueFullError, type WaitDetails } from '../contract/errors.js';
-import type { Awaitable, Limiter, LockOptions, LockStats, Permit, WaitOptions } from '../contract/types.js';
+import type {
+  Awaitable,
+  Limiter,
+  LockOptions,
+  LockStats,
+  PartitionedWaitOptions,
+  Permit,
+  WaitOptions,
+} from '../contract/types.js';
 import type { ObservedGrant } from '../runtime/observer.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { Ending } from '../waiting/ending.js';
-import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
+import { type LockSettings, lockOptionNames, lockSettings } from '../waiting/lock-settings.js';
+import type { WaitOrder } from '../waiting/wait-order.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
 import { HeldPermit, type TaskHolder } from './held-permit.js';
 
-export interface SemaphoreOptions extends LockOptions {}
+export interface SemaphoreOptions extends LockOptions {
+  /** The order in which waiters are served; see `latchkey/overload`. Default: first come, first served. */
+  order?: WaitOrder | undefined;
+}
 
-export interface WeightedWaitOptions extends WaitOptions {
+const optionNames: OptionNames<SemaphoreOptions> = { ...lockOptionNames, order: true };
+
+export interface WeightedWaitOptions extends PartitionedWaitOptions {
   /** How many units to take. Default 1. */
   weight?: number | undefined;
 }
@@ -71,7 +93,8 @@ export class Semaphore implements Limiter {
   constructor(limit: number, options: SemaphoreOptions | undefined, source: object);
   constructor(limit: number, options?: SemaphoreOptions, source: object = this) {
     checkCount('limit', limit);
-    this.#state = new SemaphoreState(source, limit, lockSettings(options));
+    const settings = lockSettings(options, optionNames);
+    this.#state = new SemaphoreState(source, limit, settings, checkedOrder(options?.order));
   }
 
   static #stateOf(semaphore: Semaphore): SemaphoreState {
@@ -177,6 +200,15 @@ export class Semaphore implements Limiter {
   }
 }
 
+function checkedOrder(order: WaitOrder | undefined): WaitOrder | undefined {
+  if (order === undefined) return undefined;
+  checkObject('order', order);
+  if (typeof order.queue === 'function') return order;
+  throw new TypeError(
+    'order must be an order of latchkey/overload, such as controlledDelay(), got an object',
+  );
+}
+
 function checkedWeight(weight = 1): number {
   checkLimit('weight', weight);
   return weight;
@@ -193,16 +225,17 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   readonly weighs = true;
   limit: number;
   held = 0;
-  readonly queue = new WaitQueue<HeldPermit<TaskHolder>, number>(this);
+  readonly queue: WaitQueue<HeldPermit<TaskHolder>, number>;
   /** No waiter is heavier. */
   #heaviest = 0;
   #ending: Ending | undefined;
 
-  constructor(source: object, limit: number, settings: LockSettings) {
+  constructor(source: object, limit: number, settings: LockSettings, order: WaitOrder | undefined) {
     super();
     this.source = source;
     this.limit = limit;
     this.settings = settings;
+    this.queue = order?.queue(this) ?? new WaitQueue(this);
   }
 
   get ending(): Ending {
@@ -256,8 +289,8 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   /** Grants the oldest waiters as long as they fit (S2, S3). */
   serve(): void {
     const { queue } = this;
-    while (queue.head !== undefined && this.#take(queue.head.demand)) {
-      queue.grant(this.permit(queue.head.demand));
+    for (let { first } = queue; first !== undefined && this.#take(first.demand); first = queue.first) {
+      first.grant(this.permit(first.demand));
     }
     if (this.isFree) this.#ending?.onFree();
   }

@@ -11,10 +11,13 @@ export interface LockSettings {
 
 /** What locks without options share. */
 const defaults: LockSettings = { waits: forEver, maxWaiting: Infinity };
-const optionNames: OptionNames<LockOptions> = { waitTimeoutMs: true, maxWaiting: true };
+export const lockOptionNames: OptionNames<LockOptions> = { waitTimeoutMs: true, maxWaiting: true };
 
 /** @throws TypeError or RangeError that names the option and the value. */
-export function lockSettings(options: LockOptions | undefined): LockSettings {
+export function lockSettings(
+  options: LockOptions | undefined,
+  optionNames: Readonly<Record<string, true>> = lockOptionNames,
+): LockSettings {
   if (options === undefined) return defaults;
   checkOptions(options, optionNames);
   const { waitTimeoutMs = Infinity, maxWaiting = Infinity } = options;

@@ -26,7 +26,15 @@ import { observer } from '../runtime/observer.js';
 import { throwRevealed } from './deferred-error.js';
 import { LinkedList } from './linked-list.js';
 import { forEver, type WaitSettings } from './wait-settings.js';
-import { ImpatientWaiter, type QueueOwner, type Resolve, type Task, type Turn, Waiter } from './waiter.js';
+import {
+  ImpatientWaiter,
+  type QueueOwner,
+  type Reject,
+  type Resolve,
+  type Task,
+  type Turn,
+  Waiter,
+} from './waiter.js';
 
 /**
  * On the tracing channel `latchkey:wait`: the counts when a caller began to wait; at the end also `error`, if the wait ended
@@ -62,14 +70,29 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
     // Described before it joins: it does not wait behind itself.
     const message = isTraced ? { source, ...this.owner.describe(0) } : undefined;
     const settled = new Promise<T | Turn<T>>((resolve, reject) => {
-      const waiter =
-        settings === forEver
-          ? new Waiter(this, demand, task, resolve)
-          : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
+      const waiter = this.enter(settings, demand, task, resolve, reject);
       if (waiter.list !== undefined) observer?.waits(waiter, this.owner, demand);
     });
     const wait = settings.waitTimeoutMs === Infinity ? settled : settled.then(undefined, throwRevealed);
     return message === undefined ? wait : waits.tracePromise(() => wait, message);
+  }
+
+  /** Makes the waiter. A queue of another order makes waiters of another kind. */
+  protected enter(
+    settings: WaitSettings,
+    demand: D,
+    task: Task<T> | undefined,
+    resolve: Resolve<T | Turn<T>>,
+    reject: Reject,
+  ): Waiter<T, D> {
+    return settings === forEver
+      ? new Waiter(this, demand, task, resolve)
+      : new ImpatientWaiter(this, this.owner, demand, task, resolve, reject, settings);
+  }
+
+  /** The waiter to serve next: the oldest, unless the queue has another order. */
+  get first(): Waiter<T, D> | undefined {
+    return this.head;
   }
 
   /** Joins with a callback for the grant instead of a promise. The caller must remove the entry itself. */

@@ -1,11 +1,13 @@
 import { checkDuration, checkObject, checkSignal, type OptionNames } from '../contract/arguments.js';
-import type { WaitOptions } from '../contract/types.js';
+import type { PartitionedWaitOptions, WaitOptions } from '../contract/types.js';
 import { abortReason } from './abort-listeners.js';
 
-/** A caller's WaitOptions, read once and checked. */
+/** A caller's options, read once and checked. */
 export interface WaitSettings {
   readonly signal: AbortSignal | undefined;
   readonly waitTimeoutMs: number;
+  /** For orders that distinguish partitions. */
+  readonly partition?: unknown;
 }
 
 /** The names of all wait options. */
@@ -19,7 +21,7 @@ export const forEver: WaitSettings = { signal: undefined, waitTimeoutMs: Infinit
  * @throws TypeError or RangeError for bad options; `signal.reason` when the signal is already aborted.
  */
 export function waitSettings(
-  options: WaitOptions | undefined,
+  options: PartitionedWaitOptions | undefined,
   defaults: WaitSettings = forEver,
 ): WaitSettings {
   if (options === undefined) return defaults;
@@ -27,11 +29,11 @@ export function waitSettings(
   if (typeof (options as Partial<AbortSignal>).aborted === 'boolean') {
     throw new TypeError('options must be an object such as { signal }, got the AbortSignal itself');
   }
-  const { signal, waitTimeoutMs = defaults.waitTimeoutMs } = options;
+  const { signal, waitTimeoutMs = defaults.waitTimeoutMs, partition } = options;
   checkDuration('waitTimeoutMs', waitTimeoutMs);
   if (signal !== undefined) {
     checkSignal('signal', signal);
     if (signal.aborted) throw abortReason(signal);
   }
-  return { signal, waitTimeoutMs };
+  return { signal, waitTimeoutMs, partition };
 }

@@ -32,7 +32,7 @@ export interface Turn<T, R = unknown> {
 }
 
 export type Resolve<G> = (granted: G | Promise<never>) => void;
-type Reject = (reason: unknown) => void;
+export type Reject = (reason: unknown) => void;
 
 /**
  * Most waiters have no signal and no timeout. To keep entries small, the fields for those live in `ImpatientWaiter`.

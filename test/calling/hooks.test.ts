@@ -9,9 +9,11 @@ import {
   gatherStream,
   type LimitSample,
   retry,
+  Semaphore,
 } from 'latchkey';
 import { BoundedQueue } from 'latchkey/bounded-queue';
 import { monitorEventLoop } from 'latchkey/event-loop';
+import { fairShare } from 'latchkey/overload';
 import { getOrCreate } from 'latchkey/postgres';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -151,6 +153,20 @@ const listeners: HookRow[] = [
 ];
 
 const deciders: HookRow[] = [
+  {
+    name: 'fairShare share',
+    answer: 1,
+    context: 'maker',
+    make: (share) => {
+      const semaphore = new Semaphore(1, { order: fairShare({ share }) });
+      return async () => {
+        const permit = await semaphore.acquire();
+        const waits = semaphore.run(() => 'value', { partition: 'tenant' });
+        permit.release();
+        return waits;
+      };
+    },
+  },
   {
     name: 'AdaptiveSemaphore classify',
     answer: 'success',

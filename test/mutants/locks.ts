@@ -131,15 +131,15 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'takes a heavy waiter for a light one',
     file: semaphore,
-    from: 'this.#take(queue.head.demand)',
+    from: 'this.#take(first.demand)',
     to: 'this.#take(1)',
     killedBy: 'explorer of Semaphore',
   },
   {
     name: 'grants one waiter per release',
     file: semaphore,
-    from: 'queue.grant(this.permit(queue.head.demand));',
-    to: 'queue.grant(this.permit(queue.head.demand));\n      return;',
+    from: 'first.grant(this.permit(first.demand));',
+    to: 'first.grant(this.permit(first.demand));\n      return;',
     killedBy: 'explorer of Semaphore',
   },
   {

@@ -49,6 +49,7 @@ import {
   littlesLaw,
   Mutex,
   type Outcome,
+  type PartitionedWaitOptions,
   type Permit,
   QueueFullError,
   RetryBudget,
@@ -102,6 +103,13 @@ import {
   MachineSemaphore,
   type MachineSemaphoreOptions,
 } from 'latchkey/machine';
+import {
+  type ControlledDelayOptions,
+  controlledDelay,
+  type FairShareOptions,
+  fairShare,
+  type WaitOrder,
+} from 'latchkey/overload';
 import {
   type GetOrCreate,
   getOrCreate,
@@ -313,6 +321,14 @@ export async function queues(): Promise<readonly string[]> {
   const items: string[] = [];
   for await (const item of queue) items.push(item);
   return [...batch.items, ...items];
+}
+
+export async function orders(): Promise<number> {
+  const delay: ControlledDelayOptions = { targetMs: 5, intervalMs: 100, newestFirst: true };
+  const shares: FairShareOptions = { share: () => 1, within: controlledDelay(delay) };
+  const order: WaitOrder = fairShare(shares);
+  const options: PartitionedWaitOptions = { partition: 'tenant' };
+  return new Semaphore(1, { order }).run(async () => 1, options);
 }
 
 export async function flights(): Promise<number> {

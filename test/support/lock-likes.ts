@@ -1,5 +1,6 @@
 import type { WaitOptions } from 'latchkey';
 import * as latchkey from 'latchkey';
+import { controlledDelay, fairShare } from 'latchkey/overload';
 
 /** What everything that locks has in common, with room for one holder. */
 export interface LockLike {
@@ -52,6 +53,22 @@ export function lockLikesOf({
         };
       },
     },
+    ...[
+      { name: 'Semaphore(1), controlledDelay', order: controlledDelay() },
+      { name: 'Semaphore(1), fairShare', order: fairShare({ within: controlledDelay() }) },
+    ].map(({ name, order }) => ({
+      name,
+      make() {
+        const semaphore = new Semaphore(1, { order });
+        return {
+          run: (task, options) => semaphore.run(task, options),
+          acquire: (options) => semaphore.acquire(options),
+          waiting: () => semaphore.waiting,
+          free: () => semaphore.held === 0 && semaphore.waiting === 0,
+          close: () => semaphore.close(),
+        } satisfies LockLike;
+      },
+    })),
     {
       name: 'KeyedMutex, one key',
       make() {

@@ -1,5 +1,6 @@
 /** Locks, each beside a model of a few lines: a caller is granted when, and only when, the model says so. */
 import type { Permit, WaitOptions } from 'latchkey';
+import { controlledDelay, fairShare, type WaitOrder } from 'latchkey/overload';
 import type * as everything from '../everything.js';
 import type { LockLike } from '../lock-likes.js';
 
@@ -117,11 +118,11 @@ export const keyedMutex: LockSubject = {
   },
 };
 
-export const semaphore: LockSubject = {
-  name: 'Semaphore',
+const semaphoreOf = (name: string, order?: WaitOrder): LockSubject => ({
+  name,
   model: () => unitsModel(2),
   lock({ Semaphore }) {
-    const lock = new Semaphore(2);
+    const lock = new Semaphore(2, { order });
     return {
       acquire: ([weight], options) => lock.acquire({ weight: Number(weight), ...options }),
       isFree: () => lock.held === 0 && lock.waiting === 0,
@@ -131,7 +132,15 @@ export const semaphore: LockSubject = {
       close: () => lock.close(),
     };
   },
-};
+});
+
+export const semaphore = semaphoreOf('Semaphore');
+/** In a queue that is not overloaded, and with one partition, these orders are first come, first served. */
+export const controlledSemaphore = semaphoreOf(
+  'Semaphore, controlledDelay',
+  controlledDelay({ intervalMs: Infinity }),
+);
+export const sharedSemaphore = semaphoreOf('Semaphore, fairShare', fairShare());
 
 export const adaptiveSemaphore = (limit: number): LockSubject => ({
   name: 'AdaptiveSemaphore',

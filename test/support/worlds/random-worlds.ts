@@ -7,11 +7,13 @@ import { type FlightPlan, FlightWorld } from './flights.js';
 import { type LeasePlan, LeaseWorld } from './leases.js';
 import {
   adaptiveSemaphore,
+  controlledSemaphore,
   instantPool,
   keyedMutex,
   type LockSubject,
   mutex,
   semaphore,
+  sharedSemaphore,
   type Wants,
 } from './lock-subjects.js';
 import { type LockPlan, LockWorld } from './locks.js';
@@ -125,9 +127,11 @@ const leases: fc.Arbitrary<LeasePlan> = fc.record({
 export const randomWorlds: readonly RandomWorld[] = [
   lock(mutex, fc.constant(['it'])),
   lock(keyedMutex, fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 3 })),
-  lock(
-    semaphore,
-    fc.integer({ min: 1, max: 3 }).map((weight) => [weight]),
+  ...[semaphore, controlledSemaphore, sharedSemaphore].map((subject) =>
+    lock(
+      subject,
+      fc.integer({ min: 1, max: 3 }).map((weight) => [weight]),
+    ),
   ),
   lock(adaptiveSemaphore(2), fc.constant([1])),
   // While a dial is under way, its pool may be told from a semaphore.

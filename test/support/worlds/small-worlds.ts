@@ -5,11 +5,13 @@ import { type FlightPlan, FlightWorld } from './flights.js';
 import { type LeasePlan, LeaseWorld } from './leases.js';
 import {
   adaptiveSemaphore,
+  controlledSemaphore,
   instantPool,
   keyedMutex,
   type LockSubject,
   mutex,
   semaphore,
+  sharedSemaphore,
 } from './lock-subjects.js';
 import { type LockPlan, LockWorld } from './locks.js';
 import { type PoolPlan, PoolWorld } from './pool.js';
@@ -67,6 +69,9 @@ export const tinyWorlds: readonly SmallWorld[] = [
     workers: [{ wants: ['a', 'b'] }, { wants: ['b', 'c'], ...aborts }, { wants: ['c', 'a'], ...late }],
   }),
   ofLock(semaphore, 'the limit changes', { workers: [{ ...two, ...aborts }, one], limits: [1, 2] }),
+  ...[controlledSemaphore, sharedSemaphore].map((subject) =>
+    ofLock(subject, 'the limit changes', { workers: [{ ...two, ...aborts }, one], limits: [1, 2] }),
+  ),
   ofLock(semaphore, 'it is paused', { workers: [two, { ...one, ...aborts }], limits: [0, 2] }),
   ofLock(semaphore, 'it closes', { workers: [two, { ...one, ...aborts }], closes: true }),
   ofLock(adaptiveSemaphore(1), 'the algorithm raises the limit', {

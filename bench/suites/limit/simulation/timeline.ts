@@ -30,13 +30,19 @@ export class Timeline {
   }
 
   run(untilMs: number): void {
-    for (let next = this.#heap.first; next !== undefined && next.atMs <= untilMs; next = this.#heap.first) {
-      this.#heap.dropFirst();
-      if (next.cancelled) continue;
-      this.nowMs = next.atMs;
-      next.happen();
-    }
+    while (this.step(untilMs));
     this.nowMs = untilMs;
+  }
+
+  /** The next thing happens. @returns false when there is none until then. */
+  step(untilMs: number): boolean {
+    const next = this.#heap.first;
+    if (next === undefined || next.atMs > untilMs) return false;
+    this.#heap.dropFirst();
+    if (next.cancelled) return true;
+    this.nowMs = next.atMs;
+    next.happen();
+    return true;
   }
 }
 

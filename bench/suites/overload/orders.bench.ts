@@ -1,0 +1,140 @@
+/** On demand, in virtual time: the orders of `latchkey/overload` beside timeouts and bounds, on real semaphores. */
+import { controlledDelay, fairShare } from 'latchkey/overload';
+import { aligned } from '../../harness/report.js';
+import { quantile } from '../../harness/statistics.js';
+import type { Suite } from '../../harness/subjects.js';
+import { type Outcome, play, possiblePerSecond, type Setting, type Stream } from './scenarios.js';
+
+const deadlineMs = 500;
+const counted = { seconds: 20, fromSecond: 5 };
+
+const loads: [name: string, perSecond: (second: number) => number][] = [
+  ['0.8x', () => 800],
+  ['1.1x', () => 1_100],
+  ['1.5x', () => 1_500],
+  ['3x', () => 3_000],
+  ['bursts', (second) => (second % 5 < 1 ? 3_000 : 700)],
+];
+
+const delayed = () => ({ order: controlledDelay() });
+const settings: Setting[] = [
+  { name: 'first come, first served' },
+  { name: 'waitTimeoutMs 500, as the deadline', wait: { waitTimeoutMs: 500 } },
+  { name: 'waitTimeoutMs 250, half of it', wait: { waitTimeoutMs: 250 } },
+  { name: 'maxWaiting 1,000', options: () => ({ maxWaiting: 1_000 }) },
+  { name: 'maxWaiting 100, tuned', options: () => ({ maxWaiting: 100 }) },
+  { name: 'controlledDelay()', options: delayed },
+  {
+    name: 'controlledDelay({ newestFirst: false })',
+    options: () => ({ order: controlledDelay({ newestFirst: false }) }),
+  },
+];
+
+const shared = (batchShare: number): Setting => ({
+  name: `fairShare, ${batchShare} : 9`,
+  options: () => ({
+    order: fairShare({
+      share: (partition) => (partition === 'low' ? batchShare : 9),
+      within: controlledDelay(),
+    }),
+  }),
+});
+const tenants: Setting = {
+  name: 'fairShare',
+  options: () => ({ order: fairShare({ within: controlledDelay() }) }),
+};
+const jobs: Setting = {
+  name: 'fairShare, 1 : 9, nobody refused',
+  options: () => ({ order: fairShare({ share: (partition) => (partition === 'low' ? 1 : 9) }) }),
+};
+
+export const overload: Suite = {
+  name: 'overload',
+  onDemand: true,
+  printsItself: true,
+  async run() {
+    await printLoads();
+    await printBatch();
+    await printSpike();
+    await printTenants();
+  },
+};
+
+async function printLoads(): Promise<void> {
+  console.log(
+    `\nUseful answers within ${deadlineMs} ms, in % of what is possible; their p50; refusals a second ± deviation`,
+  );
+  const rows: string[][] = [];
+  for (const setting of settings) {
+    const cells: string[] = [];
+    for (const [, perSecond] of loads) {
+      const [outcome] = await play(setting, [{ perSecond, deadlineMs }], counted);
+      cells.push(cell(outcome!));
+    }
+    rows.push([setting.name, ...cells]);
+  }
+  console.log(aligned([['', ...loads.map(([name]) => name)], ...rows], true));
+}
+
+function cell({ offered, useful, latenciesMs, refusals }: Outcome): string {
+  const seconds = counted.seconds - counted.fromSecond;
+  const possible = Math.min(offered, possiblePerSecond * seconds);
+  const p50 = latenciesMs.length > 0 ? `${Math.round(quantile(latenciesMs, 0.5))} ms` : '-';
+  const each = refusals.slice(counted.fromSecond);
+  const mean = each.reduce((a, b) => a + b, 0) / seconds;
+  const deviation = Math.sqrt(each.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seconds);
+  return `${Math.round((100 * useful) / possible)} %, ${p50}, ${Math.round(mean)} ± ${Math.round(deviation)}`;
+}
+
+async function printBatch(): Promise<void> {
+  console.log('\n500 batch callers that always wait, 200 foreground calls a second');
+  const streams: Stream[] = [
+    { partition: 'high', perSecond: () => 200, deadlineMs: 200 },
+    { partition: 'low', callers: 500, deadlineMs: Infinity },
+  ];
+  const rows: string[][] = [];
+  for (const setting of [settings[0]!, jobs]) {
+    const [high, low] = await play(setting, streams, counted);
+    const seconds = counted.seconds - counted.fromSecond;
+    const left = possiblePerSecond * seconds - high!.offered;
+    rows.push([setting.name, share(high!.useful, high!.offered), share(low!.useful, left)]);
+  }
+  console.log(aligned([['', 'foreground within 200 ms', 'batch, of what is left'], ...rows], true));
+}
+
+async function printSpike(): Promise<void> {
+  console.log('\n400 calls a second of users, and a prefetch that grows to 12 times that');
+  const streams: Stream[] = [
+    { partition: 'high', perSecond: () => 400, deadlineMs },
+    { partition: 'low', perSecond: (second) => (second > 10 ? 4_800 : 400), deadlineMs },
+  ];
+  const rows: string[][] = [];
+  for (const setting of [settings[0]!, settings[5]!, shared(1)]) {
+    const [high, low] = await play(setting, streams, counted);
+    rows.push([setting.name, share(high!.useful, high!.offered), share(low!.useful, low!.offered)]);
+  }
+  console.log(aligned([['', 'users', 'prefetch'], ...rows], true));
+}
+
+async function printTenants(): Promise<void> {
+  console.log('\n1,000 tenants with 2 calls a second each, one of them floods with 1,000');
+  const streams: Stream[] = Array.from({ length: 1_000 }, (_, tenant) => ({
+    partition: tenant,
+    perSecond: () => (tenant === 0 ? 1_000 : 2),
+    deadlineMs: 2_000,
+  }));
+  const rows: string[][] = [];
+  for (const setting of [settings[5]!, tenants]) {
+    const outcomes = await play(setting, streams, { seconds: 40, fromSecond: 5 });
+    const served = outcomes.map(({ useful }) => useful);
+    const sum = served.reduce((a, b) => a + b, 0);
+    const squares = served.reduce((a, b) => a + b * b, 0);
+    const fairness = sum ** 2 / (served.length * squares);
+    rows.push([setting.name, fairness.toFixed(3), `${Math.round(sum / 35)}`]);
+  }
+  console.log(aligned([['', "Jain's index", 'useful a second'], ...rows], true));
+}
+
+function share(part: number, whole: number): string {
+  return `${((100 * part) / whole).toFixed(1)} %`;
+}

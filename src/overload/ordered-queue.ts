@@ -1,0 +1,97 @@
+/**
+ * OrderedQueue: a WaitQueue whose waiters are served in another order than that of their arrival. How a wait ends is decided
+ * by the same code; a `WaitLine` decides who is next and who is refused.
+ */
+import { QueueFullError } from '../contract/errors.js';
+import { now } from '../runtime/clock.js';
+import { WaitQueue } from '../waiting/wait-queue.js';
+import type { WaitSettings } from '../waiting/wait-settings.js';
+import {
+  ImpatientWaiter,
+  type QueueOwner,
+  type Reject,
+  type Resolve,
+  type Task,
+  type Turn,
+  type Waiter,
+} from '../waiting/waiter.js';
+import type { OrderedWaiter, WaitLine } from './wait-line.js';
+
+export class OrderedQueue<T> extends WaitQueue<T, number> {
+  readonly line: WaitLine;
+
+  constructor(owner: QueueOwner, line: WaitLine) {
+    super(owner);
+    this.line = line;
+  }
+
+  override get first(): Waiter<T, number> | undefined {
+    return this.line.next(now()) as PlacedWaiter<T> | undefined;
+  }
+
+  protected override enter(
+    settings: WaitSettings,
+    weight: number,
+    task: Task<T> | undefined,
+    resolve: Resolve<T | Turn<T>>,
+    reject: Reject,
+  ): Waiter<T, number> {
+    const { size } = this;
+    const waiter = new PlacedWaiter(this, weight, task, resolve, reject, settings);
+    // The line has refused others: the next one may fit now.
+    if (this.size <= size) this.owner.onLeave('aborted');
+    return waiter;
+  }
+}
+
+class PlacedWaiter<T> extends ImpatientWaiter<T, number> implements OrderedWaiter {
+  readonly partition: unknown;
+  readonly #queue: OrderedQueue<T>;
+  #isPlaced = false;
+  #isGranted = false;
+
+  constructor(
+    queue: OrderedQueue<T>,
+    weight: number,
+    task: Task<T> | undefined,
+    resolve: Resolve<T | Turn<T>>,
+    reject: Reject,
+    settings: WaitSettings,
+  ) {
+    super(queue, queue.owner, weight, task, resolve, reject, settings);
+    this.#queue = queue;
+    this.partition = settings.partition;
+    this.sinceMs = now();
+    // A signal that refuses our listener has ended the wait already.
+    if (this.list === undefined) return;
+    try {
+      queue.line.add(this, this.sinceMs);
+      this.#isPlaced = true;
+    } catch (error) {
+      this.onAbort(error);
+    }
+  }
+
+  get weight(): number {
+    return this.demand;
+  }
+
+  override leave(): boolean {
+    if (!super.leave()) return false;
+    // Called by the constructor of the base class, too, when there are no fields yet.
+    if (#isPlaced in this && this.#isPlaced) this.#queue.line.remove(this, this.#isGranted);
+    return true;
+  }
+
+  override grant(value: T): void {
+    this.#isGranted = true;
+    super.grant(value);
+  }
+
+  sendAway(retryAfterMs: number): void {
+    if (this.list === undefined) return;
+    const { owner } = this.#queue;
+    const waitedMs = now() - this.sinceMs;
+    this.refuse(() => new QueueFullError(owner.describe(waitedMs), retryAfterMs));
+  }
+}
