@@ -129,6 +129,11 @@ export class KeyState<C, K> implements QueueOwner {
     return this.counts.total === 0 && nowMs - this.triedMs >= longestBackoffMs;
   }
 
+  /** When a key in doubt becomes promising by the passing of time alone. */
+  get nextTrialMs(): number {
+    return this.trust === 'doubtful' && this.counts.total === 0 ? this.triedMs + longestBackoffMs : Infinity;
+  }
+
   /** Nothing is left that would have to be remembered here. */
   get quiet(): boolean {
     return this.counts.total === 0 && this.waiting === 0 && this.retry === undefined;

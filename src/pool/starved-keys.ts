@@ -65,6 +65,15 @@ export class StarvedKeys<C, K> {
     return head?.item;
   }
 
+  /** When the first key that is in doubt may be tried again; `Infinity`: no time is known. */
+  get nextTrialMs(): number {
+    let dueMs = Infinity;
+    for (let link = this.#doubtful.head; link !== undefined; link = link.next) {
+      dueMs = Math.min(dueMs, link.item.nextTrialMs);
+    }
+    return dueMs;
+  }
+
   /** Time has passed: a key that was in doubt may be tried again. */
   review(): void {
     for (let link = this.#doubtful.head; link !== undefined; ) {

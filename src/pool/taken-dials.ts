@@ -20,7 +20,7 @@ export class TakenDials<C, K> {
   readonly #lifecycle: Lifecycle<C, K>;
   readonly #starved: StarvedKeys<C, K>;
   readonly #onTurn: () => void;
-  #turn: Timer | undefined;
+  #turn: { readonly dueMs: number; readonly timer: Timer } | undefined;
 
   constructor(
     settings: PoolSettings,
@@ -36,11 +36,11 @@ export class TakenDials<C, K> {
     this.#onTurn = onTurn;
   }
 
-  /** Takes as many as are missing; while some still are, time slices are looked at again and again. */
+  /** Takes as many as are missing. While time alone can change what may be taken, it looks again after a time slice. */
   take(): void {
     const { counts, dials } = this.#lifecycle;
     if (this.#starved.demand === 0 || counts.total < this.#settings.max) {
-      this.#turn?.cancel();
+      this.#turn?.timer.cancel();
       this.#turn = undefined;
       return;
     }
@@ -49,7 +49,24 @@ export class TakenDials<C, K> {
       if (counts.leaving >= this.#starved.demand) break;
       if (slot.state === 'connecting' && this.#mayTake(slot, nowMs)) this.#take(slot, nowMs);
     }
-    this.#turn ??= this.#deferred.context.run(setTimer, this.#review, timeSliceMs, { background: true });
+    this.#reviewAt(this.#nextChangeMs(nowMs), nowMs);
+  }
+
+  /** When time alone may change what can be taken: a dial begins to hang, or a key that was in doubt may be tried again. */
+  #nextChangeMs(nowMs: number): number {
+    let dueMs = this.#starved.nextTrialMs;
+    for (const { bornMs } of this.#lifecycle.dials) {
+      if (bornMs + timeSliceMs > nowMs) dueMs = Math.min(dueMs, bornMs + timeSliceMs);
+    }
+    return dueMs;
+  }
+
+  #reviewAt(dueMs: number, nowMs: number): void {
+    if (dueMs >= (this.#turn?.dueMs ?? Infinity)) return;
+    this.#turn?.timer.cancel();
+    const delayMs = Math.max(0, dueMs - nowMs);
+    const timer = this.#deferred.context.run(setTimer, this.#review, delayMs, { background: true });
+    this.#turn = { dueMs, timer };
   }
 
   readonly #review = (): void => {

@@ -182,8 +182,8 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     // P7: where a waiter could be dialled for and nothing is under way, there is a backoff.
     const room = total < max && (keys.length === 1 ? total < maxPerKey : maxPerKey === max);
     const stuck = waitingKeys.filter((key) => world.pool.stats(key)?.failures === 0);
-    // A shared connection may be validated beside its leases.
-    const mayBePinged = validates && leasesPerConnection > 1 && leased > 0;
+    // A shared connection may be validated beside its leases, and be idle before the answer comes.
+    const mayBePinged = validates && leasesPerConnection > 1 && leased + idle > 0;
     if (room && !mayBePinged && connecting + validating + closing === 0 && stuck.length > 0) {
       problems.push(`nothing is done for ${stuck}, though there is room`);
     }

@@ -28,15 +28,18 @@ export class PoolServer {
   readonly wrongs: string[] = [];
   readonly #max: number;
   readonly #closesSlowly: boolean;
+  /** Dials end when their signal aborts, as those of real connectors do. */
+  readonly #heedsAborts: boolean;
   readonly #dials = new Set<Question<Connection> & Of>();
   readonly #checks = new Set<Question<boolean> & Of>();
   readonly #closes = new Set<Question<void> & Of>();
   #sockets = 0;
   #dialled = 0;
 
-  constructor(max: number, closesSlowly: boolean) {
+  constructor(max: number, closesSlowly: boolean, heedsAborts: boolean) {
     this.#max = max;
     this.#closesSlowly = closesSlowly;
+    this.#heedsAborts = heedsAborts;
   }
 
   moves(budget: Budget<Mishap>): Move[] {
@@ -66,7 +69,13 @@ export class PoolServer {
     const id = ++this.#dialled;
     const connection = { id, key, context, generation, isOpen: false, isLost: false, closes: 0 };
     this.#count(1);
-    return pose(this.#dials, { name: `dial ${id}`, connection }).then(
+    const dial = pose(this.#dials, { name: `dial ${id}`, connection });
+    if (this.#heedsAborts) {
+      context.signal.addEventListener('abort', () => {
+        for (const question of this.#dials) if (question.connection === connection) question.fail();
+      });
+    }
+    return dial.then(
       (opened) => {
         opened.isOpen = true;
         this.connections.push(opened);

@@ -14,6 +14,7 @@ export interface PoolPlan extends Readonly<Partial<Record<Mishap, number>>> {
   readonly graceMs?: number;
   /** Whether the end of a close is a move; otherwise it ends at once. */
   readonly closesSlowly?: boolean;
+  readonly heedsAborts?: boolean;
 }
 
 type Worker = Party<Lease<Connection, string>> & {
@@ -53,7 +54,7 @@ export class PoolWorld implements World {
     this.#max = options.max!;
     this.#sharing = options.leasesPerConnection ?? 1;
     this.#budget = new Budget(plan, ['failures', 'refusals', 'losses', 'resets']);
-    this.#server = new PoolServer(this.#max, plan.closesSlowly ?? false);
+    this.#server = new PoolServer(this.#max, plan.closesSlowly ?? false, plan.heedsAborts ?? false);
     this.#workers = plan.workers.map((worker, i) => {
       const { key = 'a', spoils = false } = worker;
       const party = new Party<Lease<Connection, string>>(`worker ${i}`, worker);

@@ -80,11 +80,12 @@ export const tinyWorlds: readonly SmallWorld[] = [
   }),
   ofLock(adaptiveSemaphore(1), 'it closes', { workers: [one, { ...one, ...aborts }], closes: true }),
   ofPool('a dial fails', { options: {}, workers: [{}, aborts], failures: 1 }),
-  ofPool('a dial fails, and somebody times out', { options: {}, workers: [{}, late], failures: 1 }),
+  ofPool('a dial fails, and a caller times out', { options: {}, workers: [{}, late, {}], failures: 1 }),
   ofPool('two keys, room for one', {
     options: {},
     workers: [{ key: 'a' }, { key: 'b', ...aborts }],
     closesSlowly: true,
+    heedsAborts: true,
   }),
   ofPool('idle connections are validated', {
     options: { validateAfterIdleMs: 0 },
@@ -167,6 +168,7 @@ export const smallWorlds: readonly SmallWorld[] = [
     options: {},
     workers: [{ key: 'a' }, { key: 'b', ...aborts }, { key: 'a' }],
     closesSlowly: true,
+    heedsAborts: true,
   }),
   ofPool('idle connections are validated, for three', {
     options: { validateAfterIdleMs: 0 },
