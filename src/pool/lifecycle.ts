@@ -204,6 +204,8 @@ export class Lifecycle<C, K> {
 
   /** Nobody uses the connection now. */
   rest(slot: Slot<C, K>): void {
+    // A shared connection may have come to rest while its ping was under way.
+    if (slot.state === 'idle') return;
     this.#move(slot, 'idle');
     this.idle.push(slot.idle);
     this.sweep.by(this.#owner.idleUntilMs(slot));

@@ -63,13 +63,6 @@ export const poolMutants: readonly KnownMutant[] = [
     killedBy: 'pool claims: failure',
   },
   {
-    name: 'does not ask again for the generation when a connection arrives',
-    file: core,
-    from: "if (slot.generation !== key.generation) this.#lifecycle.retire(slot, 'reset');\n    else if",
-    to: 'if',
-    killedBy: 'explorer of ConnectionPool',
-  },
-  {
     name: 'keeps a second shared connection',
     file: core,
     from: "if (from === 'fresh' && leasesPerConnection > 1 && isSpare) {",

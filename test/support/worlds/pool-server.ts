@@ -42,6 +42,11 @@ export class PoolServer {
     this.#heedsAborts = heedsAborts;
   }
 
+  /** Whether a validation is to be answered. */
+  get isAsked(): boolean {
+    return this.#checks.size > 0;
+  }
+
   moves(budget: Budget<Mishap>): Move[] {
     const moves: Move[] = [];
     for (const { name, connection, answer, fail } of this.#dials) {

@@ -123,7 +123,8 @@ export class PoolWorld implements World {
     );
     if (overtaking !== undefined) wrongs.push(`${overtaking.name} has overtaken ${name}`);
     const { total, connecting, validating, closing } = this.#pool.stats();
-    const isBusy = connecting + validating + closing > 0 || vi.getTimerCount() > 0;
+    // A shared connection is validated beside its leases, and does not count as validating.
+    const isBusy = connecting + validating + closing > 0 || this.#server.isAsked || vi.getTimerCount() > 0;
     if (!isBusy && total < this.#max) wrongs.push(`nothing is done for ${name}, though there is room`);
     const idle = this.#server.connections.find(
       (connection) => connection.key === key && this.#isIdle(connection),

@@ -100,6 +100,7 @@ const pools: fc.Arbitrary<PoolPlan> = fc.record({
   resets: few,
   graceMs: fc.constantFrom(undefined, 0, 100, Infinity),
   closesSlowly: fc.boolean(),
+  heedsAborts: fc.constant(true),
 }) as fc.Arbitrary<PoolPlan>;
 
 const queues: fc.Arbitrary<QueuePlan> = fc.record({
