@@ -1,0 +1,147 @@
+/** The words that every lock has in common: waiting, stats, idle, close, refuseWaiting, maxWaiting, waitTimeoutMs. */
+import { AdaptiveSemaphore, AimdLimit, KeyedMutex, type LockOptions, Mutex, Semaphore } from 'latchkey';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+interface Lock {
+  run(task: () => unknown): Promise<unknown>;
+  /** The lock itself. */
+  readonly words: Pick<Mutex, 'waiting' | 'idle' | 'close' | 'refuseWaiting'> & { stats(): object };
+}
+
+const locks: Record<string, (options?: LockOptions) => Lock> = {
+  Mutex: (options) => {
+    const words = new Mutex(options);
+    return { words, run: (task) => words.run(task) };
+  },
+  KeyedMutex: (options) => {
+    const words = new KeyedMutex(options);
+    return { words, run: (task) => words.run('key', task) };
+  },
+  Semaphore: (options) => {
+    const words = new Semaphore(1, options);
+    return { words, run: (task) => words.run(task) };
+  },
+  AdaptiveSemaphore: (options) => {
+    const words = new AdaptiveSemaphore({ algorithm: new AimdLimit({ initial: 1, max: 1 }), ...options });
+    return { words, run: (task) => words.run(task) };
+  },
+};
+
+/** A task that holds the lock until it is told to end. */
+function holding({ run }: Lock) {
+  let end = () => {};
+  const ended = run(
+    () =>
+      new Promise<void>((resolve) => {
+        end = resolve;
+      }),
+  );
+  return { end: () => end(), ended };
+}
+
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    (value) => value,
+    (error) => error.code ?? error,
+  );
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+afterEach(() => {
+  expect(vi.getTimerCount(), 'timers left behind').toBe(0);
+  vi.useRealTimers();
+});
+
+describe.each(Object.entries(locks))('%s', (_name, make) => {
+  test('waiting and stats() count who holds and who waits', async () => {
+    const lock = make();
+    const holder = holding(lock);
+    const second = lock.run(() => 2);
+    expect(lock.words.waiting).toBe(1);
+    expect(lock.words.stats()).toMatchObject({ held: 1, waiting: 1, closed: false });
+    holder.end();
+    await second;
+    expect(lock.words.stats()).toMatchObject({ held: 0, waiting: 0, closed: false });
+  });
+
+  test('idle() resolves when nothing is held and nobody waits, at once if that is so', async () => {
+    const lock = make();
+    await lock.words.idle();
+    const holder = holding(lock);
+    let isIdle = false;
+    const idle = lock.words.idle().then(() => {
+      isIdle = true;
+    });
+    const second = lock.run(() => expect(isIdle).toBe(false));
+    holder.end();
+    await second;
+    await idle;
+  });
+
+  test('idle() rejects with the reason of its signal, and others are not affected', async () => {
+    const lock = make();
+    const holder = holding(lock);
+    const controller = new AbortController();
+    const [aborted, other] = [lock.words.idle({ signal: controller.signal }), lock.words.idle()];
+    const reason = new Error('no patience');
+    controller.abort(reason);
+    await expect(aborted).rejects.toBe(reason);
+    holder.end();
+    await other;
+  });
+
+  test('close() refuses waiters and newcomers, the holder finishes, and then it is idle', async () => {
+    const lock = make();
+    const holder = holding(lock);
+    const waiter = codeOf(lock.run(() => 2));
+    lock.words.close();
+    lock.words.close();
+    expect(await waiter).toBe('ERR_CLOSED');
+    expect(await codeOf(lock.run(() => 3))).toBe('ERR_CLOSED');
+    expect(lock.words.stats()).toMatchObject({ held: 1, waiting: 0, closed: true });
+    const idle = lock.words.idle();
+    holder.end();
+    await holder.ended;
+    await idle;
+    // Also long after it was closed.
+    await lock.words.idle();
+  });
+
+  test('refuseWaiting() rejects who waits now, and stays open', async () => {
+    const lock = make();
+    const holder = holding(lock);
+    const reason = new Error('not today');
+    const refused = [codeOf(lock.run(() => 2)), codeOf(lock.run(() => 3))];
+    lock.words.refuseWaiting(reason);
+    expect(await Promise.all(refused)).toEqual([reason, reason]);
+    const next = lock.run(() => 'next');
+    const byDefault = lock.run(() => 5).catch((error: Error) => error.name);
+    lock.words.refuseWaiting();
+    expect(await byDefault).toBe('AbortError');
+    await expect(next).rejects.toThrow();
+    const last = lock.run(() => 'last');
+    holder.end();
+    expect(await last).toBe('last');
+  });
+
+  test('maxWaiting: one caller more is refused at once', async () => {
+    const lock = make({ maxWaiting: 1 });
+    const holder = holding(lock);
+    const waiter = lock.run(() => 'waiter');
+    expect(await codeOf(lock.run(() => 3))).toBe('ERR_QUEUE_FULL');
+    holder.end();
+    expect(await waiter).toBe('waiter');
+  });
+
+  test('waitTimeoutMs is the default of its waits', async () => {
+    const lock = make({ waitTimeoutMs: 50 });
+    const holder = holding(lock);
+    const late = codeOf(lock.run(() => 2));
+    vi.advanceTimersByTime(49);
+    expect(lock.words.waiting).toBe(1);
+    vi.advanceTimersByTime(1);
+    expect(await late).toBe('ERR_WAIT_TIMEOUT');
+    holder.end();
+    await holder.ended;
+    expect(await lock.run(() => 'free')).toBe('free');
+  });
+});
