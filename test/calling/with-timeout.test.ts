@@ -28,7 +28,7 @@ function followed(timeoutMs: number, withLateValue = true) {
 }
 
 describe('a promise that is followed for so long', () => {
-  test('in time: its value or its error, and no timeout after that', async () => {
+  test('WT1, WT3: in time: its value or its error, no timeout after that, and no timer left', async () => {
     const [good, bad] = [followed(10), followed(10)];
     good.resolve('value');
     bad.reject('error');
@@ -38,7 +38,7 @@ describe('a promise that is followed for so long', () => {
     expect([good.told, bad.told]).toEqual([[['value', 'value']], [['error', 'error']]]);
   });
 
-  test('too late: the timeout, then a value as a late one, an error not at all', async () => {
+  test('WT1, WT2: too late: the timeout, then a late value; a late error is ignored', async () => {
     const [good, bad, deaf] = [followed(10), followed(10), followed(10, false)];
     vi.advanceTimersByTime(10);
     good.resolve('value');

@@ -12,7 +12,7 @@ describe('keyed mutex', () => {
     expect(mutex.size).toBe(0);
   });
 
-  test('an idle key costs nothing, whatever has happened to it', async () => {
+  test('K2: an idle key takes no memory, whatever has happened to it', async () => {
     const mutex = new KeyedMutex<number>();
     const keys = Array.from({ length: 1_000 }, (_, key) => key);
     await Promise.allSettled(
@@ -99,7 +99,7 @@ describe('keyed mutex', () => {
 });
 
 describe('keyed mutex, several keys', () => {
-  test('two callers who want the same keys in opposite order do not deadlock', async () => {
+  test('K4: two callers that want the same keys in opposite order do not deadlock', async () => {
     const mutex = new KeyedMutex<string>();
     const order: number[] = [];
     await Promise.all(
@@ -114,7 +114,7 @@ describe('keyed mutex, several keys', () => {
     expect(mutex.size).toBe(0);
   });
 
-  test('callers on a ring of keys, each with his neighbour, all get through', async () => {
+  test('K4: callers on a ring of keys, each with its neighbour, all get through', async () => {
     const mutex = new KeyedMutex<number>();
     const done: number[] = [];
     const forks = 5;
@@ -180,7 +180,7 @@ describe('keyed mutex, several keys', () => {
     expect(mutex.size).toBe(1);
   });
 
-  test('a lone caller who arrives later does not overtake one of several keys', async () => {
+  test('K3: a single caller that arrives later does not overtake a caller of several keys', async () => {
     const mutex = new KeyedMutex<string>();
     const order: string[] = [];
     const holder = await mutex.acquire('a');

@@ -63,7 +63,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     expect(lock.words.stats()).toMatchObject({ held: 0, waiting: 0, closed: false });
   });
 
-  test('idle() resolves when nothing is held and nobody waits, at once if that is so', async () => {
+  test('EN2: idle() resolves when nothing is held and nobody waits, at once if that is so', async () => {
     const lock = make();
     await lock.words.idle();
     const holder = holding(lock);
@@ -77,7 +77,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     await idle;
   });
 
-  test('idle() rejects with the reason of its signal, and others are not affected', async () => {
+  test('EN3: idle() rejects with the reason of its signal, and others are not affected', async () => {
     const lock = make();
     const holder = holding(lock);
     const controller = new AbortController();
@@ -89,7 +89,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     await other;
   });
 
-  test('close() refuses waiters and newcomers, the holder finishes, and then it is idle', async () => {
+  test('EN1, EN2: close() refuses waiters and newcomers, the holder finishes, and then it is idle', async () => {
     const lock = make();
     const holder = holding(lock);
     const waiter = codeOf(lock.run(() => 2));

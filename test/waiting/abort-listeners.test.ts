@@ -5,7 +5,7 @@ import { onAbort } from '../../src/waiting/abort-listeners.js';
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 
 describe('abort listeners', () => {
-  test('a signal has our listener exactly while somebody waits on it', () => {
+  test('AL1: a signal has our listener exactly while a caller waits on it', () => {
     const { signal } = new AbortController();
     const subscriptions = Array.from({ length: 100 }, () => onAbort(signal, { onAbort() {} }));
     expect(listeners(signal)).toBe(1);

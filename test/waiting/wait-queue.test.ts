@@ -70,7 +70,7 @@ describe('wait queue', () => {
     },
   );
 
-  test('an owner hears of each who left, after he has left', () => {
+  test('W3: the owner is called for each waiter that left, after it has left', () => {
     const owner = new Owner();
     const controller = new AbortController();
     watch(owner.queue.wait(waitSettings({ signal: controller.signal })));

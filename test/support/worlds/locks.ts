@@ -63,6 +63,7 @@ export class LockWorld implements World {
     return moves;
   }
 
+  /** M1, M2, M3, K1, W2: each worker is where the model says, after every step. */
   wrongs(): string[] {
     const different = this.#workers.filter(({ observed, expected }) => observed !== expected);
     const wrongs = different.map(({ name, observed, expected }) => `${name} is ${observed}, not ${expected}`);
