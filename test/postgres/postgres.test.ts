@@ -3,6 +3,7 @@ import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { leaseTableSchema, PostgresMutex, PostgresSemaphore } from 'latchkey/postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { oneAtATime } from '../remote-locks/support/one-at-a-time.js';
 import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
 import { startPgbouncer } from '../support/engines/pgbouncer.js';
@@ -44,20 +45,7 @@ const advisoryLocks = async () => {
 describe.each(['session', 'leaseTable'] as const)('postgres mutex, mode %s', (mode) => {
   test('PM2: one at a time over all objects; tokens grow with every grant', async () => {
     const [one, other] = mutexes(mode);
-    const key = newKey();
-    let inside = 0;
-    let most = 0;
-    const tokens: bigint[] = [];
-    const task = async ({ token }: { token: bigint }) => {
-      most = Math.max(most, ++inside);
-      tokens.push(token);
-      await pause(1);
-      inside--;
-    };
-    await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).run(key, task)));
-    expect(most).toBe(1);
-    expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)));
-    expect(new Set(tokens).size).toBe(20);
+    await oneAtATime(one, other, newKey());
   });
 
   test('an abort rejects with its reason, and a lock that is granted too late is freed', async () => {

@@ -2,6 +2,7 @@
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { oneAtATime } from '../remote-locks/support/one-at-a-time.js';
 import { lossOf, pause } from '../remote-locks/support/real-time.js';
 import {
   ioredisClients,
@@ -40,20 +41,7 @@ describe.each(['ioredis', 'redis'])('redis mutex over %s', (client) => {
     'one at a time over all objects, wake-ups: %s; tokens grow with every grant',
     async (wakeUps) => {
       const [one, other] = mutexes(client, { wakeUps });
-      const key = newKey();
-      let inside = 0;
-      let most = 0;
-      const tokens: bigint[] = [];
-      const task = async ({ token }: { token: bigint }) => {
-        most = Math.max(most, ++inside);
-        tokens.push(token);
-        await pause(1);
-        inside--;
-      };
-      await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 ? one : other).run(key, task)));
-      expect(most).toBe(1);
-      expect(tokens).toEqual([...tokens].sort((a, b) => (a < b ? -1 : 1)));
-      expect(new Set(tokens).size).toBe(20);
+      await oneAtATime(one, other, newKey());
     },
   );
 

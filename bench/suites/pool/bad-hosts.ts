@@ -25,6 +25,7 @@ const darkMs = 5_000;
 
 export function hostsGoDark(server: HandshakeServer): Case {
   // No target for the peak: the server still counts a dial that was given up until it reads the end of it.
+  const goDark = subjectsOf(server, sampleDark);
   const targets = [countAtLeast(95, 'goodput, %'), countAtMost(0, 'failed')];
   return {
     title: 'B12 ConnectionPool: six of thirty hosts go dark for 5 s, callers give up after 2 s, max 50',
@@ -35,22 +36,12 @@ export function hostsGoDark(server: HandshakeServer): Case {
     rounds: 1,
     warmups: 0,
     subjects: [
-      goDark(server, 'global lock', 'naive', globalLock),
-      goDark(server, 'latchkey', 'latchkey', latchkeyPool, targets),
-      goDark(server, 'generic-pool per host', 'peer', genericPool),
-      goDark(server, 'tarn per host', 'peer', tarn),
+      goDark('global lock', 'naive', globalLock),
+      goDark('latchkey', 'latchkey', latchkeyPool, targets),
+      goDark('generic-pool per host', 'peer', genericPool),
+      goDark('tarn per host', 'peer', tarn),
     ],
   };
-}
-
-function goDark(
-  server: HandshakeServer,
-  name: string,
-  role: Role,
-  makePool: MakePool,
-  targets: readonly Target[] = [],
-): Subject {
-  return { name, role, targets, sample: () => sampleDark(server, makePool) };
 }
 
 async function sampleDark(server: HandshakeServer, makePool: MakePool): Promise<Sample> {
@@ -119,6 +110,7 @@ const flapMs = 3_000;
 const retryMs = 10;
 
 export function flapping(server: HandshakeServer): Case {
+  const flap = subjectsOf(server, sampleFlapping);
   return {
     title: 'B13 ConnectionPool: for 3 s a server accepts, greets and drops each connection after 1 ms',
     shows:
@@ -128,22 +120,25 @@ export function flapping(server: HandshakeServer): Case {
     rounds: 1,
     warmups: 0,
     subjects: [
-      flap(server, 'no pool', 'naive', connectPerRequest),
-      flap(server, 'latchkey', 'latchkey', latchkeyPool, [countAtMost(20, 'dials')]),
-      flap(server, 'generic-pool', 'peer', genericPool),
-      flap(server, 'tarn', 'peer', tarn),
+      flap('no pool', 'naive', connectPerRequest),
+      flap('latchkey', 'latchkey', latchkeyPool, [countAtMost(20, 'dials')]),
+      flap('generic-pool', 'peer', genericPool),
+      flap('tarn', 'peer', tarn),
     ],
   };
 }
 
-function flap(
+/** The subjects of one table: the same sample, taken of each pool. */
+function subjectsOf(
   server: HandshakeServer,
-  name: string,
-  role: Role,
-  makePool: MakePool,
-  targets: readonly Target[] = [],
-): Subject {
-  return { name, role, targets, sample: () => sampleFlapping(server, makePool) };
+  sample: (server: HandshakeServer, makePool: MakePool) => Promise<Sample>,
+) {
+  return (name: string, role: Role, makePool: MakePool, targets: readonly Target[] = []): Subject => ({
+    name,
+    role,
+    targets,
+    sample: () => sample(server, makePool),
+  });
 }
 
 async function sampleFlapping(server: HandshakeServer, makePool: MakePool): Promise<Sample> {
