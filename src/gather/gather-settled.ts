@@ -19,6 +19,7 @@
  * Lineage: Promise.allSettled, which can neither limit nor stop; Python's asyncio.gather, which hides failures.
  */
 import { checkFunction } from '../contract/arguments.js';
+import { throwIfAborted } from '../waiting/abort-listeners.js';
 import {
   type GatherOptions,
   type GatherResult,
@@ -76,7 +77,7 @@ export function gatherSettled<T, R>(
   try {
     checkFunction('worker', worker);
     const settings = gatherSettings(options);
-    if (settings.signal?.aborted) throw settings.signal.reason;
+    throwIfAborted(settings.signal);
     return new Gathering(items, worker, settings).run();
   } catch (refused) {
     return Promise.reject(refused);

@@ -8,7 +8,7 @@ import { decide, directly, notify } from '../calling/listeners.js';
 import type { Awaitable, Limiter } from '../contract/types.js';
 import { channel } from '../runtime/channels.js';
 import { now } from '../runtime/clock.js';
-import { type Abortable, onAbort } from '../waiting/abort-listeners.js';
+import { type Abortable, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
 import type { Link } from '../waiting/linked-list.js';
 import type { GatherOptions, GatherProgress, GatherResult, GatherWorker } from './gather-options.js';
 import { AsyncSource, type ItemSource, itemSource } from './item-source.js';
@@ -83,7 +83,7 @@ export class Lanes<T, R> {
     this.#startedMs = now();
     try {
       // The source may have aborted the signal while it was opened.
-      if (signal?.aborted) throw signal.reason;
+      throwIfAborted(signal);
       this.#subscription = signal && onAbort(signal, { onAbort: (reason) => this.#break(reason) });
     } catch (error) {
       this.#break(error);

@@ -23,6 +23,7 @@ import { printable, type WaitDetails } from '../contract/errors.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
 import { KeyedMutex } from '../locks/keyed-mutex.js';
 import { checkName, nameOf } from '../remote-locks/key-name.js';
+import { throwIfAborted } from '../waiting/abort-listeners.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
@@ -84,7 +85,7 @@ export async function lockedTransaction<T>(
   checkName('namespace', namespace);
   refuseIsolation(options);
   const lock = await advisoryKey(namespace, name);
-  settings.signal?.throwIfAborted();
+  throwIfAborted(settings.signal);
   const wait = new LockWait(key);
   const granted = wait.queue.wait(settings);
   const transaction = () =>

@@ -1,6 +1,6 @@
 /** What the package needs from a PostgreSQL driver: `Pool` and `PoolClient` of pg have it. */
 import { checkFunction, checkObject } from '../contract/arguments.js';
-import { onAbort } from '../waiting/abort-listeners.js';
+import { abortReason, onAbort } from '../waiting/abort-listeners.js';
 
 /** The answer to one statement. */
 export interface PostgresResult {
@@ -45,7 +45,7 @@ export function sizeOf(pool: PostgresPool): number {
  */
 export function connectionOf(pool: PostgresPool, signal?: AbortSignal): Promise<PostgresClient> {
   if (signal === undefined) return pool.connect();
-  if (signal.aborted) return Promise.reject(signal.reason);
+  if (signal.aborted) return Promise.reject(abortReason(signal));
   return new Promise((resolve, reject) => {
     let isLate = false;
     const subscription = onAbort(signal, {

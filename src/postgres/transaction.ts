@@ -20,6 +20,7 @@ import { AttemptTimeoutError, printable } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { type AttemptContext, type RetryOptions, retry } from '../retry/retry.js';
+import { throwIfAborted } from '../waiting/abort-listeners.js';
 import {
   answersOf,
   checkPool,
@@ -150,7 +151,7 @@ export class Transaction {
 
   async #attempt<T>(task: () => Awaitable<T>): Promise<T> {
     const value = await task();
-    this.#context.signal?.throwIfAborted();
+    throwIfAborted(this.#context.signal);
     // COMMIT would be refused without having been sent.
     if (this.#broken !== undefined) throw this.#broken;
     return value;

@@ -33,7 +33,7 @@ import { AttemptTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { channel } from '../runtime/channels.js';
 import { now, setTimer, type Timer } from '../runtime/clock.js';
-import { onAbort } from '../waiting/abort-listeners.js';
+import { abortReason, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
 import { DeferredError, reveal, withStackFromHere } from '../waiting/deferred-error.js';
 import { type Backoff, exponential } from './backoff.js';
 import type { RetryBudget } from './retry-budget.js';
@@ -160,7 +160,7 @@ function retrySettings(options: RetryOptions) {
   }
   if (signal !== undefined) {
     checkSignal('signal', signal);
-    if (signal.aborted) throw signal.reason;
+    throwIfAborted(signal);
   }
   const durations = { attemptTimeoutMs, totalTimeoutMs, maxRetryAfterMs };
   return { attempts, backoff, ...durations, shouldRetry, retryAfterMs, budget, signal, onRetry };
@@ -208,12 +208,12 @@ class Retry<T> {
   /** How long to pause before the next attempt. @throws the error itself when there is to be none. */
   async #delayAfter(attempt: number, error: unknown, previousMs: number): Promise<number> {
     const { attempts, backoff, budget, onRetry, shouldRetry, signal } = this.#settings;
-    if (signal?.aborted) throw signal.reason;
+    throwIfAborted(signal);
     if (attempt >= attempts || isClosed(error) || !this.#hasTimeAfter(0)) throw error;
     if (shouldRetry !== undefined) {
       const ask = async () => shouldRetry(error, { attempt });
       if (!(await this.#bounded(ask, this.#timeoutMs, { expired: () => error }))) throw error;
-      if (signal?.aborted) throw signal.reason;
+      throwIfAborted(signal);
     }
     const delayMs =
       this.#askedMs(error) ?? decide(directly, 'backoff', backoff, attempt, previousMs, Math.random);
@@ -255,7 +255,7 @@ class Retry<T> {
     const timeoutMs = Math.min(attemptTimeoutMs, this.#timeoutMs);
     if (signal === undefined && timeoutMs === Infinity)
       return call(this.#task, new UnwatchedAttempt(attempt));
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (signal?.aborted) return Promise.reject(abortReason(signal));
     const controller = new AbortController();
     const run = () => call(this.#task, { attempt, signal: controller.signal });
     return this.#bounded(run, timeoutMs, {
@@ -305,7 +305,7 @@ class Retry<T> {
     const { signal } = this.#settings;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
-        reject(signal.reason);
+        reject(abortReason(signal));
         return;
       }
       let timer: Timer | undefined;

@@ -27,6 +27,11 @@ export function abortReason({ reason }: AbortSignal): unknown {
   return reason === undefined ? abortError() : reason;
 }
 
+/** @throws the reason of the abort, when the signal is aborted already. Signals of polyfills have no such method. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortReason(signal);
+}
+
 /** The waits on one signal, the oldest first. */
 class SignalListeners extends LinkedList<Link<Abortable>> {
   readonly #signal: AbortSignal;

@@ -1,6 +1,6 @@
 import { checkDuration, checkObject, checkSignal, type OptionNames } from '../contract/arguments.js';
 import type { PartitionedWaitOptions, WaitOptions } from '../contract/types.js';
-import { abortReason } from './abort-listeners.js';
+import { throwIfAborted } from './abort-listeners.js';
 
 /** A caller's options, read once and checked. */
 export interface WaitSettings {
@@ -33,7 +33,7 @@ export function waitSettings(
   checkDuration('waitTimeoutMs', waitTimeoutMs);
   if (signal !== undefined) {
     checkSignal('signal', signal);
-    if (signal.aborted) throw abortReason(signal);
+    throwIfAborted(signal);
   }
   return { signal, waitTimeoutMs, partition };
 }
