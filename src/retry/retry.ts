@@ -88,7 +88,7 @@ const optionNames: OptionNames<RetryOptions> = {
 
 /**
  * An attempt has failed, and there will be another one. Passed to `onRetry`, and published on the channel `latchkey:retry`,
- * where `error` is not enumerable: it may hold anything, also what cannot be serialized.
+ * where `error` is an `ErrorFacts`: the error itself may hold anything.
  */
 export interface RetryMessage {
   readonly error: unknown;
@@ -221,7 +221,7 @@ class Retry<T> {
     if (!this.#hasTimeAfter(delayMs)) throw error;
     if (budget?.tryWithdraw() === false) throw error;
     notify(directly, onRetry, { error, attempt, delayMs });
-    if (retries.hasSubscribers) retries.publish(message(error, { attempt, delayMs }));
+    if (retries.hasSubscribers) retries.publish({ error, attempt, delayMs });
     return delayMs;
   }
 
@@ -321,11 +321,6 @@ class Retry<T> {
       }, delayMs);
     });
   }
-}
-
-/** A message for the channel, where loggers may serialize it. */
-function message(error: unknown, facts: { attempt: number; delayMs: number }): RetryMessage {
-  return Object.defineProperty(facts as RetryMessage, 'error', { value: error, enumerable: false });
 }
 
 /** What ends the work from outside. */

@@ -6,6 +6,7 @@ import {
   gatherSettled,
   KeyedMutex,
   Mutex,
+  type Permit,
   retry,
   Semaphore,
   WaitTimeoutError,
@@ -14,6 +15,7 @@ import { BoundedQueue } from 'latchkey/bounded-queue';
 import { channelNames, exposeKeys, type WaitMessage } from 'latchkey/diagnostics';
 import { monitorEventLoop } from 'latchkey/event-loop';
 import { RedisMutex } from 'latchkey/redis';
+import { RemoteMutex } from 'latchkey/remote-locks';
 import { SingleFlight } from 'latchkey/single-flight';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';
@@ -145,6 +147,136 @@ describe('diagnostics: waits', () => {
   });
 });
 
+describe('diagnostics: listeners', () => {
+  /** Calls `listener` when a caller begins to wait, until the test ends. */
+  function onWait(listener: (message: WaitMessage) => void): void {
+    const start = `tracing:${channelNames.wait}:start`;
+    const listen = (message: unknown) => listener(message as WaitMessage);
+    subscribe(start, listen);
+    onTestFinished(() => void unsubscribe(start, listen));
+  }
+
+  const acts: [string, string, (semaphore: Semaphore, permit: Permit) => void][] = [
+    ['releases', 'granted', (_semaphore, permit) => permit.release()],
+    ['raises the limit', 'granted', (semaphore) => Object.assign(semaphore, { limit: 2 })],
+    ['closes', 'ERR_CLOSED', (semaphore) => semaphore.close()],
+    ['refuses the waiters', 'AbortError', (semaphore) => semaphore.refuseWaiting()],
+  ];
+  test.each(acts)('W4: a listener that %s finds the caller in the queue: it is %s', async (_, ends, act) => {
+    const semaphore = new Semaphore(1);
+    const permit = await semaphore.acquire();
+    const waiting: number[] = [];
+    onWait(() => {
+      waiting.push(semaphore.waiting);
+      act(semaphore, permit);
+    });
+    const wait = semaphore.acquire({ waitTimeoutMs: 10_000 });
+    const end = await wait.then(
+      () => 'granted',
+      ({ code, name }) => (typeof code === 'string' ? code : name),
+    );
+    expect([waiting, end]).toEqual([[1], ends]);
+  });
+
+  test('CH3: an error of a listener changes nothing for the caller, and is thrown again later', async () => {
+    const bug = new Error('a bug in the listener');
+    onWait(() => {
+      throw bug;
+    });
+    const thrown: unknown[] = [];
+    const runners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => thrown.push(error));
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException');
+      for (const runner of runners) process.on('uncaughtException', runner);
+    });
+    const mutex = new Mutex();
+    const permit = await mutex.acquire();
+    const next = mutex.run(() => 'value');
+    expect([thrown, mutex.waiting]).toEqual([[], 1]);
+    permit.release();
+    expect(await next).toBe('value');
+    await vi.waitUntil(() => thrown.length > 0);
+    expect(thrown).toEqual([bug]);
+  });
+});
+
+describe('diagnostics: messages', () => {
+  const parts = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
+  const traces: string[] = [channelNames.wait, channelNames.poolAcquire];
+
+  /** Whether a value is a fact: nothing that a listener could act on, or that holds more than it shows. */
+  function isFact(value: unknown): boolean {
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return true;
+    if (value === undefined) return true;
+    const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+    return isPlain && Object.values(value as object).every(isFact);
+  }
+
+  test.each([false, true])('CH1: hold facts only, and can be serialized; with keys: %s', async (withKeys) => {
+    exposeKeys(withKeys);
+    const seen = new Map<string, object[]>();
+    for (const name of Object.values(channelNames)) {
+      const messages: object[] = [];
+      seen.set(name, messages);
+      const names = traces.includes(name) ? parts.map((part) => `tracing:${name}:${part}`) : [name];
+      const listen = (message: unknown) => void messages.push(message as object);
+      for (const each of names) subscribe(each, listen);
+      onTestFinished(() => {
+        for (const each of names) unsubscribe(each, listen);
+      });
+    }
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+
+    const key = { host: 'db', password: 'secret' };
+    const failure = Object.assign(new Error('secret'), { cause: 7n });
+    const keyed = new KeyedMutex<unknown>();
+    const flights = new SingleFlight<unknown, unknown>();
+    const algorithm = { limit: 1, onSample: () => void algorithm.limit++ };
+    const adaptive = new AdaptiveSemaphore({ algorithm });
+    const queue = new BoundedQueue<unknown>({ capacity: 1, policy: 'drop-newest' });
+    const pool = new ConnectionPool<object, object>({ connect: () => ({}), close() {} }, { max: 1 });
+    const engine = new MemoryEngine();
+    const lock = new RemoteMutex(engine, { ttlMs: 1_000 });
+    const monitor = monitorEventLoop({ thresholdMs: 20 });
+    const done = [
+      keyed.run(key, () => {}),
+      keyed.runAll([key, 7n, 'ann'], () => {}),
+      flights.run(7n, () => Promise.reject(failure)).catch(() => {}),
+      adaptive.run(() => {}),
+      queue.offer(key),
+      queue.offer(key),
+      pool.use(key, () => {}),
+      pool.use({ host: 'other' }, () => Promise.reject(failure)).catch(() => {}),
+      lock.run('job', ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve))),
+      gatherSettled([1], () => Promise.reject(failure)),
+      retry(({ attempt }) => (attempt === 1 ? Promise.reject(failure) : 'value'), { backoff: () => 0 }),
+    ];
+    await vi.advanceTimersByTimeAsync(0);
+    engine.renew = async () => false;
+    await vi.advanceTimersByTimeAsync(1_000);
+    const now = performance.now() + 200;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now);
+    vi.advanceTimersByTime(5);
+    clock.mockRestore();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await Promise.all(done);
+    await pool.close();
+    monitor.stop();
+
+    expect([...seen].filter(([, messages]) => messages.length === 0)).toEqual([]);
+    const sources: object[] = [keyed, flights, adaptive, queue, pool, lock, monitor];
+    for (const message of [...seen.values()].flat()) {
+      const { source, ...facts } = message as { source?: object };
+      if (source !== undefined) expect(sources).toContain(source);
+      expect(isFact(facts), `${Object.keys(facts)} are facts`).toBe(true);
+      expect(JSON.stringify(message)).not.toContain('password');
+    }
+  });
+});
+
 describe('diagnostics: keys', () => {
   test('CH2: are in no message until they are exposed', async () => {
     const { starts } = traced(channelNames.wait);
@@ -230,7 +362,7 @@ describe('diagnostics: events', () => {
     const attempts = heard(channelNames.retry);
     const error = new Error('once');
     await retry(({ attempt }) => (attempt === 1 ? Promise.reject(error) : 'value'), { backoff: () => 0 });
-    expect(attempts).toEqual([{ attempt: 1, delayMs: 0 }]);
+    expect(attempts).toEqual([{ error: { name: 'Error' }, attempt: 1, delayMs: 0 }]);
   });
 
   test('a gathering that ended', async () => {
