@@ -117,7 +117,7 @@ describe.each(kinds)('gather over an %s', (kind) => {
     ['', {}],
     [' with a limiter', { limit: 2 }],
     [' with a limiter that is never full', { limit: 9 }],
-  ])('an abort at any microtask%s ends it cleanly', async (_with, limits) => {
+  ])('G4: an abort at any microtask%s ends it cleanly', async (_with, limits) => {
     const outcomes = new Set<string>();
     for (let abortAfter = 0; abortAfter < 80; abortAfter++) {
       const gathered = await checked({ kind, items: six, concurrency: 2, abortAfter, ...limits });

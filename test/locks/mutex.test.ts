@@ -28,7 +28,27 @@ describe('mutex', () => {
     expect([waiter.value?.released, mutex.locked]).toEqual([true, false]);
   });
 
-  test('one who timed out is told how things stood', async () => {
+  test('M2: a caller waits while the mutex is locked, and only then', async () => {
+    const mutex = new Mutex();
+    const seen: unknown[] = [];
+    const look = () => seen.push([mutex.locked, mutex.waiting]);
+    const first = mutex.run(look);
+    look();
+    const second = mutex.run(look);
+    look();
+    await Promise.all([first, second]);
+    look();
+    expect(await mutex.run(() => 'at once')).toBe('at once');
+    expect(seen).toEqual([
+      [true, 0],
+      [true, 0],
+      [true, 1],
+      [true, 0],
+      [false, 0],
+    ]);
+  });
+
+  test('a waiter that timed out gets the counts', async () => {
     const mutex = new Mutex();
     const holder = mutex.tryAcquire();
     const late = mutex.acquire({ waitTimeoutMs: 0 });

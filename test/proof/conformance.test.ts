@@ -12,7 +12,7 @@ describe.each(lockLikes)('$name', ({ make }) => {
     vi.useRealTimers();
   });
 
-  test('never runs two tasks at once, and runs all of them', async () => {
+  test('M1, K1: never runs two tasks at once, and runs all of them', async () => {
     const lock = make();
     let running = 0;
     let most = 0;
@@ -31,7 +31,7 @@ describe.each(lockLikes)('$name', ({ make }) => {
     expect(lock.free()).toBe(true);
   });
 
-  test('serves waiters first come, first served', async () => {
+  test('W1, M3, K3: serves waiters first come, first served', async () => {
     const lock = make();
     const order: number[] = [];
     const first = await lock.acquire();

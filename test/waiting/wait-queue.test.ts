@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 describe('wait queue', () => {
-  test('grants first come, first served, whoever waits with a promise or with a callback', async () => {
+  test('W1: grants first come, first served, promises and callbacks alike', async () => {
     const { queue } = new Owner();
     const granted: string[] = [];
     queue.wait(waitSettings(undefined)).then((value) => granted.push(`first ${value}`));
@@ -48,7 +48,7 @@ describe('wait queue', () => {
   const ends: End[] = ['granted', 'aborted', 'timed out', 'refused'];
   const pairs = ends.flatMap((first) => ends.map((second) => [first, second] as const));
   test.each(pairs)(
-    'a wait that is %s, and then %s in the same turn, ends as it ended first',
+    'W2: a wait that is %s, and then %s in the same turn, ends as it ended first',
     async (first, second) => {
       const owner = new Owner();
       const controller = new AbortController();

@@ -112,7 +112,7 @@ export const fairness = [
     expect(world.stats).toMatchObject({ total: 0, keys: 0 });
   }),
 
-  claim('per key the order is first come, first served, whoever aborts (T25)', async (open) => {
+  claim('P10: per key the order is first come, first served, whoever aborts (T25)', async (open) => {
     const world = open({ max: 1 });
     const holder = await world.lease();
     const order: number[] = [];
