@@ -12,6 +12,23 @@ export async function resolveInTurn(size: number, task: () => Promise<void>, lim
   await Promise.all(callers);
 }
 
+/** Without a keyed lock: the same for each key. */
+export async function resolveInTurnPerKey(
+  keys: number,
+  callersPerKey: number,
+  task: () => Promise<void>,
+): Promise<void> {
+  const wakeByKey = Array.from({ length: keys }, (): (() => void)[] => []);
+  const callers = Array.from({ length: keys * callersPerKey }, async (_, i) => {
+    const wake = wakeByKey[i % keys]!;
+    await new Promise<void>((resolve) => wake.push(resolve));
+    await task();
+    wake[Math.floor(i / keys) + 1]?.();
+  });
+  for (const [first] of wakeByKey) first?.();
+  await Promise.all(callers);
+}
+
 /** Without a keyed lock. */
 export async function setAwaitDelete(keys: number, task: () => Promise<void>): Promise<void> {
   const held = new Map<number, object>();

@@ -1,5 +1,6 @@
 /** The ways to take one sample. What lasts nanoseconds is timed by tinybench in batches; a scenario by the wall clock. */
 import { Bench } from 'tinybench';
+import { type Callers, crowdOf, regularOf, type Task, type Use } from './callers.js';
 import type { Counts, Subject } from './subjects.js';
 
 /** Wall time in milliseconds. */
@@ -25,12 +26,39 @@ export function operation<T>(
   return timed(description, ownLoop(statement, task, finish), batch, fewestBatches);
 }
 
+/** The time of one task that a caller runs by means of `use`, again and again. */
+export function regularCaller(description: Described, use: Use, task: Task<unknown>): Subject {
+  const regular = regularOf(use);
+  return timed(description, () => regular(use, batch, task), batch, fewestBatches);
+}
+
+/** The same for the keys from 0 to `keys - 1` in turn. */
+export function callerOfKeys(
+  description: Described,
+  keys: number,
+  use: Use<[number]>,
+  task: Task<unknown>,
+): Subject {
+  const regular = regularOf(use, keys);
+  return timed(description, () => regular(use, batch, task), batch, fewestBatches);
+}
+
+/** `size` callers that come at once; `make` makes what they use, for each sample afresh. The time of one caller. */
+export function crowd(description: Described, size: number, make: () => Use, task: Task<unknown>): Subject {
+  let all: Callers | undefined;
+  return burst(description, size, () => {
+    const use = make();
+    all ??= crowdOf(use);
+    return all(use, size, task);
+  });
+}
+
 /** A synchronous operation: the time of one. */
 export function synchronousOperation(description: Described, task: () => unknown): Subject {
   return timed(description, ownLoop('task()', task), batch, fewestBatches);
 }
 
-/** `size` callers who all come at once, as `task` makes them come: the time of one caller. */
+/** `task` does `size` things at once: the time of one. */
 export function burst(description: Described, size: number, task: () => Promise<void>): Subject {
   return timed(description, task, size, 1);
 }

@@ -1,5 +1,6 @@
 import { bulkhead, ExponentialBackoff, handleAll, retry } from 'cockatiel';
-import type { Run, Task } from './rival.js';
+import type { Task } from '../harness/callers.js';
+import type { Run } from './rival.js';
 
 export function cockatielBulkhead(limit: number): Run {
   const policy = bulkhead(limit, Infinity);

@@ -1,19 +1,13 @@
 import { Pool } from 'lightning-pool';
-import { type MakePool, poolPerKey } from './rival.js';
+import { type MakePool, takablePoolPerKey } from './rival.js';
 
 export const lightningPool: MakePool = ({ connect, close }, { max, waitTimeoutMs = 30_000 }) =>
-  poolPerKey((key) => {
+  takablePoolPerKey((key) => {
     const factory = { create: () => connect(key), destroy: close };
     const pool = new Pool(factory, { max, acquireTimeoutMillis: waitTimeoutMs, maxQueue: 1_000_000 });
     return {
-      use: async (task) => {
-        const connection = await pool.acquire();
-        try {
-          return await task(connection);
-        } finally {
-          pool.release(connection);
-        }
-      },
+      take: () => pool.acquire(),
+      giveBack: (connection) => pool.release(connection),
       close: () => pool.closeAsync(),
     };
   });

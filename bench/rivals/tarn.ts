@@ -1,8 +1,8 @@
 import { Pool } from 'tarn';
-import { type MakePool, poolPerKey } from './rival.js';
+import { type MakePool, takablePoolPerKey } from './rival.js';
 
 export const tarn: MakePool = ({ connect, close, isAlive }, { max, waitTimeoutMs = 30_000 }) =>
-  poolPerKey((key) => {
+  takablePoolPerKey((key) => {
     const pool = new Pool({
       create: () => connect(key),
       destroy: close,
@@ -12,14 +12,8 @@ export const tarn: MakePool = ({ connect, close, isAlive }, { max, waitTimeoutMs
       acquireTimeoutMillis: waitTimeoutMs,
     });
     return {
-      use: async (task) => {
-        const connection = await pool.acquire().promise;
-        try {
-          return await task(connection);
-        } finally {
-          pool.release(connection);
-        }
-      },
+      take: () => pool.acquire().promise,
+      giveBack: (connection) => void pool.release(connection),
       close: async () => void (await pool.destroy()),
     };
   });

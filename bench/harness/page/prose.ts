@@ -39,6 +39,8 @@ export const howToRead = `## How to read it
 - **vs floor** is the figure to compare. It is the median of the ratios inside each round, so that a slow moment of the
   machine slows both sides. Half of the rounds lie between the **quartiles**. Times are for scale: they change with the
   machine, ratios hardly do. **±** is half the quartile distance of the times.
+- **Callers** are alike for every subject of a row: an async function that awaits what it calls. A package without \`run\` is
+  called twice by it, before and after the task.
 - **Rounds** run all subjects of a table in a newly shuffled order, each with a loop compiled for it alone; the first are
   thrown away. Each section runs in a process of its own.
 - **Crowds** leave much garbage. A sample that meets the garbage collector may take twice as long as one that does not, so
@@ -64,7 +66,7 @@ export const meanings: Readonly<Record<string, string>> = {
   'KeyedMutex: 100,000 distinct keys at once':
     'A lock that keeps its keys leaks memory with every user that was ever seen.',
   'KeyedMutex: 1,000 keys x 100 callers at once':
-    'Many requests for few objects, as after a deploy. The floor has no lock and no queue; the rest is the cost of waiting.',
+    'Many requests for few objects, as after a deploy. On the floor each waiter has a promise of its own, and each key resolves its promises in turn.',
   'KeyedMutex: the entry alone, 1,024 keys in turn':
     'No keyed lock can be cheaper. V8 rebuilds a `Map` that keeps emptying and filling. Ours keeps a quarter of its entries in use, which avoids that.',
   'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each':

@@ -1,15 +1,16 @@
 import { KeyedMutex } from 'latchkey';
-import { setAwaitDelete } from '../../harness/floors.js';
-import { operation, scenario } from '../../harness/stopwatch.js';
+import { type Callers, crowdOf, type Use } from '../../harness/callers.js';
+import { resolveInTurnPerKey, setAwaitDelete } from '../../harness/floors.js';
+import { callerOfKeys, operation, scenario } from '../../harness/stopwatch.js';
 import type { Case, Role, Subject, Suite, Target } from '../../harness/subjects.js';
-import { atMost, countAtMost } from '../../harness/targets.js';
+import { asFastAs, atMost, countAtMost } from '../../harness/targets.js';
 import { PromiseChainMap } from '../../naive/promise-chain-map.js';
 import { asyncLockKeyed } from '../../rivals/async-lock.js';
 import { asyncMutexPerKey } from '../../rivals/async-mutex.js';
-import type { RunKeyed } from '../../rivals/rival.js';
+import { asyncSemaPerKey } from '../../rivals/async-sema.js';
 
 interface Keyed {
-  run: RunKeyed;
+  use: Use<[number]>;
   /** Keys still known when nobody uses any. */
   keysKept(): number;
 }
@@ -21,26 +22,32 @@ const makers: readonly { name: string; role: Role; make: () => Keyed }[] = [
   { name: 'latchkey', role: 'latchkey', make: latchkey },
   { name: 'async-lock', role: 'peer', make: locks },
   { name: 'Map of async-mutex', role: 'peer', make: mutexes },
+  { name: 'Map of async-sema, users counted', role: 'peer', make: countedSemaphores },
 ];
 
 function chains(): Keyed {
   const lock = new PromiseChainMap<number>();
-  return { run: (key, work) => lock.run(key, work), keysKept: () => lock.size };
+  return { use: (key, work) => lock.run(key, work), keysKept: () => lock.size };
 }
 
 function latchkey(): Keyed {
   const lock = new KeyedMutex<number>();
-  return { run: (key, work) => lock.run(key, work), keysKept: () => lock.size };
+  return { use: (key, work) => lock.run(key, work), keysKept: () => lock.size };
 }
 
 function locks(): Keyed {
-  const run = asyncLockKeyed();
-  return { run, keysKept: run.size };
+  const use = asyncLockKeyed();
+  return { use, keysKept: use.size };
 }
 
 function mutexes(): Keyed {
-  const run = asyncMutexPerKey();
-  return { run, keysKept: run.size };
+  const use = asyncMutexPerKey();
+  return { use, keysKept: use.size };
+}
+
+function countedSemaphores(): Keyed {
+  const use = asyncSemaPerKey();
+  return { use, keysKept: use.size };
 }
 
 const keysInTurn: Case = {
@@ -50,10 +57,8 @@ const keysInTurn: Case = {
   subjects: [
     operation({ name: 'await task()', role: 'floor' }, task),
     ...makers.map(({ name, role, make }) => {
-      const { run } = make();
-      let turn = 0;
       const targets = role === 'latchkey' ? [atMost(3.5, 'floor')] : [];
-      return operation({ name, role, targets }, () => run(turn++ & 1_023, task));
+      return callerOfKeys({ name, role, targets }, 1_024, make().use, task);
     }),
   ],
 };
@@ -72,11 +77,17 @@ const manyKeys: Case = {
 const contendedKeys: Case = {
   title: 'KeyedMutex: 1,000 keys x 100 callers at once',
   shows: 'The same under contention, where each key has a queue.',
-  rounds: 5,
-  budgetMs: 800,
+  rounds: 9,
+  budgetMs: 3_000,
   subjects: [
-    scenario({ name: 'no lock', role: 'floor' }, noLock),
-    ...crowds(1_000, 100, [atMost(7, 'floor'), countAtMost(0, 'keys kept')]),
+    scenario({ name: 'a promise each, resolved in turn per key', role: 'floor' }, () =>
+      resolveInTurnPerKey(1_000, 100, task),
+    ),
+    ...crowds(1_000, 100, [
+      atMost(1.5, 'floor'),
+      asFastAs(1, 'Map of async-sema, users counted'),
+      countAtMost(0, 'keys kept'),
+    ]),
   ],
 };
 
@@ -117,18 +128,16 @@ function roomyMap(): Map<unknown, object> {
   return map;
 }
 
-async function noLock(): Promise<void> {
-  await Promise.all(Array.from({ length: 100_000 }, task));
-}
-
 function crowds(keys: number, callersPerKey: number, targets: readonly Target[]) {
-  return makers.map(({ name, role, make }) =>
-    scenario({ name, role, targets: role === 'latchkey' ? targets : [] }, async () => {
-      const { run, keysKept } = make();
-      await Promise.all(Array.from({ length: keys * callersPerKey }, (_, i) => run(i % keys, task)));
+  return makers.map(({ name, role, make }) => {
+    let all: Callers<Use<[number]>> | undefined;
+    return scenario({ name, role, targets: role === 'latchkey' ? targets : [] }, async () => {
+      const { use, keysKept } = make();
+      all ??= crowdOf(use, keys);
+      await all(use, keys * callersPerKey, task);
       return { 'keys kept': keysKept() };
-    }),
-  );
+    });
+  });
 }
 
 export const keyedMutex: Suite = {

@@ -1,8 +1,15 @@
 import { Mutex as AsyncMutex } from 'async-mutex';
-import { Sema } from 'async-sema';
-import { Mutex } from 'latchkey';
+import { Mutex, type Permit } from 'latchkey';
+import { crowdOf, type Runs, type Takes, type Use } from '../../harness/callers.js';
 import { resolveInTurn } from '../../harness/floors.js';
-import { burst, operation, scenario, synchronousOperation } from '../../harness/stopwatch.js';
+import {
+  burst,
+  crowd,
+  operation,
+  regularCaller,
+  scenario,
+  synchronousOperation,
+} from '../../harness/stopwatch.js';
 import type { Case, Role, Subject, Suite } from '../../harness/subjects.js';
 import { asFastAs, atMost, countAtMost } from '../../harness/targets.js';
 import { increment } from '../../naive/check-then-act.js';
@@ -13,11 +20,10 @@ import { asyncSema } from '../../rivals/async-sema.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
 import { pQueueRun } from '../../rivals/p-queue.js';
-import type { Run } from '../../rivals/rival.js';
 
 const task = async () => {};
 
-const makers: readonly { name: string; role: Role; make: () => Run }[] = [
+const makers: readonly { name: string; role: Role; make: () => Use }[] = [
   { name: 'promise chain', role: 'naive', make: chain },
   { name: 'latchkey', role: 'latchkey', make: latchkey },
   { name: 'async-sema', role: 'peer', make: () => asyncSema(1) },
@@ -28,12 +34,12 @@ const makers: readonly { name: string; role: Role; make: () => Run }[] = [
   { name: 'async-mutex', role: 'peer', make: asyncMutex },
 ];
 
-function chain(): Run {
+function chain(): Use {
   const lock = new PromiseChain();
   return (work) => lock.run(work);
 }
 
-function latchkey(): Run {
+function latchkey(): Runs {
   const lock = new Mutex();
   return (work) => lock.run(work);
 }
@@ -51,7 +57,7 @@ const lostUpdates: Case = {
   ],
 };
 
-async function hundredIncrements(run: Run) {
+async function hundredIncrements(run: Runs) {
   let stored = 0;
   const store = {
     read: async () => stored,
@@ -59,7 +65,7 @@ async function hundredIncrements(run: Run) {
       stored = value;
     },
   };
-  await Promise.all(Array.from({ length: 100 }, () => run(() => increment(store, 'visits'))));
+  await crowdOf(run)(run, 100, () => increment(store, 'visits'));
   return { 'lost updates': 100 - stored };
 }
 
@@ -70,9 +76,8 @@ const uncontendedRun: Case = {
   subjects: [
     operation({ name: 'await task()', role: 'floor' }, task),
     ...makers.map(({ name, role, make }) => {
-      const run = make();
       const targets = role === 'latchkey' ? [atMost(1.8, 'floor')] : [];
-      return operation({ name, role, targets }, () => run(task));
+      return regularCaller({ name, role, targets }, make(), task);
     }),
   ],
 };
@@ -91,13 +96,9 @@ const uncontendedAcquire: Case = {
 };
 
 function latchkeyAcquire(): Subject {
-  const mutex = new Mutex();
+  const { take, giveBack } = latchkeyPermits();
   const targets = [atMost(1.7, 'floor')];
-  return operation(
-    { name: 'latchkey', role: 'latchkey', targets },
-    () => mutex.acquire(),
-    (permit) => permit.release(),
-  );
+  return operation({ name: 'latchkey', role: 'latchkey', targets }, take, giveBack);
 }
 
 function latchkeyTryAcquire(): Subject {
@@ -109,30 +110,22 @@ function latchkeyTryAcquire(): Subject {
 }
 
 function asyncSemaAcquire(): Subject {
-  const semaphore = new Sema(1);
-  return operation(
-    { name: 'async-sema', role: 'peer' },
-    () => semaphore.acquire(),
-    () => semaphore.release(),
-  );
+  const { take, giveBack } = asyncSema(1);
+  return operation({ name: 'async-sema', role: 'peer' }, take, giveBack);
 }
 
 function asyncMutexAcquire(): Subject {
-  const mutex = new AsyncMutex();
-  return operation(
-    { name: 'async-mutex', role: 'peer' },
-    () => mutex.acquire(),
-    (release) => release(),
-  );
+  const { take, giveBack } = asyncMutexPermits();
+  return operation({ name: 'async-mutex', role: 'peer' }, take, giveBack);
 }
 
-function crowd(size: number, limit: number, left: readonly string[]): Case {
+function callersAtOnce(size: number, limit: number, left: readonly string[]): Case {
   return {
     title: `Mutex: ${size.toLocaleString('en-US')} callers at once for one lock`,
     shows: 'What each caller of a contended lock pays, all of them included.',
     time: 'per caller',
-    rounds: 5,
-    budgetMs: 800,
+    rounds: 9,
+    budgetMs: 1_500,
     subjects: [
       burst({ name: 'a promise each, resolved in turn', role: 'floor' }, size, () =>
         resolveInTurn(size, task),
@@ -141,14 +134,41 @@ function crowd(size: number, limit: number, left: readonly string[]): Case {
         .filter(({ name }) => !left.includes(name))
         .map(({ name, role, make }) => {
           const targets = role === 'latchkey' ? [atMost(limit, 'floor'), asFastAs(1, 'async-sema')] : [];
-          return burst({ name, role, targets }, size, () => allAtOnce(make(), size));
+          return crowd({ name, role, targets }, size, make, task);
         }),
     ],
   };
 }
 
-async function allAtOnce(run: Run, size: number): Promise<void> {
-  await Promise.all(Array.from({ length: size }, () => run(task)));
+const permitsAtOnce: Case = {
+  title: 'Mutex: 1,000 callers at once for one lock, acquire() and release()',
+  shows: 'The same for code that takes the lock and gives it back by two calls.',
+  time: 'per caller',
+  rounds: 9,
+  budgetMs: 800,
+  subjects: [
+    burst({ name: 'a promise each, resolved in turn', role: 'floor' }, 1_000, () =>
+      resolveInTurn(1_000, task),
+    ),
+    crowd(
+      { name: 'latchkey', role: 'latchkey', targets: [asFastAs(1, 'async-sema')] },
+      1_000,
+      latchkeyPermits,
+      task,
+    ),
+    crowd({ name: 'async-sema', role: 'peer' }, 1_000, () => asyncSema(1), task),
+    crowd({ name: 'async-mutex', role: 'peer' }, 1_000, asyncMutexPermits, task),
+  ],
+};
+
+function latchkeyPermits(): Takes<[], Permit> {
+  const mutex = new Mutex();
+  return { take: () => mutex.acquire(), giveBack: (permit) => permit.release() };
+}
+
+function asyncMutexPermits(): Takes<[], () => void> {
+  const mutex = new AsyncMutex();
+  return { take: () => mutex.acquire(), giveBack: (release) => release() };
 }
 
 export const mutex: Suite = {
@@ -157,8 +177,9 @@ export const mutex: Suite = {
     await measure(lostUpdates);
     await measure(uncontendedRun);
     await measure(uncontendedAcquire);
-    await measure(crowd(1_000, 1.35, []));
+    await measure(callersAtOnce(1_000, 1.35, []));
+    await measure(permitsAtOnce);
     // Quadratic, or tens of times the others: a minute of waiting to learn what the last table has shown.
-    await measure(crowd(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel']));
+    await measure(callersAtOnce(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel']));
   },
 };

@@ -1,7 +1,8 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { Semaphore as AsyncMutexSemaphore, withTimeout } from 'async-mutex';
 import { Semaphore, type WaitOptions } from 'latchkey';
-import { burst } from '../../harness/stopwatch.js';
+import type { Use } from '../../harness/callers.js';
+import { crowd } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite } from '../../harness/subjects.js';
 import { asFastAs, atMost } from '../../harness/targets.js';
 import { ArrayQueueSemaphore } from '../../naive/array-queue.js';
@@ -10,7 +11,6 @@ import { asyncSema } from '../../rivals/async-sema.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
 import { pQueueRun } from '../../rivals/p-queue.js';
-import type { Run } from '../../rivals/rival.js';
 import { ownSignals, sharedSignal } from './giving-up.js';
 
 const crowdSize = 10_000;
@@ -34,20 +34,17 @@ const limitTen: Case = {
   ],
 };
 
-function limited(name: string, role: Subject['role'], make: () => Run): Subject {
+function limited(name: string, role: Subject['role'], make: () => Use): Subject {
   const targets = role === 'latchkey' ? [asFastAs(1, 'async-sema')] : [];
-  return burst({ name, role, targets }, crowdSize, async () => {
-    const run = make();
-    await Promise.all(Array.from({ length: crowdSize }, () => run(() => immediate())));
-  });
+  return crowd({ name, role, targets }, crowdSize, make, () => immediate());
 }
 
-function naive(): Run {
+function naive(): Use {
   const semaphore = new ArrayQueueSemaphore(10);
   return (task) => semaphore.run(task);
 }
 
-function latchkey(): Run {
+function latchkey(): Use {
   const semaphore = new Semaphore(10);
   return (task) => semaphore.run(task);
 }
@@ -72,21 +69,18 @@ function timeouts(size: number): Case {
   };
 }
 
-function served(name: string, role: Subject['role'], size: number, make: () => Run): Subject {
-  return burst({ name, role }, size, async () => {
-    const run = make();
-    await Promise.all(Array.from({ length: size }, () => run(async () => {})));
-  });
+function served(name: string, role: Subject['role'], size: number, make: () => Use): Subject {
+  return crowd({ name, role }, size, make, async () => {});
 }
 
-function latchkeyWaiting(options: WaitOptions): () => Run {
+function latchkeyWaiting(options: WaitOptions): () => Use {
   return () => {
     const semaphore = new Semaphore(1);
     return (task) => semaphore.run(task, options);
   };
 }
 
-function asyncMutexWaiting(): Run {
+function asyncMutexWaiting(): Use {
   const semaphore = withTimeout(new AsyncMutexSemaphore(1), 60_000);
   return (task) => semaphore.runExclusive(task);
 }

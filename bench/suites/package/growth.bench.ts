@@ -3,6 +3,7 @@
  * of 128 MB: in the 16 MB of Node's default a hundred thousand waiters grow old, and the collector is what is measured.
  */
 import { KeyedMutex, Mutex } from 'latchkey';
+import { type Callers, crowdOf, type Use } from '../../harness/callers.js';
 import { resolveInTurn, setAwaitDelete } from '../../harness/floors.js';
 import { growing, growthSizes } from '../../harness/growth.js';
 import type { Case, Role, Subject, Suite } from '../../harness/subjects.js';
@@ -13,7 +14,6 @@ import { asyncSema } from '../../rivals/async-sema.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
 import { pQueueRun } from '../../rivals/p-queue.js';
-import type { Run, RunKeyed } from '../../rivals/rival.js';
 import { abortApart, abortTogether, withOneSignal, withOwnSignals } from '../locks/giving-up.js';
 import { roomyHeap } from './crowds.bench.js';
 
@@ -74,17 +74,21 @@ function table(title: string, shows: string, subjects: readonly Subject[]): Case
   return { title, shows, sizes: growthSizes, rounds: 5, budgetMs: 4_000, subjects };
 }
 
-function queue(name: string, make: () => Run): Subject {
+function queue(name: string, make: () => Use): Subject {
+  let all: Callers | undefined;
   return growing(withTarget({ name, role: roleOf(name) }), (size) => async () => {
-    const run = make();
-    await Promise.all(Array.from({ length: size }, () => run(task)));
+    const use = make();
+    all ??= crowdOf(use);
+    await all(use, size, task);
   });
 }
 
-function keyed(name: string, make: () => RunKeyed): Subject {
+function keyed(name: string, make: () => Use<[number]>): Subject {
+  let all: Callers<Use<[number]>> | undefined;
   return growing(withTarget({ name, role: roleOf(name) }), (size) => async () => {
-    const run = make();
-    await Promise.all(Array.from({ length: size }, (_, key) => run(key, task)));
+    const use = make();
+    all ??= crowdOf(use, Math.max(...growthSizes));
+    await all(use, size, task);
   });
 }
 

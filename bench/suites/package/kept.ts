@@ -9,13 +9,14 @@ import { Pool as LightningPool } from 'lightning-pool';
 import pLimit from 'p-limit';
 import PQueue from 'p-queue';
 import { Pool as Tarn } from 'tarn';
+import { regularOf, type Use } from '../../harness/callers.js';
 import { asyncLock, asyncLockKeyed } from '../../rivals/async-lock.js';
 import { asyncMutex, asyncMutexPerKey } from '../../rivals/async-mutex.js';
 import { asyncSema } from '../../rivals/async-sema.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
 import { pQueueRun } from '../../rivals/p-queue.js';
-import type { Run, RunKeyed } from '../../rivals/rival.js';
+import type { RunKeyed } from '../../rivals/rival.js';
 
 /** Makes the next object; what it returns is kept. */
 type Make = (i: number) => unknown;
@@ -196,11 +197,12 @@ function waiters(acquire: () => Promise<unknown>): Setup {
   return () => waiting(acquire);
 }
 
-function running(make: () => Run): Setup {
+function running(make: () => Use): Setup {
   return () => {
-    const run = make();
-    void run(pending);
-    return waiting(() => run(nothing));
+    const use = make();
+    const one = regularOf(use);
+    void one(use, 1, pending);
+    return () => one(use, 1, nothing);
   };
 }
 

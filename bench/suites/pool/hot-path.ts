@@ -3,14 +3,15 @@ import { createPool } from 'generic-pool';
 import { ConnectionPool } from 'latchkey';
 import { Pool as LightningPool } from 'lightning-pool';
 import { Pool as Tarn } from 'tarn';
+import { type Callers, crowdOf } from '../../harness/callers.js';
 import { resolveInTurn } from '../../harness/floors.js';
-import { burst, operation } from '../../harness/stopwatch.js';
+import { burst, crowd as callersAtOnce, operation } from '../../harness/stopwatch.js';
 import type { Case, Role, Subject } from '../../harness/subjects.js';
 import { asFastAs, atMost } from '../../harness/targets.js';
 import { genericPool } from '../../rivals/generic-pool.js';
 import { latchkeyPool } from '../../rivals/latchkey.js';
 import { lightningPool } from '../../rivals/lightning-pool.js';
-import type { MakePool } from '../../rivals/rival.js';
+import { type MakePool, useOf } from '../../rivals/rival.js';
 import { tarn } from '../../rivals/tarn.js';
 import { inMemory, noWork } from './pool-subjects.js';
 
@@ -129,9 +130,7 @@ export const thousandCallers: Case = {
 function crowd(name: string, role: Role, makePool: MakePool): Subject {
   const targets = role === 'latchkey' ? [atMost(3, 'floor'), asFastAs(1, 'lightning-pool')] : [];
   const pool = makePool(connector, { max: 10 });
-  return burst({ name, role, targets }, 1_000, async () => {
-    await Promise.all(Array.from({ length: 1_000 }, () => pool.use(1, noWork)));
-  });
+  return callersAtOnce({ name, role, targets }, 1_000, () => useOf(pool, 1), noWork);
 }
 
 export const tenThousandWaiters: Case = {
@@ -152,7 +151,10 @@ export const tenThousandWaiters: Case = {
 function waiters(name: string, role: Role, makePool: MakePool, waitTimeoutMs: number): Subject {
   const targets = name === 'latchkey' ? [atMost(0.7, 'generic-pool'), atMost(0.6, 'tarn')] : [];
   const terms = { max: 10, waitTimeoutMs };
+  let all: Callers | undefined;
   return inMemory({ name, role, targets }, { connectMs: 1, makePool, terms }, async (pool) => {
-    await Promise.all(Array.from({ length: 10_000 }, () => pool.use(1, noWork)));
+    const use = useOf(pool, 1);
+    all ??= crowdOf(use);
+    await all(use, 10_000, noWork);
   });
 }

@@ -1,5 +1,6 @@
 /** B9, B10: keys compete for the slots, in memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { crowdOf, type Use } from '../../harness/callers.js';
 import { elapsedMs } from '../../harness/stopwatch.js';
 import type { Case, Role, Sample, Subject } from '../../harness/subjects.js';
 import { atMost, countAtMost, within } from '../../harness/targets.js';
@@ -69,5 +70,6 @@ function through(name: string, role: Role, makePool: MakePool, keys: number): Su
 }
 
 async function oneEach(pool: KeyedPool<object>, keys: number): Promise<void> {
-  await Promise.all(Array.from({ length: keys }, (_, key) => pool.use(key, noWork)));
+  const use: Use<[number]> = (key, task) => pool.use(key, task);
+  await crowdOf(use, keys)(use, keys, noWork);
 }

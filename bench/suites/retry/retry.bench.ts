@@ -1,11 +1,11 @@
 import { exponential, retry as latchkeyRetry, RetryBudget } from 'latchkey';
+import type { Task } from '../../harness/callers.js';
 import { operation, scenario } from '../../harness/stopwatch.js';
 import type { Case, Counts, Role, Suite } from '../../harness/subjects.js';
 import { atMost, shareOfCount } from '../../harness/targets.js';
 import { bareRetry } from '../../naive/bare-retry.js';
 import { cockatielRetry } from '../../rivals/cockatiel.js';
 import { pRetryRun } from '../../rivals/p-retry.js';
-import type { Task } from '../../rivals/rival.js';
 
 type RunRetry = <T>(task: Task<T>) => Promise<T>;
 

@@ -2,7 +2,7 @@
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
 import { channelNames } from 'latchkey/diagnostics';
 import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
-import { burst, operation } from '../../harness/stopwatch.js';
+import { crowd, operation } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
@@ -19,10 +19,15 @@ type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
 type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
 
 const wait: MakeSubject = ({ Mutex }, description) =>
-  burst(description, 1_000, async () => {
-    const mutex = new Mutex();
-    await Promise.all(Array.from({ length: 1_000 }, () => mutex.run(async () => {})));
-  });
+  crowd(
+    description,
+    1_000,
+    () => {
+      const mutex = new Mutex();
+      return (task) => mutex.run(task);
+    },
+    async () => {},
+  );
 
 const lease: MakeSubject = ({ ConnectionPool }, description) => {
   const pool = new ConnectionPool({ connect: () => ({}), close() {} });

@@ -1,6 +1,6 @@
 /** What `latchkey/watch` costs: nothing while nobody watches, beside a package from which it was cut out; then while it is on. */
 import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
-import { burst, operation } from '../../harness/stopwatch.js';
+import { crowd, operation } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
@@ -12,7 +12,7 @@ const withoutObserver: CutOut = {
 type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
 type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
 
-const nothing = () => {};
+const nothing = async () => {};
 
 const works: Record<string, MakeSubject> = {
   'mutex.run, uncontended': ({ Mutex }, description) => {
@@ -32,10 +32,15 @@ const works: Record<string, MakeSubject> = {
     return operation(description, () => pool.use(nothing));
   },
   '1,000 callers at once for one mutex': ({ Mutex }, description) =>
-    burst(description, 1_000, async () => {
-      const mutex = new Mutex();
-      await Promise.all(Array.from({ length: 1_000 }, () => mutex.run(nothing)));
-    }),
+    crowd(
+      description,
+      1_000,
+      () => {
+        const mutex = new Mutex();
+        return (task) => mutex.run(task);
+      },
+      nothing,
+    ),
 };
 
 function tables(
