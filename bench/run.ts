@@ -4,9 +4,11 @@
  *
  * `--check` holds our rows against bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
  * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one.
+ * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once.
  * What else looks like `--name=value` is for the suite.
  */
 import { check, updateBudgets } from './harness/check.js';
+import { onWantedNode, wantedMajor } from './harness/node-version.js';
 import { writePage } from './harness/page/page.js';
 import { printTable, printTargets } from './harness/report.js';
 import { type Result, type Run, readLatest, thisMachine, writeLatest } from './harness/results.js';
@@ -24,6 +26,8 @@ const filters = words.filter((word) => !word.startsWith('--')).map((filter) => f
 const wholly = filters.length === 0 && (flags['report'] !== undefined || flags['check'] !== undefined);
 const wanted = suites.filter(wholly ? isReported : (suite) => isWanted(suite, filters));
 
+const exitCode = await onWantedNode(wantedMajor(flags));
+if (exitCode !== undefined) process.exit(exitCode);
 if (flags['report'] === 'latest') await writePage(await readLatest());
 else if (flags['check'] === undefined) await bench();
 else if (flags['update'] !== undefined) await updateBudgets({ suites: wanted, filters, flags });

@@ -27,8 +27,9 @@ Measured on Node ${node}${given}, ${cores} cores, at commit ${commit}, on ${date
 npm ci && npm run bench -- --report    # all of this page, in some minutes; \`npm run bench -- mutex\` for one section
 \`\`\`
 
-The versions of the other packages are in \`package.json\`. Node 22 and later move the contended rows by up to 2x, and
-p-retry's from 150x to 5x: a figure here is of this Node.`;
+The benchmarks fetch this Node from npm and run on it, whatever Node is installed; \`npm run bench -- --node=24\` takes another.
+The versions of the other packages are in \`package.json\`. Ratios differ from one major of Node to the next, most of all in the
+rows of crowds.`;
 }
 
 export const howToRead = `## How to read it

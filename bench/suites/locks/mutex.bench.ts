@@ -18,8 +18,10 @@ import { asyncLock } from '../../rivals/async-lock.js';
 import { asyncMutex } from '../../rivals/async-mutex.js';
 import { asyncSema } from '../../rivals/async-sema.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
+import { effectSemaphore } from '../../rivals/effect.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
 import { pQueueRun } from '../../rivals/p-queue.js';
+import { locks, webLock } from '../../rivals/web-locks.js';
 
 const task = async () => {};
 
@@ -32,6 +34,8 @@ const makers: readonly { name: string; role: Role; make: () => Use }[] = [
   { name: 'p-limit', role: 'peer', make: () => pLimitRun(1) },
   { name: 'p-queue', role: 'peer', make: () => pQueueRun(1) },
   { name: 'async-mutex', role: 'peer', make: asyncMutex },
+  { name: 'effect', role: 'peer', make: () => effectSemaphore(1) },
+  ...(locks === undefined ? [] : [{ name: 'navigator.locks', role: 'peer' as const, make: webLock }]),
 ];
 
 function chain(): Use {
@@ -180,6 +184,8 @@ export const mutex: Suite = {
     await measure(callersAtOnce(1_000, 1.35, []));
     await measure(permitsAtOnce);
     // Quadratic, or tens of times the others: a minute of waiting to learn what the last table has shown.
-    await measure(callersAtOnce(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel']));
+    await measure(
+      callersAtOnce(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel', 'effect', 'navigator.locks']),
+    );
   },
 };

@@ -8,6 +8,7 @@ import { asFastAs, atMost } from '../../harness/targets.js';
 import { ArrayQueueSemaphore } from '../../naive/array-queue.js';
 import { asyncMutexSemaphore } from '../../rivals/async-mutex.js';
 import { asyncSema } from '../../rivals/async-sema.js';
+import { bottleneck } from '../../rivals/bottleneck.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
 import { pQueueRun } from '../../rivals/p-queue.js';
@@ -31,6 +32,7 @@ const limitTen: Case = {
     limited('p-queue', 'peer', () => pQueueRun(10)),
     limited('async-mutex', 'peer', () => asyncMutexSemaphore(10)),
     limited('cockatiel', 'peer', () => cockatielBulkhead(10)),
+    limited('bottleneck', 'peer', () => bottleneck(10)),
   ],
 };
 

@@ -2,6 +2,7 @@
 import { createPool } from 'generic-pool';
 import { ConnectionPool } from 'latchkey';
 import { Pool as LightningPool } from 'lightning-pool';
+import { Pool as SequelizePool } from 'sequelize-pool';
 import { Pool as Tarn } from 'tarn';
 import { type Callers, crowdOf } from '../../harness/callers.js';
 import { resolveInTurn } from '../../harness/floors.js';
@@ -12,6 +13,7 @@ import { genericPool } from '../../rivals/generic-pool.js';
 import { latchkeyPool } from '../../rivals/latchkey.js';
 import { lightningPool } from '../../rivals/lightning-pool.js';
 import { type MakePool, useOf } from '../../rivals/rival.js';
+import { sequelizePool } from '../../rivals/sequelize-pool.js';
 import { tarn } from '../../rivals/tarn.js';
 import { inMemory, noWork } from './pool-subjects.js';
 
@@ -30,6 +32,7 @@ export const idleConnection: Case = {
     genericIdle(),
     tarnIdle(),
     lightningIdle(),
+    sequelizeIdle(),
   ],
 };
 
@@ -109,6 +112,15 @@ function lightningIdle(): Subject {
   );
 }
 
+function sequelizeIdle(): Subject {
+  const pool = new SequelizePool({ ...factory, validate: () => true, min: 0, max: 10 });
+  return operation(
+    { name: 'sequelize-pool', role: 'peer' },
+    () => pool.acquire(),
+    (connection) => pool.release(connection),
+  );
+}
+
 export const thousandCallers: Case = {
   title: 'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory',
   shows:
@@ -123,6 +135,7 @@ export const thousandCallers: Case = {
     crowd('generic-pool', 'peer', genericPool),
     crowd('tarn', 'peer', tarn),
     crowd('lightning-pool', 'peer', lightningPool),
+    crowd('sequelize-pool', 'peer', sequelizePool),
   ],
 };
 
@@ -145,6 +158,7 @@ export const tenThousandWaiters: Case = {
     waiters('generic-pool', 'peer', genericPool, 30_000),
     waiters('tarn', 'peer', tarn, 30_000),
     waiters('lightning-pool', 'peer', lightningPool, 30_000),
+    waiters('sequelize-pool', 'peer', sequelizePool, 30_000),
   ],
 };
 
