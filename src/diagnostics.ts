@@ -1,6 +1,6 @@
 /**
- * `latchkey/diagnostics`: what the package publishes on `node:diagnostics_channel`. There is nothing to switch on. Subscribe
- * to a channel by its name, and the primitives begin to publish; without subscribers the only cost is one check.
+ * `latchkey/diagnostics`: what the package publishes on `node:diagnostics_channel`. Subscribe to a channel by its
+ * name, and the primitives begin to publish. Without subscribers the only cost is one check.
  */
 
 export { channelNames } from './contract/channel-names.js';

@@ -2,7 +2,7 @@
  * How the package calls hooks, the functions that users give it. There are two kinds:
  *
  * - A listener receives a report, and its answer is not used. What it throws or rejects with is ignored.
- * - A decider is asked a question, and its answer is used at once. A promise is no answer: it is refused by name.
+ * - A decider is asked a question, and its answer is used at once. A promise is refused, with an error that names the hook.
  *
  * Invariants
  *   H1  No hook causes an unhandled rejection, whatever it throws, answers or rejects with.

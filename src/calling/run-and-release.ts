@@ -3,7 +3,7 @@
  *
  * Invariants
  *   RR1  The holder is released once the task has ended, before the caller's own code sees the result.
- *   RR2  The promise settles as the task does: value or error untouched. A task that throws at once is a rejection.
+ *   RR2  The promise settles as the task does: value or error untouched. If the task throws at once, the promise rejects.
  *   RR3  A task ends once. A promise is followed as `await` follows it: with the `then` of its class, not with one of its own
  *        that could call back twice.
  *

@@ -18,8 +18,8 @@ export function checkObject(name: string, value: unknown): void {
 export type OptionNames<O> = Readonly<Record<keyof O, true>>;
 
 /**
- * Refuses an option that does not exist: a misspelt one would be ignored in silence. Names that every object inherits are
- * ignored.
+ * Refuses an option that does not exist, because a misspelt one would be ignored silently. Names that every object inherits
+ * are allowed.
  */
 export function checkOptions(options: unknown, known: Readonly<Record<string, true>>): void {
   checkObject('options', options);
@@ -85,7 +85,7 @@ export function checkCount(name: string, value: unknown, least = 0): void {
   }
 }
 
-/** A count that lets at least one caller go on. */
+/** A count of at least 1, so that one caller can continue. */
 export function checkLimit(name: string, value: unknown): void {
   checkCount(name, value, 1);
 }

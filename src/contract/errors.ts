@@ -20,7 +20,7 @@ export interface WaitDetails {
   waiting: number;
   /** The limit in force. */
   limit: number;
-  /** A line for the message, where the counts do not say enough. */
+  /** Text for the end of the message, where the counts do not explain the wait. */
   hint?: string | undefined;
 }
 
@@ -44,7 +44,7 @@ function redacted(text: string): string {
   return text.replace(/^([a-z][a-z\d+.-]*:\/\/)([^/?#]*@)?([^?#]*).*$/is, '$1$3');
 }
 
-/** A value as it can stand in a message: short, and safe whatever the value is. */
+/** A value as text for a message: short, and safe for every value. */
 export function printable(value: unknown): string {
   if (typeof value === 'string') {
     const text = redacted(value.slice(0, 2_000));
@@ -67,8 +67,8 @@ export function printable(value: unknown): string {
 }
 
 /**
- * Makes an error without a stack, which costs a tenth: for many errors at once, whose stacks would all be the same. Nothing
- * else runs meanwhile; where `Error` is frozen, the error has its stack.
+ * Makes an error without a stack, at a tenth of the cost. Meant for many errors at once, whose stacks would all be the same.
+ * No other code runs in between. Where `Error` is frozen, the error has its stack.
  */
 export function withoutStack<E extends Error>(make: () => E): E {
   const limit: unknown = Reflect.get(Error, 'stackTraceLimit');
@@ -154,7 +154,7 @@ export class QueueFullError extends Error {
 }
 
 /**
- * The object was closed and grants nothing any more.
+ * The object was closed: it grants nothing after that.
  *
  * @example
  * ```ts

@@ -21,7 +21,7 @@ export interface PartitionedWaitOptions extends WaitOptions {
 export interface LockOptions {
   /** The `waitTimeoutMs` of every wait that does not set its own, in milliseconds. Default: `Infinity`. */
   waitTimeoutMs?: number | undefined;
-  /** How many callers may wait; one more is refused with a `QueueFullError` at once. Default: no bound. */
+  /** How many callers may wait; the next caller is refused with a `QueueFullError` at once. Default: no bound. */
   maxWaiting?: number | undefined;
 }
 

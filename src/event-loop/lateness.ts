@@ -15,7 +15,7 @@ export interface EventLoopStats {
   blocks: number;
   /** The longest of them, in milliseconds; 0 when there was none. */
   longestBlockMs: number;
-  /** Of 100 timers or messages that fall due at random moments, 99 wait at most this many milliseconds. */
+  /** If timers or messages fall due at random moments, 99 % of them wait at most this many milliseconds. */
   p99Ms: number;
 }
 

@@ -1,8 +1,8 @@
 /**
  * monitorEventLoop: reports how much of the time the event loop is blocked by code that runs too long in one piece.
  *
- * A timer ticks at a fixed interval. If a tick is late, everything else that was due was late as well. Blocked is not
- * busy: a loop that always works, but in slices of 2 ms, is always busy and never blocked.
+ * A timer ticks at a fixed interval. If a tick is late, everything else that was due was late as well. A busy loop is
+ * not blocked: one that always works, but in slices of 2 ms, is always busy and never blocked.
  *
  * Invariants
  *   E1  The length of a block is the lateness of the tick. It is never reported longer than it was, apart from the

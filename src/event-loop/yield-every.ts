@@ -2,7 +2,7 @@
  * yieldEvery: cuts long synchronous work into slices, so that timers and I/O run between the slices.
  *
  * Invariants
- *   Y1  Within a slice the function returns `undefined`: nothing is awaited.
+ *   Y1  Within a slice the function returns `undefined`, so no turn passes.
  *   Y2  A yield waits for a turn of the event loop, not for a microtask: a promise alone lets no timer run.
  *   Y3  Callers that share one function share its slice, and resume in the same turn.
  *

@@ -2,7 +2,7 @@
  * gatherSettled: runs a worker over every item, a bounded number at a time, and reports how each item ended.
  *
  * Invariants
- *   G1  A worker's failure never rejects the whole; it stands in the summary, with its item.
+ *   G1  A worker's failure never rejects the promise; the summary has it, with its item.
  *   G2  total = succeeded + failed + skipped, and `results` are in input order.
  *   G3  An item is pulled from the source only when a worker is free for it (with a `limiter`: when the item before
  *       it has started), so an endless source is safe. An async source is asked for one item at a time.
@@ -14,7 +14,7 @@
  * Cancel: an abort, or `stopWhen`, aborts the workers' signal, starts nothing more, waits for the running workers, and
  *   closes the source, which is waited for unless it owes an item. An abort then rejects with `signal.reason`; a stop
  *   resolves, with the rest skipped.
- * Cost: no promise per item beyond the worker's own; no memory beyond the results.
+ * Cost: no promise per item except the worker's own; no memory except the results.
  * What it is not: a stream; see gatherStream.
  * Lineage: Promise.allSettled, which can neither limit nor stop; Python's asyncio.gather, which hides failures.
  */

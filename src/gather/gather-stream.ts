@@ -11,7 +11,7 @@
  *        rejects once, with that error. A worker's failure is an outcome, and never rejects it.
  *
  * Hand-over: an outcome goes to the oldest waiting `next()` in the turn in which it is ready.
- * Cancel: an abort of `signal` acts as in gatherSettled. Nothing starts before the first `next()`.
+ * Cancel: an abort of `signal` acts as in gatherSettled. No worker starts before the first `next()`.
  * Cost: one promise per `next()`; memory for `concurrency` outcomes.
  * What it is not: a summary; see gatherSettled. Lineage: p-map's pMapIterable; Rust's buffered and buffer_unordered.
  */

@@ -36,7 +36,7 @@ function follow(item: unknown): void {
   if (item instanceof Promise) Promise.prototype.then.call(item, undefined, () => {});
 }
 
-/** As `for...of` does it: a step must be an object, and a truthy `done` is enough. */
+/** Follows `for...of`: a step must be an object, and a truthy `done` ends it. */
 function isLast(step: IteratorResult<unknown, unknown>): boolean {
   if (typeof step === 'object' && step !== null) return Boolean(step.done);
   throw new TypeError(`items must be iterable: next() must give an object, got ${printable(step)}`);
@@ -105,7 +105,7 @@ export class AsyncSource<T> implements ItemSource<T> {
     }
   }
 
-  /** A source that owes an item must not keep a stopped run from ending. */
+  /** A source that has not answered `next()` yet must not keep a stopped run from ending. */
   stop(): void {
     this.#giveUpPull?.();
   }

@@ -5,17 +5,17 @@
  * Invariants
  *   AS1  `limit` is what the algorithm says; lowering it never interrupts a holder. An algorithm or a listener that
  *        throws changes neither the limit nor the task's result.
- *   AS2  Every permit ends with exactly one outcome; 'ignore' gives the permit back and is no sample.
+ *   AS2  Every permit ends with exactly one outcome; 'ignore' gives the permit back without a sample.
  *   AS3  A sample's duration runs from the grant to the end: time spent in our own queue is not the backend's.
  *   AS4  A task that rejects with the reason of its caller's aborted signal is ignored: the caller cut it short.
  *   AS5  During a pause no permit is granted, to waiting callers neither. A shorter pause never shortens a longer one. A pause
  *        has a timer only once a caller waits for its end.
- *   It also keeps the invariants of Semaphore, which it is made of.
+ *   It also keeps the invariants of Semaphore, on which it is built.
  *
- * Hand-over, Cancel: as Semaphore. A caller that gave up before its turn is no sample.
+ * Hand-over, Cancel: as Semaphore. A caller that gave up before its turn gives no sample.
  * Cost: as Semaphore, and two readings of the clock per permit.
- * Use one per backend and per class of work: a mix of cheap and expensive calls has no single right limit. Not for calls
- *   that are too rare or too slow to learn from, nor for a limit that is never reached.
+ * Use one per backend and per class of work: a mix of cheap and expensive calls has no single right limit. Do not use it
+ *   for calls that are too rare or too slow to learn from, or where callers never reach the limit.
  * Lineage: Netflix concurrency-limits, which separates the number (Limit) from its enforcement (Limiter).
  */
 import { ignoreRejection, notify, plainAnswer } from '../calling/listeners.js';
@@ -62,7 +62,7 @@ const optionNames: OptionNames<AdaptiveSemaphoreOptions> = {
 export interface AdaptivePermit extends Permit {
   /**
    * Gives the permit back, and reports the outcome to the algorithm. Default 'success'. Idempotent: a second call changes
-   * nothing. @throws TypeError for an unknown outcome; the permit is given back all the same.
+   * nothing. @throws TypeError for an unknown outcome; even then the permit is given back.
    */
   release(outcome?: Outcome): void;
 }
@@ -112,7 +112,7 @@ export function classifyOutcome(result: PromiseSettledResult<unknown>): Outcome 
     return overloadSigns.has(status) || overloadSigns.has(statusCode) ? 'overload' : 'success';
   }
   let error: unknown = result.reason;
-  // `fetch` wraps the error of the socket. A chain of causes may be a circle.
+  // `fetch` wraps the error of the socket. A chain of causes may be circular.
   for (let depth = 0; depth < 5 && typeof error === 'object' && error !== null; depth++) {
     const { status, statusCode, code, name, cause } = error as Record<string, unknown>;
     if ([status, statusCode, code, name].some((sign) => overloadSigns.has(sign))) return 'overload';
@@ -234,7 +234,7 @@ export class AdaptiveSemaphore implements Limiter {
     return this.#semaphore.idle(options);
   }
 
-  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  /** Rejects all waiters with `reason`, and stays open. Default: an `AbortError`, as a signal gives. */
   refuseWaiting(reason?: unknown): void {
     this.#semaphore.refuseWaiting(reason);
   }

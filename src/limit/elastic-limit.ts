@@ -16,7 +16,7 @@
  *
  * Several processes: phases lie on one grid of wall time, so processes probe together; see `elastic/slot-grid.ts`.
  * Cost: some additions per sample, no timer, O(1) memory; one small object per phase.
- * What it is not: quick when calls are few. A trial takes about 64 successes at each of the two limits.
+ * Not here: a fast answer when calls are few. A trial takes about 64 successes at each of the two limits.
  * Lineage: hill climbing on goodput (Heiss and Wagner 1991); BBR's drains; Kalman 1960; Page's CUSUM 1954.
  */
 import { Ceiling } from './elastic/ceiling.js';
@@ -198,7 +198,7 @@ export class ElasticLimit implements LimitAlgorithm {
     }
   }
 
-  /** Nothing was measured. A cut is repeated, because its search is not over. */
+  /** A phase without a result. A cut is repeated, because its search is not over. */
   #disregard({ purpose, limit }: Phase): Plan | undefined {
     this.#trial.clear();
     this.#previousBase = undefined;

@@ -11,8 +11,8 @@ import { printable } from '../contract/errors.js';
 
 /**
  * How a permit's work ended. 'success': the backend did its work, business errors included. 'overload': the backend had
- * too much work, shown by a timeout, a 429 or a refused connection. 'ignore': nothing to learn, as when the call was
- * cancelled.
+ * too much work, shown by a timeout, a 429 or a refused connection. 'ignore': the call says nothing about the backend,
+ * for instance because it was cancelled.
  */
 export type Outcome = 'success' | 'overload' | 'ignore';
 

@@ -16,7 +16,7 @@ export interface PermitHolder extends Releasable {
 /** A holder of tasks that a permit can stand for. */
 export interface TaskHolder extends Holder, PermitHolder {}
 
-/** Releases its holder once. A logger prints nothing but whether it did. */
+/** Releases its holder once. A logger prints only whether it was released. */
 export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit {
   /** Until the release. */
   #holder: H | undefined;
@@ -26,7 +26,7 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
     if (observer !== undefined && holder.standsFor !== undefined) observer.granted(this, holder.standsFor);
   }
 
-  /** Runs a task that has what it needs. Only an observer needs a permit for that. */
+  /** Runs a task that was granted at once. Only an observer needs a permit for it. */
   static run<R>(holder: TaskHolder, task: (...nothing: never[]) => Awaitable<R>): Promise<R> {
     return observer === undefined ? holder.run(task) : HeldPermit.#observe(task, new HeldPermit(holder));
   }

@@ -25,7 +25,7 @@ export interface KeyTable<K> {
   queue(key: K): { join(onGrant: (lease: KeyPermit<K>) => void, demand: void): { leave(): boolean } };
 }
 
-/** The keys, each once. A string is refused: it would lock each of its letters. */
+/** The keys, each once. A string is refused, because it would lock each of its letters. */
 export function distinctKeys<K>(keys: Iterable<K>): ReadonlySet<K> {
   if (typeof keys === 'string') {
     throw new TypeError(`keys must be an iterable of keys, got the string ${printable(keys)}`);
@@ -80,7 +80,7 @@ export class KeyGroup<K> implements QueueOwner, PermitHolder {
     for (const lease of this.#leases) lease.release();
   }
 
-  /** The caller gave up: all or none. */
+  /** The caller gave up, so it gets none of the keys. */
   onLeave(): void {
     this.#link.leave();
     this.leaveQueues();
@@ -96,7 +96,7 @@ export class KeyGroup<K> implements QueueOwner, PermitHolder {
     this.#whole.refuseAll(makeError);
   }
 
-  /** For an observer: the keys that are still missing, and the leases that are there. */
+  /** For an observer: the keys that are still missing, and the leases that it has. */
   missing(): Iterable<K> {
     const there = new Set(this.#leases.map(({ key }) => key));
     return [...this.#keys].filter((key) => !there.has(key));

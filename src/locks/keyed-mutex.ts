@@ -3,14 +3,14 @@
  *
  * Invariants
  *   K1  Per key at most one lease is out, or one task runs.
- *   K2  A key has an entry exactly while it is held: an idle key costs nothing, and `size` is the number of entries.
+ *   K2  A key has an entry exactly while it is held: an unused key takes no memory, and `size` is the number of entries.
  *   K3  Per key, waiters go first come, first served; a newcomer never overtakes one.
  *   K4  A caller of several keys joins all their queues in one synchronous step, so that any two such callers stand
  *       in the same order in every queue they share, and neither waits for the other at once.
  *
  * Hand-over: `release()` passes the key to its oldest waiter in the same turn; the key is never free in between.
  * Cancel: a caller that gives up loses its places and nothing else; a caller of several keys gives back those it has.
- * Cost: uncontended, one entry and one lease, gone with the release. Keys are compared as in a Map (SameValueZero):
+ * Cost: without contention, one entry and one lease until the release. Keys are compared as in a Map (SameValueZero):
  *   objects by identity, so give strings or numbers where equal content should mean the same lock.
  * A task that is granted at once starts inside the call of `run`. Some 3,000 calls of `run` nested that way fill the stack.
  * Not re-entrant: a task that asks again for a key it holds waits for ever. Not for several processes: see
@@ -73,7 +73,7 @@ export class KeyedMutex<K = string> implements KeyedLock<K> {
     return this.#table.size;
   }
 
-  /** How many callers wait now, for whichever key. A caller of several keys counts once. */
+  /** How many callers wait now, over all keys. A caller of several keys counts once. */
   get waiting(): number {
     return this.#table.waiting;
   }
@@ -140,7 +140,7 @@ export class KeyedMutex<K = string> implements KeyedLock<K> {
 
   /**
    * Waits for several keys at once: all or none. Duplicates count once, and the order of `keys` does not matter:
-   * callers of the same keys in opposite order cannot deadlock.
+   * callers that name the same keys in opposite order cannot deadlock.
    *
    * Rejects as `run` does; the keys already granted are then given back.
    */
@@ -168,7 +168,7 @@ export class KeyedMutex<K = string> implements KeyedLock<K> {
     table.refuse(table.ending.close());
   }
 
-  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  /** Rejects all waiters with `reason`, and stays open. Default: an `AbortError`, as a signal gives. */
   refuseWaiting(reason: unknown = abortError()): void {
     KeyedMutex.#tableOf(this).refuse(() => reason);
   }
@@ -179,12 +179,12 @@ export class KeyedMutex<K = string> implements KeyedLock<K> {
   }
 }
 
-/** Entries that nobody can ask for; they are in a table from its first grant on. */
+/** 32 entries that no caller can ask for. They are added to a table at its first grant. */
 const ballast = 32;
 
 /**
- * V8 shrinks and rehashes a Map that keeps emptying. It shrinks when less than a quarter of it is in use: with the ballast
- * in a quarter of it, an uncontended key costs a third less (`npm run bench -- keyed`).
+ * V8 shrinks and rehashes a Map when less than a quarter of it is in use. The ballast keeps a quarter in use, which makes an
+ * uncontended key a third cheaper (`npm run bench -- keyed`).
  */
 function makeRoom(map: Map<unknown, unknown>): void {
   const symbols = Array.from({ length: 2 * ballast + 1 }, () => Symbol());
@@ -192,7 +192,7 @@ function makeRoom(map: Map<unknown, unknown>): void {
   for (const symbol of symbols.slice(ballast)) map.delete(symbol);
 }
 
-/** The held keys and their leases, apart from their public face so that a lease can reach them and a user cannot. */
+/** The held keys and their leases, in an object of their own that leases can reach and users cannot. */
 class LockTable<K> implements KeyTable<K> {
   readonly source: KeyedMutex<K>;
   readonly settings: LockSettings;

@@ -130,7 +130,7 @@ export class Mutex implements Limiter {
     state.queue.refuseAll(state.ending.close());
   }
 
-  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  /** Rejects all waiters with `reason`, and stays open. Default: an `AbortError`, as a signal gives. */
   refuseWaiting(reason: unknown = abortError()): void {
     Mutex.#stateOf(this).queue.refuseAll(() => reason);
   }
@@ -141,7 +141,7 @@ export class Mutex implements Limiter {
   }
 }
 
-/** The lock itself, apart from its public face so that a permit can reach it and a user cannot. */
+/** The lock itself, in an object of its own that permits can reach and users cannot. */
 class MutexState extends Holder implements QueueOwner, TaskHolder {
   readonly source: Mutex;
   readonly settings: LockSettings;

@@ -6,9 +6,9 @@
  *   S2  While a caller waits, the oldest waiter's weight does not fit into what is free.
  *   S3  Waiters go first come, first served whatever their weight: light ones never starve a heavy one. With an `order`, the
  *       next waiter is the one that the order names, and S2 holds for it.
- *   S4  After `close()` nobody waits and nobody is granted.
+ *   S4  After `close()` no caller waits and none is granted.
  *   S5  A weight above the limit is refused, at once or when the limit is lowered below it, so that it blocks nobody.
- *   S6  A limit of 0 is a pause: nobody is granted, and nobody is refused for its weight.
+ *   S6  A limit of 0 is a pause: no caller is granted, and none is refused because of its weight.
  *
  * Hand-over: whatever frees units (a release, a raised limit, a heavy waiter that left) grants, in the same turn, as
  *   many of the oldest waiters as now fit.
@@ -89,7 +89,7 @@ export class Semaphore implements Limiter {
    * @throws TypeError or RangeError that names the option and the value.
    */
   constructor(limit: number, options?: SemaphoreOptions);
-  /** @internal `source` is the object that users know, where it is not the semaphore itself. */
+  /** @internal `source` is the object that users see, if it is not the semaphore itself. */
   constructor(limit: number, options: SemaphoreOptions | undefined, source: object);
   constructor(limit: number, options?: SemaphoreOptions, source: object = this) {
     checkCount('limit', limit);
@@ -104,7 +104,7 @@ export class Semaphore implements Limiter {
 
   /**
    * How many units may be held. May be set at any time. Lowering it never interrupts a holder; a waiter whose weight no
-   * longer fits is refused with a `RangeError`. 0 pauses: everybody waits until the limit is raised.
+   * longer fits is refused with a `RangeError`. 0 pauses: all callers wait until the limit is raised.
    */
   get limit(): number {
     return this.#state.limit;
@@ -189,7 +189,7 @@ export class Semaphore implements Limiter {
     state.refuse(state.ending.close());
   }
 
-  /** Rejects everybody who waits now with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  /** Rejects all waiters with `reason`, and stays open. Default: an `AbortError`, as a signal gives. */
   refuseWaiting(reason: unknown = abortError()): void {
     Semaphore.#stateOf(this).refuse(() => reason);
   }
@@ -218,7 +218,7 @@ function tooHeavy(weight: number, most: number): RangeError {
   return new RangeError(`weight must be at most ${most}, got ${weight}`);
 }
 
-/** The units themselves, apart from their public face so that a permit can reach them and a user cannot. */
+/** The units themselves, in an object of their own that permits can reach and users cannot. */
 class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   readonly source: object;
   readonly settings: LockSettings;
@@ -247,7 +247,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
     return this.held + this.queue.size === 0;
   }
 
-  /** Sums beyond the safe integers would not come back to 0. */
+  /** Above the safe integers, a sum would not come back to 0 exactly. */
   get #mostHeld(): number {
     return Math.min(this.limit, Number.MAX_SAFE_INTEGER);
   }

@@ -13,7 +13,7 @@ export function boundName(kind: string, namespace: string, key: string, place: n
   return `\0latchkey-${thisProcess().getuid()}-${digest.slice(0, 32)}`;
 }
 
-/** More waiters than this are not let in; they ask again and again until they are. */
+/** A holder accepts this many waiters. Further ones ask again until they are accepted. */
 const longestLine = 1_000;
 
 /** Binds the name and listens on it; `undefined` when it is bound already. */

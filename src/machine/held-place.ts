@@ -4,12 +4,12 @@
  * Invariants
  *   MC1  One process or thread of the machine holds a place, because the kernel gives its name to one.
  *   MC2  A place is free as soon as its holder releases it, ends or is killed. Nothing is left to clean up, nothing expires.
- *   MC3  A holder that is stopped or blocked keeps its place, and delays only those who wait for that place.
+ *   MC3  A holder that is stopped or blocked keeps its place, and delays only the waiters for that place.
  *   MC4  The longest waiter is called first. A newcomer may come between the release and the call, so this is no strict order;
  *        but the process that has released to a waiter steps back until that waiter has bound the name.
- *   MC5  A waiter that does not react when it is called delays the others by `stepBackMs` once, and nobody after that.
+ *   MC5  A waiter that does not react when it is called delays the others once, by `stepBackMs`.
  *
- * Hand-over: the name is freed, the head of the queue is called, the others are told to wait with the next holder.
+ * Hand-over: the name is freed, the head of the queue is called, the others get the message to wait with the next holder.
  * Cost: one listening socket per place, one connection per waiter and place.
  * Lineage: the abstract sockets of Linux as single-instance locks; the queue with its holder as in an MCS lock.
  */
@@ -18,7 +18,7 @@ import { bind } from './bound-name.js';
 import { type Server, type Socket, thisProcess } from './node-parts.js';
 import { Peer } from './peer.js';
 
-/** Long enough for a process that runs, short enough not to matter when it is stopped. */
+/** Milliseconds: long enough for a running process to react, short enough not to matter when it is stopped. */
 const stepBackMs = 20;
 
 interface Waiter {
@@ -39,7 +39,7 @@ export class HeldPlace {
     return place.#server === undefined ? undefined : place;
   }
 
-  /** How many wait with this holder. */
+  /** How many waiters are connected to this holder. */
   get waiting(): number {
     return this.#queue.length;
   }

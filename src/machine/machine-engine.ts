@@ -20,7 +20,7 @@ export interface MachineLockOptions {
   directory?: string | undefined;
 }
 
-/** A grant of the kernel has no end: what the lease keeper does with time comes some 285,000 years later. */
+/** A grant of the kernel does not expire: the deadline of the lease keeper is some 285,000 years away. */
 export const noEnd = { ttlMs: Number.MAX_SAFE_INTEGER, maxHoldMs: Infinity };
 
 export class MachineEngine implements LeaseEngine {

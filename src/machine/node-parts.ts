@@ -1,4 +1,4 @@
-/** The parts of Node that this folder uses, by structure: the package is built without Node's types and loads in any runtime. */
+/** Types of the parts of Node that this folder uses: the package is built without Node's own types and loads in any runtime. */
 import { nodeModule } from '../runtime/node-module.js';
 
 export interface Socket {

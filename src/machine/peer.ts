@@ -1,8 +1,8 @@
 import type { Socket } from './node-parts.js';
 
 /**
- * What a holder and a waiter say to each other. Exclusion never depends on it: a message only tells when to look. So a peer that
- * is silent, that lies, or that is of another version makes others slower, and no more.
+ * The messages between a holder and a waiter. Exclusion never depends on them: a message only says when to look. So a peer that
+ * is silent, that lies, or that has another version only makes others slower.
  */
 export interface Message {
   /** Of a waiter: since when it waits, in nanoseconds of the machine's monotonic clock. */

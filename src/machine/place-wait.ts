@@ -7,7 +7,7 @@
  *        every waiter looks for itself, at least every second.
  *
  * Cancel: leaves all queues, in the turn of the abort.
- * Cost: one connection per place; the operating system wakes the waiter, so there is nothing to poll for but MC7.
+ * Cost: one connection per place; the operating system wakes the waiter, so only MC7 polls.
  */
 import { exponential } from '../retry/backoff.js';
 import { now, setTimer, type Timer } from '../runtime/clock.js';
@@ -17,12 +17,12 @@ import { thisProcess } from './node-parts.js';
 import { Peer } from './peer.js';
 
 const lookEveryMs = 1_000;
-/** Between attempts of a waiter that another one overtakes, or that the holder turns away. */
+/** The pause, in milliseconds, of a waiter that another one overtook or that the holder refused. */
 const pauseMs = exponential({ initialMs: 1, maxMs: 16, jitter: 'equal' });
 
-/** A round that took longer is no sign of a holder that turns waiters away. */
+/** A round that took longer, in milliseconds, does not count as a refusal by the holder. */
 const longRoundMs = 20;
-/** So often in a row a waiter follows without a pause, because locks that are held briefly change hands often. */
+/** How often in a row a waiter follows without a pause: a lock that is held briefly has a new holder often. */
 const mostMoves = 8;
 
 /** How a wait with one holder ends. */
@@ -49,7 +49,7 @@ export class PlaceWait {
     const leave = () => this.#end();
     try {
       return await new Promise((resolve, reject) => {
-        // Over in this very turn: a place that arrives in the next one has to be freed.
+        // The wait ends in this turn, so a place that arrives in the next one is freed.
         const ending =
           <T>(settle: (value: T) => void) =>
           (value: T) => {
@@ -100,7 +100,7 @@ export class PlaceWait {
     }
     this.#peers.add(peer);
     const ending = await this.#stand(peer);
-    // From here on the end of the wait must not close it: the holder waits for the answer.
+    // From now on the end of the wait must not close the connection, because the holder waits for the answer.
     this.#peers.delete(peer);
     if (ending !== 'moved') await this.#take(name);
     peer.leave(ending === 'next' ? { bound: true } : undefined);

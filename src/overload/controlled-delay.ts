@@ -3,13 +3,13 @@
  * served first. A FIFO queue would serve every caller too late.
  *
  * Invariants
- *   CD1  Until a queue has been non-empty for `intervalMs`, nobody is refused and the oldest waiter is served first.
+ *   CD1  Until a queue has been non-empty for `intervalMs`, no waiter is refused and the oldest is served first.
  *   CD2  After that, a waiter that has waited longer than `targetMs` is refused at the next arrival or release.
- *   CD3  The newest waiter is never refused, so nothing that is free stays free while a caller waits.
+ *   CD3  The newest waiter is never refused, so no unit stays free while a caller waits.
  *
  * Hand-over, Cancel: those of the queue that it orders.
  * Cost: O(1) per waiter, no timer. A refusal happens when another caller comes or a permit is released.
- * What it is not: for jobs that must all be done. A refusal breaks the promise of a queue, so it is never the default.
+ * What it is not: for jobs that must all be done. Callers of a queue do not expect a refusal, so it is never the default.
  * Lineage: CoDel (Nichols and Jacobson 2012); adaptive LIFO and controlled delay in "Fail at Scale" (Maurer 2015).
  */
 import { checkDuration, checkOptions, type OptionNames } from '../contract/arguments.js';
@@ -40,7 +40,7 @@ const optionNames: OptionNames<ControlledDelayOptions> = {
   newestFirst: true,
 };
 
-/** The longest `retryAfterMs`: an overload of hours must not send callers away for hours. */
+/** The longest `retryAfterMs`, so that an overload of hours does not send callers away for hours. */
 const longestRetryAfterMs = 30_000;
 
 /**

@@ -4,13 +4,13 @@
  *
  * Invariants
  *   FS1  While several partitions have waiters, each is granted units in proportion to its share.
- *   FS2  A share that is not used is lent to the others: nothing stays free while a caller waits.
+ *   FS2  The other partitions use a share that is not used: no unit stays free while a caller waits.
  *   FS3  No partition starves: each partition with waiters is served in every round.
  *   FS4  A partition without waiters takes no memory.
  *
  * Hand-over, Cancel: those of the queue that it orders.
- * Cost: O(1) per waiter, however many partitions there are.
- * What it is not: a limit per partition. One partition alone may hold everything until others come.
+ * Cost: O(1) per waiter, for any number of partitions.
+ * What it is not: a limit per partition. A partition alone may hold all units until others come.
  * Lineage: deficit round robin (Shreedhar and Varghese 1996).
  */
 import { decide } from '../calling/listeners.js';
@@ -91,7 +91,7 @@ class Partition {
   /** Its place among the partitions that have waiters. */
   readonly turn = new Link<Partition>(this);
   waiting = 0;
-  /** How many units it may still be granted in this turn. */
+  /** How many more units it may be granted in this turn. */
   deficit = 0;
 
   constructor(key: unknown, share: number, line: WaitLine) {
@@ -108,7 +108,7 @@ class FairShare implements WaitLine {
   /** The partitions that have waiters. The head has its turn. */
   readonly #turns = new LinkedList<Link<Partition>>();
   #turnOf: Partition | undefined;
-  /** Since nobody waited. In a turn, the partition with the smallest share may be granted the largest weight. */
+  /** The extremes since the queue was last empty. In a turn, the smallest share may be granted the largest weight. */
   #smallestShare = Infinity;
   #largestWeight = 1;
 

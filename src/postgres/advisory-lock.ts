@@ -13,7 +13,7 @@ export async function advisoryKey(namespace: string, key: string): Promise<strin
   return new DataView(digest).getBigInt64(0).toString();
 }
 
-/** Waits of other kinds end as well: a slice lets the caller look around. */
+/** The longest slice of a wait in the database, in milliseconds: between two slices a caller may leave. */
 export const longestSliceMs = 2_000;
 
 /** Statements that take the lock if it is free. The setting `latchkey.got` says whether they did. */
@@ -26,9 +26,9 @@ export function tryLock(lock: string, scope: LockScope): string {
  * Statements that wait for the lock, `sliceMs` milliseconds at most. The setting `latchkey.got` says whether they got it. They
  * must be sent as one text, which makes them one transaction; in a transaction of the caller the timeouts are set back.
  *
- * - The timeout is caught inside of the server: an uncaught one stands in its log as an ERROR, twice per second and waiter.
+ * - The timeout is caught inside the server, because its log would show an uncaught one as an ERROR, every slice.
  * - PostgreSQL may grant a session lock and still report the timeout, when it fires before the waiting backend has run
- *   again. So `pg_locks` is asked who holds the lock. A transaction lock is released with the block's subtransaction.
+ *   again. So `pg_locks` is asked for the holder. A transaction lock is released with the block's subtransaction.
  */
 export function waitForLock(lock: string, scope: LockScope, sliceMs: number): string {
   const call = scope === 'session' ? 'pg_advisory_lock' : 'pg_advisory_xact_lock';

@@ -91,7 +91,7 @@ async function inSavepoint<T>(client: GetOrCreate<T>['client'], create: () => Aw
   }
 }
 
-/** 25P02: the transaction is aborted, and would answer the same to everything else. */
+/** 25P02: the transaction is aborted, and rejects every other statement in the same way. */
 async function findAgain<T>(find: () => Awaitable<T>, conflict: unknown): Promise<T> {
   try {
     return await find();

@@ -2,14 +2,14 @@
  * Leases in a table: a row per key, with its owner, its token and its end by the server's clock. Works through any pooler.
  *
  * Invariants
- *   PE1  A row has one owner at a time, whose end has not come by the server's clock. Nobody else renews or frees it.
+ *   PE1  A row has one owner at a time, whose end has not come by the server's clock. No other owner renews or frees it.
  *   PE2  Tokens of a key grow with every grant: the larger of the last token plus one and the server's clock in microseconds,
  *        so that they grow also when the row or the table was lost.
  *   PE3  A renewal never takes back a row whose end has come.
  *   PE4  Names are injective: two locks of different kind, namespace or key never share a row.
  *   PE5  It works at every isolation level that the application sets as the default: 40001 is retried.
  *
- * Hand-over: those who wait ask again after 25 to 250 ms.
+ * Hand-over: waiters ask again after 25 to 250 ms.
  * Cost: one statement to acquire, renew or release; a second one when the key is taken. A row per key stays until `pruneLeases`.
  * What it is not: safe against a server clock that steps forward by a time to live: fence the writes.
  */
@@ -63,7 +63,7 @@ export function checkedTable(table: unknown): string {
 
 /** Which leases `pruneLeases` deletes. */
 export interface PruneOptions {
-  /** Leases that ended so many milliseconds ago, or earlier. */
+  /** Deletes leases that ended at least this many milliseconds ago. */
   olderThanMs: number;
   /** Default 'latchkey_leases'. */
   table?: string | undefined;

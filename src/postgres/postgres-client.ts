@@ -4,7 +4,7 @@ import { abortReason, onAbort } from '../waiting/abort-listeners.js';
 
 /** The answer to one statement. */
 export interface PostgresResult {
-  // biome-ignore lint/suspicious/noExplicitAny: rows are what the statement says, and the driver says `any` as well.
+  // biome-ignore lint/suspicious/noExplicitAny: the statement decides what rows are, and the driver's type is `any` as well.
   readonly rows: any[];
   /** How many rows the statement returned or changed. */
   readonly rowCount: number | null;

@@ -5,11 +5,11 @@
  *   'session'     an advisory lock of a connection. Hand-over within a millisecond, in the server's order. It takes a
  *                 connection per key that is held or waited for, and does not work through a pooler that changes
  *                 connections between transactions.
- *   'leaseTable'  a row with an owner and an end. Works everywhere; those who wait ask again after 25 to 250 ms.
+ *   'leaseTable'  a row with an owner and an end. Works everywhere; waiters ask again after 25 to 250 ms.
  * For writes to this same database, `lockedTransaction` is simpler, and safe without tokens.
  *
  * Invariants: those of LeaseKeeper and of the engine (SE, PE), and
- *   PM1  Nobody frees or renews the lock of another owner.
+ *   PM1  No owner frees or renews the lock of another one.
  *   PM2  Tokens of a key grow with every grant.
  *
  * Hand-over, Cancel: as LeaseKeeper; a lock that is granted after its caller has left is freed.

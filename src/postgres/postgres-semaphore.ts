@@ -5,8 +5,8 @@
  * Invariants: those of LeaseKeeper and of the lease table (PE), and
  *   PS1  Each place has at most one owner whose end has not come by the server's clock.
  *
- * Hand-over: first come, first served within a process; between processes the first that asks. Those who wait ask again
- *   after 25 to 250 ms.
+ * Hand-over: first come, first served within a process; between processes the first that asks. Waiters ask again after
+ *   25 to 250 ms.
  * Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
  */
 import { ownOptions } from '../contract/arguments.js';

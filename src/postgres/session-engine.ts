@@ -9,10 +9,10 @@
  *   SE3  A connection that does not answer is closed. No command of ours waits longer than `commandTimeoutMs` for it.
  *   SE4  The server frees the lock of a dead connection after `keepaliveMs`. Every time to live is shorter than that, so that
  *        the holder knows of the loss before another process can hold the lock.
- *   SE5  Behind a pooler that moves clients between connections it refuses, unless it is told to trust the pooler.
+ *   SE5  Behind a pooler that moves clients between connections it rejects, unless `trustPooler` is set.
  *
- * Hand-over: waiters block in PostgreSQL, in its order, in slices: at the end of one they see that their caller has left, and
- *   go to the end of the queue.
+ * Hand-over: waiters block in PostgreSQL, in its order, in slices. At the end of a slice a waiter whose caller has left
+ *   stops, and others go to the end of the queue.
  * Cost: one round trip to lock and one to unlock.
  * What it is not: a lock that survives its connection.
  */
@@ -66,7 +66,7 @@ export class SessionEngine implements LeaseEngine {
   readonly #pool: PostgresPool;
   readonly #namespace: string;
   readonly #sessions = new Map<string, Session>();
-  /** Owners whose request is under way; `true` when they have given up since. */
+  /** Owners whose request is under way; `true` if the caller has given up. */
   readonly #serving = new Map<string, boolean>();
   #isDirect: boolean;
 

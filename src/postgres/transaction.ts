@@ -104,10 +104,10 @@ export function retryTransaction<T>(
 /** One transaction on a connection of its own. */
 export class Transaction {
   readonly #pool: PostgresPool;
-  /** Aborts when nobody waits for the result any more. */
+  /** Aborts when no caller waits for the result any more. */
   readonly #context: { readonly signal?: AbortSignal | undefined };
   #broken: Error | undefined;
-  /** COMMIT was sent, and PostgreSQL has not said what became of it. */
+  /** COMMIT was sent, and PostgreSQL has not answered. */
   isUnknown = false;
 
   constructor(pool: PostgresPool, context: { readonly signal?: AbortSignal | undefined } = {}) {
@@ -183,8 +183,8 @@ function rollback(client: PostgresClient): Promise<boolean> {
 }
 
 /**
- * An error of the server that ends the transaction and leaves the connection. Not so 08 and 57, which end the connection, and
- * 40003, which says in so many words that the outcome is unknown.
+ * An error of the server that ends the transaction and keeps the connection. Excluded are 08 and 57, which end the connection, and
+ * 40003, which means that the outcome is unknown.
  */
 function isVerdict(error: unknown): boolean {
   const state = sqlStateOf(error);

@@ -4,7 +4,7 @@
  * Invariants
  *   Q1  Items that wait, and items that were taken but are not done, are together at most `capacity`.
  *   Q2  Items leave in the order in which they came; so do waiting producers (policy 'wait').
- *   Q3  Every item that was offered is taken, refused or passed to `onDrop`: none disappears.
+ *   Q3  Every offered item is taken, refused or passed to `onDrop`. No item disappears.
  *   Q4  The first overflow of a burst is reported at once; then one report per interval, with the count. The last interval
  *       is reported when it ends.
  *   Q5  After `close()` no item gets in; the items inside can still be taken; then consumers get an empty batch.
@@ -67,7 +67,7 @@ const optionNames: OptionNames<BoundedQueueOptions<unknown>> = {
 };
 
 export interface OfferOptions extends WaitOptions {
-  /** With the policy 'sample': the item gets in as long as there is room. Default false. */
+  /** With the policy 'sample': the item is let in whenever there is room. Default false. */
   critical?: boolean | undefined;
 }
 
@@ -141,7 +141,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#alert = new OverflowAlert(this, onOverflow, overflowIntervalMs, this.#context);
     const describe = (waitedMs: number): WaitDetails => this.#describe(waitedMs);
     this.#producers = new WaitQueue({ source: this, describe, onLeave: () => {} } satisfies QueueOwner);
-    // A waiting consumer is idle, not held up, so its wait is not published.
+    // A waiting consumer is idle, not delayed, so its wait is not published.
     this.#consumers = new WaitQueue({ describe, onLeave: () => {} } satisfies QueueOwner);
   }
 

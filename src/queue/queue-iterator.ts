@@ -1,6 +1,6 @@
 /**
  * The iterator of a queue, written by hand: `return()` of an async generator waits for a pending `next()`, which takes one
- * more item that nobody sees; and a generator awaits the promises that it yields.
+ * more item and loses it. A generator also awaits the promises that it yields.
  */
 interface Batch<T> {
   readonly items: readonly T[];
@@ -18,12 +18,12 @@ interface Wait {
 const finished = { done: true, value: undefined } as const;
 
 export class QueueIterator<T> implements AsyncIterableIterator<T, undefined> {
-  /** One item at once, an empty batch when there will be none, or `undefined`: it has to wait. */
+  /** One item at once; an empty batch when there will be none; `undefined` when the consumer has to wait. */
   readonly #take: () => Batch<T> | undefined;
   /** Waits for an item in the queue. */
   readonly #join: (onBatch: (batch: Batch<T>) => void) => { leave(): boolean };
   readonly #waits = new Set<Wait>();
-  /** Batches whose items are in the consumer's hands. */
+  /** Batches whose items the consumer works on. */
   readonly #inHand: Batch<T>[] = [];
   #left = false;
 

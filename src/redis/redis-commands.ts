@@ -1,4 +1,4 @@
-/** How scripts are sent to Redis: what a script does is done in one step, and no other client sees half of it. */
+/** How scripts are sent to Redis. Redis runs a script in one step, so no other client sees half of it. */
 import { printable } from '../contract/errors.js';
 
 /**

@@ -4,7 +4,7 @@
  * Invariants
  *   RE1  Names are injective, and start with the namespace: locks of different kind, namespace or key share nothing in Redis.
  *   RE2  Both keys of a lock are in one slot of a cluster.
- *   RE3  Nothing stays in Redis for good: tokens are remembered for at least two times to live after a release, and for a day
+ *   RE3  Nothing stays in Redis for ever: tokens are remembered for at least two times to live after a release, and for a day
  *        where they are ahead of the server's clock.
  *   RE4  A wake-up is only a hint. One subscription serves all keys; when it begins to work, every waiter asks once.
  *

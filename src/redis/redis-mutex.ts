@@ -1,10 +1,10 @@
 /**
  * RedisMutex: one holder at a time for each key, over all processes that use the same Redis. A lock for efficiency: it keeps
- * work from being done twice, most of the time. Where twice would be wrong, fence the writes with `lease.token`, or use
+ * work from being done twice, most of the time. Where a second run would be wrong, fence the writes with `lease.token`, or use
  * `latchkey/postgres`.
  *
  * Invariants: those of LeaseKeeper and of RedisEngine (RE), and
- *   RM1  Every script names its owner: nobody renews or frees the lock of another owner.
+ *   RM1  Every script names its owner: no owner renews or frees the lock of another one.
  *   RM2  Tokens of a key grow with every grant, also when Redis has lost its data: they are the larger of the last token
  *        plus one and the server's clock in microseconds.
  *   RM3  Only the server's clock decides about expiry in Redis; only the holder's clocks about its deadline.

@@ -1,7 +1,7 @@
 /**
  * The scripts of locks on Redis.
  *
- * KEYS[1] is who holds it, KEYS[2] the last token. ARGV: 1 the owner, 2 the time to live in ms; acquire: 3 how long to remember
+ * KEYS[1] has the holder, KEYS[2] the last token. ARGV: 1 the owner, 2 the time to live in ms; acquire: 3 how long to remember
  * the token, 4 the same where the token is ahead of the clock, 5 the number of places; renew: 3 as in acquire; release:
  * 2 the channel, 3 the message. An answer is {granted, token, free in ms}.
  */
@@ -28,7 +28,7 @@ end
 token = string.format('%.0f', token)
 redis.call('SET', KEYS[2], token, 'PX', remember)`;
 
-/** The token is remembered for at least so long after the renewal. */
+/** Keeps the token for at least ARGV[3] ms after the renewal. */
 const rememberToken = `
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end`;
 

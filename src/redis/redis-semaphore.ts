@@ -3,7 +3,7 @@
  *
  * Invariants: those of LeaseKeeper and of RedisEngine (RE), and
  *   RS1  At most `limit` owners are in the sorted set whose end has not come by the server's clock.
- *   RS2  Nobody renews or frees the place of another owner; a place that was lost is never taken back by a renewal.
+ *   RS2  No owner renews or frees the place of another one; a place that was lost is never taken back by a renewal.
  *   RS3  Tokens grow with every grant of a place, also when Redis has lost its data.
  *
  * Hand-over: first come, first served within a process; between processes the first that asks.

@@ -10,32 +10,32 @@ export interface LeaseRequest {
   readonly ttlMs: number;
   /** Aborts when no caller waits for the answer any more. The keeper releases what is granted after that. */
   readonly signal: AbortSignal;
-  /** To be called when the engine notices by itself that its grant is lost. */
+  /** The engine calls it when it notices that its grant is lost. */
   readonly lost: (cause: unknown) => void;
-  /** Answer at once: do not wait until the key is free. */
+  /** Whether to answer at once instead of waiting until the key is free. */
   readonly nowait?: boolean | undefined;
-  /** May be called with what the request is waiting for; the text stands in the caller's `WaitTimeoutError`. */
+  /** The engine may call it with what the request waits for. The message of the caller's `WaitTimeoutError` has the text. */
   readonly hint?: ((text: string | undefined) => void) | undefined;
 }
 
-/** What the database says to a request. */
+/** The answer of the database to a request. */
 export type LeaseAnswer =
   /** Granted. The token is larger than the token of every earlier grant of the key. */
   | { readonly token: bigint }
-  /** Held by another owner, whose grant ends in so many milliseconds unless it is renewed; `Infinity` if that is unknown. */
+  /** Held by another owner, whose grant ends in `freeInMs` milliseconds unless it is renewed; `Infinity` if that is unknown. */
   | { readonly freeInMs: number };
 
 /**
- * Every method may reject, which says nothing about who holds the key. `false` is an answer: the key is not this owner's.
+ * Every method may reject: then it is unknown which owner holds the key. `false` means that this owner does not hold it.
  * A method should end within the time to live; the keeper does not wait longer for it.
  */
 export interface LeaseEngine {
-  /** At most so many `acquire` calls are under way at once. Default: no bound. */
+  /** How many calls of `acquire` may be under way at once. Default: no bound. */
   readonly maxRequests?: number | undefined;
   acquire(request: LeaseRequest): Promise<LeaseAnswer>;
-  /** Proves that the key is still this owner's, and prolongs it to `ttlMs` from now. Never makes it this owner's again. */
+  /** Proves that this owner still holds the key, and prolongs the grant to `ttlMs` from now. Never takes a lost key back. */
   renew(key: string, owner: string, ttlMs: number): Promise<boolean>;
-  /** Frees the key if it is this owner's, and also if a request of this owner is still under way. */
+  /** Frees the key if this owner holds it or has a request for it under way. */
   release(key: string, owner: string): Promise<boolean>;
   /** Calls `wake` when the key may have become free, until the function it returns is called. Only a hint. */
   onFreed?(key: string, wake: () => void): () => void;

@@ -5,10 +5,11 @@
  * Invariants
  *   LK1  In a process, callers of a key are served first come, first served, and one request for the key is under way.
  *   LK2  A key has an entry exactly while a caller waits for it or holds it, or a request for it is under way.
- *   LK3  A grant that no caller waits for any more is released. So is what a request may have got whose answer was lost.
+ *   LK3  A grant that no caller waits for any more is released, and so is a grant that a request may have got although its
+ *        answer was lost.
  *   LK4  A waiter ends exactly once: granted, aborted, timed out, refused by `close`, or with the error of the database.
  *   LK5  An outage is reported to every waiter within one time to live, not to one waiter per time to live.
- *   LK6  A pause between two requests is at most 250 ms, so that a wake-up that never comes costs no more than that.
+ *   LK6  A pause between two requests is at most 250 ms, so a wake-up that never comes costs at most that much.
  *   LK7  The owner's name is random and drawn for each request: processes that were cloned do not share a name.
  *   LK8  After `close()` nothing is granted; it resolves when nothing is held and no request is under way.
  *   and those of RemoteLease.
@@ -38,13 +39,13 @@ export interface LeaseOptions {
   /** How long a lease lasts unless it is renewed, in milliseconds, at least 100. Default 10_000; renewed after each third. */
   ttlMs?: number | undefined;
   /**
-   * A lease is not renewed after so many milliseconds, so that a task that hangs does not keep its key. Default ten times
+   * For how many milliseconds a lease is renewed, so that a task that hangs does not keep its key. Default ten times
    * `ttlMs`; `Infinity` for tasks that may take any time.
    */
   maxHoldMs?: number | undefined;
 }
 
-/** Refuses a number of places that a database cannot count to. */
+/** Refuses a number of places that a database cannot represent. */
 export function checkPlaces(limit: number): void {
   checkLimit('limit', limit);
   if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
@@ -176,7 +177,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     return queue;
   }
 
-  /** Asks the database for the head of the queue, unless that is being done or there is nothing to ask for. */
+  /** Asks the database for the head of the queue, unless a request is under way or none is needed. */
   #pursue(queue: LeaseQueue<K>): void {
     if (queue.isPursued || !queue.wantsMore) {
       if (queue.isIdle) this.#queues.delete(queue.name);

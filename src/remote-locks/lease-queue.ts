@@ -33,7 +33,7 @@ export class LeaseQueue<K> implements QueueOwner {
     return this.#queue.size > 0 && this.held < this.#limit;
   }
 
-  /** Nothing is held, waited for or under way: a caller may ask the database without overtaking another one. */
+  /** Whether nothing is held, waited for or under way, so that a caller may ask without overtaking another one. */
   get isOpen(): boolean {
     return this.#queue.size === 0 && this.held < this.#limit && !this.isPursued;
   }

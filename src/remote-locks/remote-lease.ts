@@ -7,13 +7,13 @@
  *   RL2  It is lost at once when the database says that the key is not this owner's, or when its session has ended.
  *   RL3  Losing it aborts `signal`, exactly once, with a LeaseLostError. A release is never a loss.
  *   RL4  `release` never throws, and takes no longer than the lease would have lasted.
- *   RL5  Time is the larger of what the monotonic and the wall clock say. The one stands still while a machine sleeps, the
- *        other may be set: a lease may be lost too early, never too late.
+ *   RL5  The time that has passed is the larger of what the monotonic and the wall clock say. The first stops while a machine
+ *        sleeps, the second may be set: a lease may be lost too early, never too late.
  *   RL6  It is not renewed after `maxHoldMs`, nor after its release.
  *   RL7  Reading `signal` looks at the clock, so that code after a blocked event loop sees the loss before any timer fires.
  *
- * Hand-over: the release tells the database; who is next is decided there.
- * Cancel: a failed renewal is no loss: it is tried again, sooner.
+ * Hand-over: the release reaches the database, which decides the next holder.
+ * Cancel: a failed renewal is not a loss. It is tried again sooner.
  * Cost: one timer, and one renewal for each third of the time to live.
  * What it is not: a guard of writes. A holder that was paused finds out after the pause, so fence the writes with `token`.
  * Lineage: Kubernetes' leader election (renew deadline < lease duration).
@@ -27,7 +27,7 @@ import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
 import { observer } from '../runtime/observer.js';
 import type { LeaseEngine } from './lease-engine.js';
 
-/** Clocks of two machines do not run at quite the same speed. */
+/** The clocks of two machines run at slightly different speeds. */
 const marginShare = 0.05;
 const leastMarginMs = 5;
 const renewalsPerTtl = 3;
@@ -61,7 +61,7 @@ export interface RemoteLeaseSettings {
   readonly engine: LeaseEngine;
   readonly owner: string;
   readonly ttlMs: number;
-  /** It is not renewed beyond this. */
+  /** No renewal is sent after this moment. */
   readonly maxHoldMs: number;
   /** When the command that proved it was sent. */
   readonly proved: Moment;
@@ -161,7 +161,7 @@ export class RemoteLease<K> implements KeyLease<K> {
 
   async #renew(): Promise<void> {
     const { engine, owner, ttlMs, maxHoldMs } = this.#settings;
-    // It then ends at its deadline: a task that hangs must not keep its key.
+    // It then ends at its deadline, because a task that hangs must not keep its key.
     if (this.#granted.agoMs >= maxHoldMs) return;
     const asked = new Moment();
     try {

@@ -1,4 +1,4 @@
-/** The faces of a lease keeper: a mutex with keys, and a semaphore with one name. A database only adds its engine. */
+/** The public classes of a lease keeper: a mutex with keys, and a semaphore with one name. A database only adds its engine. */
 import type { Awaitable, KeyedLock, KeyLease, Limiter, WaitOptions } from '../contract/types.js';
 import { nameOf } from './key-name.js';
 import type { LeaseEngine } from './lease-engine.js';

@@ -16,7 +16,7 @@ export class RequestGate implements QueueOwner {
     this.#limit = limit;
   }
 
-  /** `undefined`: come in. Otherwise a promise of a turn, which rejects with the error of `fail`. */
+  /** `undefined` if the request may start now; otherwise a promise of its turn, which rejects with the error of `fail`. */
   enter(): Promise<void> | undefined {
     if (this.#inside >= this.#limit) return this.#queue.wait(forEver);
     this.#inside++;
@@ -28,7 +28,7 @@ export class RequestGate implements QueueOwner {
     else this.#inside--;
   }
 
-  /** The database does not answer: everything that waits for its turn fails now, and not one time to live after the other. */
+  /** The database does not answer. All waiting requests fail now, instead of one per time to live. */
   fail(error: Error): void {
     this.#queue.refuseAll(() => error);
   }

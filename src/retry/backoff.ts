@@ -1,6 +1,6 @@
 /**
  * How long to wait before the next attempt: pure functions of the number of the failed attempt (from 1), the previous delay
- * and a source of randomness. Without jitter, callers that failed together come back together, and fail together.
+ * and a source of randomness. Without jitter, callers that failed together retry together, and fail together again.
  */
 import { checkDuration, checkNumber, checkOptions, type OptionNames } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';

@@ -23,7 +23,7 @@ const roundingError = 1e-9;
 export interface RetryBudgetOptions {
   /** Retries per call, in the long run: 0.1 allows one retry per ten calls. Default 0.1. */
   ratio?: number | undefined;
-  /** Retries per second that are always allowed, for callers too rare to earn any. Default 1. */
+  /** Retries per second that are always allowed, for callers whose calls are too rare to earn one. Default 1. */
   minPerSecond?: number | undefined;
 }
 

@@ -205,7 +205,7 @@ class Retry<T> {
     }
   }
 
-  /** How long to pause before the next attempt. @throws the error itself when there is to be none. */
+  /** How long to pause before the next attempt. @throws the error itself when no attempt follows. */
   async #delayAfter(attempt: number, error: unknown, previousMs: number): Promise<number> {
     const { attempts, backoff, budget, onRetry, shouldRetry, signal } = this.#settings;
     throwIfAborted(signal);

@@ -21,5 +21,5 @@ export class AsyncContext {
   }
 }
 
-/** The context in which the package was loaded. Timers that many callers share run in it, so that they keep no caller's context alive. */
+/** The context in which the package was loaded. Shared timers run in it, so that they keep no caller's context alive. */
 export const rootContext = new AsyncContext();

@@ -1,12 +1,12 @@
 /**
- * Publishing on `node:diagnostics_channel`. Each primitive owns its channels, and makes a message only while somebody
- * listens: without subscribers the only cost is one check. Where the runtime has no channels, nobody listens.
+ * Publishing on `node:diagnostics_channel`. Each primitive owns its channels, and makes a message only while there are
+ * subscribers: without them the only cost is one check. Where the runtime has no channels, there are no subscribers.
  *
  * Invariants
  *   CH1  A message holds facts only: counts, names, the object it is about. It has no permit, no lease and no error object,
  *        and `JSON.stringify` can print it.
  *   CH2  A message has no key until `exposeKeys(true)`, not even in the text of an error.
- *   CH3  What a listener throws does not reach the primitive: the runtime throws it again a turn later.
+ *   CH3  An error of a listener does not reach the primitive. The runtime throws it as an uncaught exception a turn later.
  */
 import { nodeModule } from './node-module.js';
 
@@ -34,7 +34,7 @@ interface Diagnostics {
 }
 
 const diagnostics = nodeModule<Partial<Diagnostics>>('node:diagnostics_channel');
-/** A stub for runtimes without channels: `hasSubscribers` is always falsy, so that nobody publishes. */
+/** A stub for runtimes without channels: `hasSubscribers` is always falsy, so `publish` is never called. */
 const unheard = {} as Channel<object>;
 
 /** A channel that publishes facts only. */
@@ -49,11 +49,11 @@ export function channel<M extends object>(name: string): Channel<M> {
 }
 
 /**
- * Follows a promise, and reports its beginning and its end with one and the same message. It keeps to Node's own protocol of
- * tracing channels, but for the result: a permit in a message could be released by a listener.
+ * Follows a promise, and reports its beginning and its end with the same message. It follows Node's protocol for tracing
+ * channels, except that it leaves out the result: a listener could release a permit that it finds in a message.
  */
 export class TracingChannel<M extends object> {
-  /** Ask it whether somebody listens. */
+  /** Its `hasSubscribers` tells whether to make a message. */
   readonly start: StartChannel;
   readonly #parts: TracingParts | undefined;
 
@@ -96,8 +96,8 @@ export function tracingChannel<M extends object>(name: string): TracingChannel<M
 let keysAreExposed = false;
 
 /**
- * Whether messages carry keys, and errors in them their text; at first they do not. A key may be a person's address, and one
- * label per key breaks a metrics server.
+ * Whether messages contain keys and the text of errors. Default: they do not. A key may be a person's address, and one label
+ * per key breaks a metrics server.
  *
  * @example
  * ```ts
@@ -118,7 +118,7 @@ export function exposeKeys(exposed: boolean): void {
 
 /** An error in a message: facts, not the error itself. */
 export interface ErrorFacts {
-  /** The error's `name`; the type of a reason that is no error. */
+  /** The error's `name`; for a reason that is not an object, its type. */
   readonly name: string;
   readonly code?: string | number;
   /** Only after `exposeKeys(true)`: a text may name a key. */
@@ -158,5 +158,5 @@ function keyFact(key: unknown): unknown {
   return typeof key === 'string' || typeof key === 'number' || typeof key === 'boolean' ? key : typeof key;
 }
 
-/** Of a union, each. */
+/** The same for each member of a union. */
 export type Exposed<M> = M extends unknown ? Omit<M, 'key'> & { readonly key?: unknown } : never;

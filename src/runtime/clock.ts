@@ -1,12 +1,12 @@
 /**
- * The one place that knows what time it is. It reads the globals when called, not when loaded, so that replacing
- * them (fake timers, a simulator) makes everything built on it deterministic.
+ * The one place that reads the time. It reads the globals when called, not when loaded, so that code that replaces them
+ * (fake timers, a simulator) makes everything built on it deterministic.
  */
 
-/** Above this `setTimeout` fires at once, so a longer wait takes several timers. */
+/** The longest delay of `setTimeout` in milliseconds; above it, it fires at once. A longer wait takes several timers. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Monotonic milliseconds; only differences have a meaning. */
+/** Monotonic milliseconds; only differences are meaningful. */
 export function now(): number {
   return performance.now();
 }

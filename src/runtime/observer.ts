@@ -1,24 +1,24 @@
 /**
- * The one observer that the primitives report to. There is none unless a program calls `watch()`: then all that a primitive
- * does is to look at one variable. This way no primitive imports the watcher.
+ * The one observer that the primitives report to. Without `watch()` there is none, and a primitive only
+ * reads one variable. This way no primitive imports the watcher.
  */
 
 /** Why a wait began, and what could end it. */
 export interface ObservedQueue {
   /** The object that the caller waits for. A wait without one is not observed. */
   readonly source?: object;
-  /** The same, where waits are not to be published on the channel of waits. */
+  /** The same, for waits that are not published on the channel of waits. */
   readonly observed?: object;
   /** A wait has left without a grant. */
   onLeave(why: 'aborted' | 'timedOut'): void;
   describe(waitedMs: number): { readonly key?: unknown; readonly limit: number };
-  /** Whether what a wait demands is a number of units; otherwise it is one. */
+  /** Whether the demand of a wait is a number of units; otherwise each wait wants one. */
   readonly weighs?: boolean;
-  /** For a wait on several keys at once: those that are still missing. */
+  /** For a wait on several keys at once: the keys that are still missing. */
   missing?(): Iterable<unknown>;
-  /** For such a wait: the permits that it has got already. */
+  /** For such a wait: the permits that it already has. */
   gathered?(): Iterable<object>;
-  /** For a wait that more than a released permit can end: whether it could end although these permits never come back. */
+  /** For a wait that something else than a released permit can end: whether it could end without these permits. */
   canServe?(stuck: { has(permit: object): boolean }): boolean;
 }
 
@@ -38,11 +38,11 @@ export interface ObservedWait {
 }
 
 export interface Observer {
-  /** A permit or lease came to be, on behalf of the code that runs now. */
+  /** A permit or lease was granted to the code that runs now. */
   granted(permit: object, of: ObservedGrant): void;
-  /** A waiter got it: it belongs to the waiter's code, not to the code that released it. */
+  /** A waiter received it: it belongs to the waiter's code, not to the code that released it. */
   passed(permit: unknown, wait: object): void;
-  /** A wait on several keys has got one more of them. */
+  /** A wait on several keys received one more of them. */
   gathered(permit: object, queue: ObservedQueue): void;
   released(permit: object): void;
   /** Runs a task that holds the permit, or all its parts, until its result has settled. */

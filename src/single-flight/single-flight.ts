@@ -5,12 +5,12 @@
  *   F1  Per key at most one call with waiting callers is under way; later callers join it.
  *   F2  Each caller leaves on its own. The shared call is aborted when the last caller has left, and not before.
  *   F3  An aborted call is never joined: the next caller begins a new one.
- *   F4  Nothing is kept: once a call has settled, either way, the next caller begins a new one.
+ *   F4  No result is kept: once a call has settled, either way, the next caller begins a new one.
  *   F5  A call removes only its own entry, never the entry of the call that followed it.
  *   F6  The call's own error carries the async stack of the caller that began it.
  *
  * Hand-over: every waiting caller is settled in the turn in which the call settles, in the order in which they came.
- * Cancel: rejects with `signal.reason` or WaitTimeoutError at once, and costs the other callers nothing.
+ * Cancel: rejects with `signal.reason` or WaitTimeoutError at once; the other callers are not affected.
  * Cost: an entry per key under way, one promise and one list entry per caller, one more promise per call; O(1) to join
  *   and to leave.
  * The call runs in the async context of the caller that began it. A call that asks for its own key joins itself, and
@@ -26,7 +26,7 @@ import { forEver, type WaitSettings, waitSettings } from '../waiting/wait-settin
 import type { QueueOwner } from '../waiting/waiter.js';
 
 export interface SingleFlightOptions {
-  /** How long a caller waits that gives no `waitTimeoutMs` of its own, in milliseconds. Default `Infinity`. */
+  /** The `waitTimeoutMs` of callers that give none, in milliseconds. Default `Infinity`. */
   waitTimeoutMs?: number | undefined;
 }
 
@@ -144,7 +144,7 @@ class Flight<K, V> implements QueueOwner {
     if (observer !== undefined)
       observer.granted(this, { source: this.source, key: this.#key, weight: 1, limit: 1 });
     const start = () => (observer === undefined ? call(signal) : observer.run(this, () => call(signal)));
-    // An executor turns what is thrown at once into a rejection.
+    // If the call throws at once, the executor turns that into a rejection.
     return new Promise<V>((resolve) => resolve(start()));
   }
 

@@ -73,7 +73,7 @@ class Trial {
     return answer.token;
   }
 
-  /** How long the key is said to be taken. @throws when it is granted. */
+  /** How long the key stays taken, by the answer. @throws when it is granted. */
   async refused(engine: LeaseEngine, more: Partial<LeaseRequest> = {}): Promise<number> {
     const owner = this.owner();
     const answer = await this.ask(engine, owner, more);
@@ -87,7 +87,7 @@ class Trial {
     for (let i = 1; i < this.places; i++) await this.get(this.one, this.owner(), { ttlMs: 60_000 });
   }
 
-  /** What `work` saw says something only if it has ended so soon. */
+  /** What `work` saw is valid only if it ended within the limit. */
   async within<T>(limitMs: number, sinceMs: number, work: () => Promise<T>): Promise<T> {
     try {
       const value = await work();
@@ -139,7 +139,7 @@ async function taken(trial: Trial) {
   return { owner, token, sinceMs };
 }
 
-/** Pairs of keys that a careless engine takes for one. */
+/** Pairs of keys that a careless engine treats as one key. */
 const unlikeKeys: readonly (readonly [string, string])[] = [
   ['a', 'A'],
   ['a', 'a '],
@@ -386,7 +386,7 @@ export const leaseEngineClaims: readonly LeaseEngineClaim[] = [
       (got) => got !== undefined,
     );
     for (const { engine, owner } of granted) await engine.release(trial.key, owner);
-    // With several places, contenders for one of them may both be refused: never too many, and at least one.
+    // With several places, two contenders for one may both be refused, so fewer may be granted, but at least one.
     claim(granted.length <= trial.places, `${granted.length} were granted, of ${trial.places}`);
     claim(granted.length >= 1, 'nobody was granted a free key');
     claim(

@@ -1,9 +1,9 @@
 /**
- * One `abort` listener per signal, however many callers wait on it. `addEventListener` is O(n) in the listeners already
+ * One `abort` listener per signal, shared by all callers that wait on it. `addEventListener` is O(n) in the listeners already
  * there and warns from the eleventh on. A signal that ends a whole request's work gets one listener and a list.
  *
  * Invariants
- *   AL1  A signal has our listener exactly while somebody waits on it.
+ *   AL1  A signal has our listener exactly while a caller waits on it.
  *   AL2  The listener is a function: polyfilled signals know no objects with `handleEvent`.
  *   AL3  The reason of an abort is never `undefined`: where a signal has none, it is an AbortError.
  *

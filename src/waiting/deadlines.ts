@@ -1,13 +1,15 @@
 /**
- * Deadlines: one timer per duration, however many waits share it. Equal durations expire in the order in which they began, so a
- * list and a timer for its head are enough, and a deadline costs a list entry instead of a timer.
+ * Deadlines: one timer per duration, shared by all waits of that duration. Equal durations expire in the order in which they
+ * began, so a list and a timer for its head are enough, and a deadline costs a list entry instead of a timer.
  *
  * Invariants
  *   DL1  A timer is armed exactly while something waits: the last wait to leave cancels it.
- *   DL2  A timer that fired for its full length is believed, whatever `performance.now` says: fake timers often leave it alone.
+ *   DL2  A timer that fired after its full length counts, whatever `performance.now` says, because fake timers often do not
+ *        replace that clock.
  *   DL3  Waits share a timer only under the same `setTimeout`, and only where timers and clock are both real or both replaced:
  *        what one test leaves pending under fake timers cannot stop the timeouts of the next.
- *   DL4  A timer that fires late lets the event loop poll before it decides: a wait that could end by then does not time out because the process stalled.
+ *   DL4  A timer that fires late lets the event loop poll before it decides. So a wait does not time out only because the
+ *        process was blocked when its answer arrived.
  *
  * Cost: joining and leaving are O(1). Lineage: Node's own lists of timers by duration.
  */
@@ -23,7 +25,7 @@ export interface Expirable {
 
 /** A timer may fire up to a millisecond early by the monotonic clock. */
 const timerGrainMs = 1;
-/** From here on a timer counts as late. */
+/** A timer that fires later than this counts as late, in milliseconds. */
 const lateMs = 20;
 /** A connection made while the loop was blocked needs one poll to be seen, and another for the data it has received. */
 const graceTurns = 3;

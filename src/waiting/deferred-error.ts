@@ -28,7 +28,7 @@ interface StackTracing {
   captureStackTrace?(target: Error): void;
 }
 
-/** Replaces the stack of an error that had to be made earlier by that of here. */
+/** Gives an error that was made earlier the stack of the current call. */
 export function withStackFromHere<E extends Error>(error: E): E {
   (Error as StackTracing).captureStackTrace?.(error);
   return error;

@@ -1,13 +1,13 @@
 /**
- * Ending: how a lock ends. Mutex, KeyedMutex and Semaphore have one as soon as somebody calls `close()` or `idle()`.
+ * Ending: how a lock ends. Mutex, KeyedMutex and Semaphore have one after the first call of `close()` or `idle()`.
  *
  * Invariants
  *   EN1  After `close()` nobody waits, and every later caller is refused with a ClosedError.
- *   EN2  `idle()` resolves in the turn in which nothing is held and nobody waits any more, also after `close()`.
+ *   EN2  `idle()` resolves in the turn in which the last holder has released and no caller waits, also after `close()`.
  *   EN3  The caller of `idle()` may give up, as every waiter may.
  *
- * Cost: a lock that nobody closes checks one field per grant. `idle()` is O(1) for each of its callers. `close()` makes an
- *   error for each waiter, without a stack: it would be that of the closer.
+ * Cost: a lock that is not closed checks one field per grant. `idle()` is O(1) for each of its callers. `close()` makes an
+ *   error for each waiter, without a stack, because it would be the stack of the caller of `close()`.
  */
 import { ClosedError, withoutStack } from '../contract/errors.js';
 import type { WaitOptions } from '../contract/types.js';
@@ -31,7 +31,7 @@ export class Ending {
     if (this.closed) throw new ClosedError(this.#what);
   }
 
-  /** Closes; the error of each waiter is made by what it returns. */
+  /** Closes. Returns the function that makes the error of each waiter. */
   close(): () => ClosedError {
     this.closed = true;
     return () => withoutStack(() => new ClosedError(this.#what));
@@ -43,7 +43,7 @@ export class Ending {
     return isFree ? Promise.resolve() : this.#idleCallers.wait(settings);
   }
 
-  /** Nothing is held, and nobody waits. */
+  /** Called when nothing is held and no caller waits. */
   onFree(): void {
     while (this.#idleCallers.size > 0) this.#idleCallers.grant();
   }

@@ -67,7 +67,7 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
   wait(settings: WaitSettings, demand: D, task?: Task<T>): Promise<T | Turn<T>> {
     const { source } = this.owner;
     const isTraced = source !== undefined && waits.start.hasSubscribers;
-    // Described before it joins: it does not wait behind itself.
+    // Described before it joins, so that it is not counted among the waiters.
     const message = isTraced ? { source, ...this.owner.describe(0) } : undefined;
     const settled = new Promise<T | Turn<T>>((resolve, reject) => {
       const waiter = this.enter(settings, demand, task, resolve, reject);

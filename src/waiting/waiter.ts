@@ -126,7 +126,7 @@ export class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Ex
 
   override refuse(makeError: () => unknown): void {
     this.leave();
-    // Only a wait that may time out has a last reaction that makes the error where its caller is known.
+    // Only a wait with a timeout has the last reaction that makes the error with its caller's stack.
     this.#reject(this.#deadline ? new DeferredError(makeError) : makeError());
   }
 

@@ -1,4 +1,4 @@
-/** Which task the code that runs now belongs to. Where the platform has no AsyncLocalStorage, only in the same synchronous call. */
+/** Which task the code that runs now belongs to. Where the platform has no AsyncLocalStorage, only within one synchronous call. */
 import { nodeModule } from '../runtime/node-module.js';
 import type { Task } from './wait-graph.js';
 

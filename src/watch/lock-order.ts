@@ -1,5 +1,5 @@
 /**
- * Orders that could deadlock: A then B in one place, B then A in another, although the two have never met.
+ * Orders that could deadlock: A then B in one place, B then A in another, even if the two never ran at the same time.
  *
  * Invariants
  *   LO1  Only locks with one holder count, and only those that one task held together.

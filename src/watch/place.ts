@@ -5,13 +5,13 @@ interface StackTracing {
   captureStackTrace?(target: object): void;
 }
 
-/** Enough to get out of the package and see who called; each frame costs a third of a microsecond. */
+/** Enough frames to reach the caller outside the package. Each frame costs a third of a microsecond. */
 const frameLimit = 8;
 
 const ownFolder = new URL('..', import.meta.url).href;
 const ownPath = ownFolder.replace(/^file:\/\//, '');
 
-/** Remembers the stack of here; it is made into text only when somebody reads it. */
+/** Remembers the current stack. It is turned into text only when it is read. */
 export class Trace {
   /** Set by `captureStackTrace`. */
   declare readonly stack?: string;
@@ -25,7 +25,7 @@ export class Trace {
   }
 
   /**
-   * Makes the text now. Until then V8 keeps the objects of every frame alive, a permit in its constructor among them.
+   * Makes the text now. Until then V8 keeps the objects of every frame alive, for instance a permit in its constructor.
    */
   settle(): void {
     void this.stack;
@@ -36,7 +36,7 @@ export class Trace {
     const lines = (this.stack ?? '').split('\n').slice(1);
     const all = lines.filter((frame) => /:\d+:\d+\)?$/.test(frame) && !frame.includes('node:'));
     const outside = all.filter((frame) => !frame.includes(ownPath));
-    // In a bundle everything is in one file: there is nothing to tell the package's frames by.
+    // In a bundle everything is in one file, so the package's frames cannot be recognized.
     return (outside.length > 0 ? outside : all).map((frame) => frame.trim().replace(/^at /, ''));
   }
 

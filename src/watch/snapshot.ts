@@ -17,7 +17,7 @@ export interface WaitingEntry {
   readonly waitedMs: number;
 }
 
-/** Who holds what and who waits for what, now. `String(snapshot)` is a tree for a person. */
+/** All holders and all waiters at one moment. `String(snapshot)` is a tree for a person. */
 export interface WatchSnapshot {
   readonly held: readonly HeldEntry[];
   readonly waiting: readonly WaitingEntry[];
@@ -46,17 +46,17 @@ export function snapshotOf(graph: WaitGraph): WatchSnapshot {
 /** Each circle once, whichever of its waits it is found from. */
 function cyclesOf(graph: WaitGraph): (readonly Step[])[] {
   const found: (readonly Step[])[] = [];
-  const told = new Set<Wait>();
+  const counted = new Set<Wait>();
   for (const wait of graph.waits.values()) {
-    const steps = told.has(wait) ? undefined : graph.deadlockOf(wait);
+    const steps = counted.has(wait) ? undefined : graph.deadlockOf(wait);
     if (steps === undefined) continue;
-    for (const step of steps) told.add(step.wait);
+    for (const step of steps) counted.add(step.wait);
     found.push(steps);
   }
   return found;
 }
 
-/** What is held, and below it who waits for it; a deadlock is marked where it closes. */
+/** Each hold, and below it the waiters for it. A deadlock is marked where it closes. */
 function tree(graph: WaitGraph, nowMs: number): string {
   const waits = [...graph.waits.values()];
   const lines = [`${graph.holds.size} held, ${waits.length} waiting`];

@@ -1,5 +1,5 @@
 /**
- * Who holds what, who waits for what, and which waits can never end.
+ * The graph of holders and waiters, and which waits can never end.
  *
  * Invariants
  *   WG1  A wait counts as stuck only if it stays unserved although every permit comes back that is not held by a stuck task.
@@ -10,7 +10,7 @@
  *
  * A task is the function given to `run` or `use`, followed through its async context: two children of one `Promise.all` are
  *   two tasks inside one. A permit from `acquire()` has no known owner: its task may hand it over, and two branches of a task
- *   cannot be told apart.
+ *   cannot be distinguished.
  * Cost: a wait looks only at what it depends on. Lineage: Coffman, Elphick and Shoshani 1971 (reduction of a resource graph).
  */
 import { now } from '../runtime/clock.js';
@@ -114,7 +114,7 @@ export class WaitGraph {
   readonly waits = new Map<ObservedWait, Wait>();
   readonly #byPermit = new WeakMap<object, Hold>();
   readonly #bySource = new WeakMap<object, Source>();
-  /** Of each source, the waits that may keep others waiting, in the order in which they joined. */
+  /** For each source, the waits that may keep others waiting, in the order in which they joined. */
   readonly #blocking = new WeakMap<object, Set<Wait>>();
   readonly #waitOfQueue = new WeakMap<ObservedQueue, Wait>();
 
@@ -260,7 +260,7 @@ export class WaitGraph {
         steps.push({ wait, hold });
         break;
       }
-      // Behind a stuck wait, rather than in need of what a stuck task holds.
+      // It waits behind a stuck wait, not for a permit that a stuck task holds.
       wait = next ?? [...this.#aheadOf(wait)].find((ahead) => stuck.has(ahead));
     }
     return steps;

@@ -1,6 +1,6 @@
 /**
- * watch: names what hangs. Deadlocks in the turn that closes them, orders that could deadlock, what is held for too long or was
- * lost without a release.
+ * watch: reports what hangs: deadlocks in the turn that closes them, orders that could deadlock, and permits that are held for
+ * too long or were lost without a release.
  *
  * Invariants
  *   WA1  No false alarm: only a wait that can never end is called a deadlock, provided that tasks await what they start.
@@ -62,13 +62,13 @@ export interface WatchOptions {
 
 /** Made by `watch`. Works with `using`. */
 export interface Watcher extends Disposable {
-  /** Who holds what and who waits for what, now. */
+  /** All holders and all waiters now. */
   snapshot(): WatchSnapshot;
   /** Ends the watch. Idempotent. */
   stop(): void;
 }
 
-/** A task that starts something and ends at once is no deadlock: it gets so many microtasks to end. */
+/** A task that starts something and ends at once is not a deadlock. It gets this many microtasks to end. */
 const graceMicrotasks = 4;
 
 interface Process {

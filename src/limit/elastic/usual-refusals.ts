@@ -6,12 +6,12 @@
  */
 import type { Phase } from './phase.js';
 
-/** Fewer refusals are noise. */
+/** Fewer refusals than this are noise. */
 const fewestOverloads = 3;
 /** The share of refusals that is unusual if there are usually none; the margin grows with the usual share. */
 const smallestShare = 0.1;
 const marginFactor = 1.5;
-/** Standard deviations of a count of refusals that are chance. */
+/** The count of refusals may be above the usual one by this many standard deviations. */
 const deviations = 2;
 /** The usual share follows about this many calls, at most half of the way in one phase, and never exceeds a half. */
 const memoryCalls = 500;
@@ -34,7 +34,7 @@ export class UsualRefusals {
     this.#share += step * (Math.min(largestShare, overloads / ended) - this.#share);
   }
 
-  /** Whether so many calls of this phase were refused that its limit may be the cause. */
+  /** Whether this phase had many more refusals than usual, so that its limit may be the cause. */
   areExceeded({ overloads, ended }: Phase): boolean {
     if (overloads < fewestOverloads) return false;
     const usual = this.#share * ended;
