@@ -48,23 +48,8 @@ const notYet = [
     'which-lock',
   ].map((page) => `docs/${page}.md`),
   ...['limit', 'remote-locks'].map((suite) => `bench/suites/${suite}/`),
-  ...[
-    'event-loop',
-    'gather',
-    'limit',
-    'locks',
-    'machine',
-    'watch',
-    'pool',
-    'postgres',
-    'queue',
-    'real',
-    'redis',
-    'remote-locks',
-    'runtime',
-    'single-flight',
-    'waiting',
-  ].map((folder) => `test/${folder}/`),
+  'test/pool/',
+  'test/real/',
 ];
 
 async function files() {

@@ -26,7 +26,7 @@ interface HookRow {
   readonly answer?: unknown;
   /** Whose async context it runs in. */
   readonly context: 'maker' | 'caller';
-  /** Makes what has the hook; the function it returns makes the call that calls the hook, and says what came of it. */
+  /** Makes the object that has the hook. The function it returns makes the call that calls the hook, and returns its outcome. */
   make(hook: AnyHook): () => unknown;
 }
 
@@ -237,7 +237,7 @@ afterEach(async () => {
   expect(unhandled.splice(0), 'unhandled rejections').toEqual([]);
 });
 
-/** Makes it in one context and calls it in another; says what came of it and where the hook ran. */
+/** Makes it in one context and calls it in another. Returns the outcome, and the context of the hook. */
 async function use({ make }: HookRow, behave: () => unknown) {
   const contexts = new Set<string | undefined>();
   const hook = () => {
@@ -293,7 +293,7 @@ describe.each(deciders)('the decider $name', (row) => {
     expect(contexts).toEqual([row.context]);
   });
 
-  test('H1: an error of its own ends in no unhandled rejection', async () => {
+  test('H1: an error of the hook causes no unhandled rejection', async () => {
     const { contexts } = await use(row, behaviours['throws']!);
     expect(contexts).toHaveLength(1);
   });
@@ -302,7 +302,7 @@ describe.each(deciders)('the decider $name', (row) => {
     ['resolves', () => Promise.resolve(row.answer)],
     ['rejects', behaviours['rejects']!],
     ['never settles', behaviours['answers a promise that never settles']!],
-  ])('H4: a promise that %s is no answer, and the error names the hook', async (_, behave) => {
+  ])('H4: a promise that %s is refused, and the error names the hook', async (_, behave) => {
     const { result } = await use(row, behave);
     const hook = row.name.split(' ')[1]!;
     expect(result.error).toBeInstanceOf(TypeError);

@@ -2,7 +2,7 @@ import { Mutex } from 'latchkey';
 import { describe, expect, test } from 'vitest';
 
 describe('a task that holds something', () => {
-  test('RR1: has given it back when its caller sees the result', async () => {
+  test('RR1: has released it before its caller sees the result', async () => {
     const mutex = new Mutex();
     const seen: boolean[] = [];
     await mutex.run(() => 1).then(() => seen.push(mutex.locked));
@@ -10,7 +10,7 @@ describe('a task that holds something', () => {
     expect(seen).toEqual([false, false]);
   });
 
-  test('RR2: its value and its error are untouched, also when it throws at once', async () => {
+  test('RR2: the value and the error are untouched, also when the task throws at once', async () => {
     const mutex = new Mutex();
     const [value, error] = [{}, new Error('thrown')];
     expect(await mutex.run(() => value)).toBe(value);

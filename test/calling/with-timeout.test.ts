@@ -10,7 +10,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A promise to be settled by hand, followed; and what came of it. */
+/** A promise that the test settles, followed with a timeout, and the callbacks that were called. */
 function followed(timeoutMs: number, withLateValue = true) {
   const told: unknown[] = [];
   let resolve!: (value: string) => void;
@@ -27,7 +27,7 @@ function followed(timeoutMs: number, withLateValue = true) {
   return { told, resolve, reject, stop };
 }
 
-describe('a promise that is followed for so long', () => {
+describe('a promise that is followed with a timeout', () => {
   test('WT1, WT3: in time: its value or its error, no timeout after that, and no timer left', async () => {
     const [good, bad] = [followed(10), followed(10)];
     good.resolve('value');
@@ -49,7 +49,7 @@ describe('a promise that is followed for so long', () => {
     expect([bad.told, deaf.told]).toEqual([['timeout'], ['timeout']]);
   });
 
-  test('for ever: there is no timer', async () => {
+  test('followed for ever: there is no timer', async () => {
     const { told, resolve } = followed(Infinity);
     expect(vi.getTimerCount()).toBe(0);
     resolve('value');
@@ -57,7 +57,7 @@ describe('a promise that is followed for so long', () => {
     expect(told).toEqual([['value', 'value']]);
   });
 
-  test('not any more: nothing comes of it, in time or late', async () => {
+  test('after a stop, no callback is called, in time or late', async () => {
     const [early, late] = [followed(10), followed(10)];
     early.stop();
     vi.advanceTimersByTime(10);
@@ -67,7 +67,7 @@ describe('a promise that is followed for so long', () => {
     expect([early.told, late.told]).toEqual([[], ['timeout']]);
   });
 
-  test('the reason of a timeout says what took how long', () => {
+  test('the reason of a timeout names the work and the time it took', () => {
     const reason = timeoutReason('connect', 10);
     expect([reason.name, reason.message]).toEqual(['TimeoutError', 'connect took longer than 10 ms']);
   });

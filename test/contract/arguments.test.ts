@@ -29,7 +29,7 @@ describe('unknown options', () => {
     }
   });
 
-  test('known options pass, and so does what every object inherits', () => {
+  test('known options pass, and so do names that every object inherits', () => {
     checkOptions({ waitTimeoutMs: 1, maxWaiting: undefined }, known);
     checkOptions(JSON.parse('{"__proto__":{"x":1},"constructor":{},"toString":1}'), known);
     checkOptions({ [Symbol('x')]: 1 }, known);

@@ -26,7 +26,7 @@ describe('errors', () => {
     expect(error.stack).toContain(name);
   });
 
-  test('an error of a wait tells for what, how long, and how things stood', () => {
+  test('the error of a wait has the key, the time and the counts', () => {
     const error = new WaitTimeoutError({ ...details, hint: 'the last dial failed' }, { cause: 'why' });
     expect(error).toMatchObject({ ...details, cause: 'why' });
     expect(error.message).toBe(
@@ -59,7 +59,7 @@ describe('errors', () => {
       },
       'an object',
     ],
-  ])('a value stands in a message short and safe: %#', (value, text) => {
+  ])('a value in a message is short and safe: %#', (value, text) => {
     expect(printable(value)).toBe(text);
   });
 });

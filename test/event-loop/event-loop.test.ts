@@ -1,4 +1,4 @@
-/** The invariants E1..E5 and Y1..Y3 in manual time; what a runtime tells of real blocks in real time. */
+/** The invariants E1..E5 and Y1..Y3 in manual time; what a runtime reports of real blocks in real time. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -21,7 +21,7 @@ const boom = () => {
   throw new Error('boom');
 };
 
-/** A runtime that tells of the pauses of its collector when the test wants it to. */
+/** A runtime that reports the pauses of its collector when the test wants it to. */
 function fakeCollector() {
   let tell: ((list: { getEntries(): { startTime: number; duration: number }[] }) => void) | undefined;
   class FakeObserver {
@@ -91,7 +91,7 @@ describe('monitorEventLoop, in manual time', () => {
     expect(monitor.stats().p99Ms).toBeLessThanOrEqual(2);
   });
 
-  test('E1: a block is never told longer than it was, and at most one beat shorter', async () => {
+  test('E1: a block is never reported longer than it was, and at most one tick shorter', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -115,7 +115,7 @@ describe('monitorEventLoop, in manual time', () => {
     );
   });
 
-  test('no figure is above the longest wait there was, however long the block', async () => {
+  test('no figure is above the longest wait, for blocks of any length', async () => {
     for (const blockedMs of [20, 40, 7_000, 80_000, 10_000_000]) {
       using monitor = monitorEventLoop();
       blockAt(5, blockedMs);
@@ -127,7 +127,7 @@ describe('monitorEventLoop, in manual time', () => {
     }
   });
 
-  test('E2: what is shorter than the threshold counts for p99 alone', async () => {
+  test('E2: a block shorter than the threshold counts for p99 only', async () => {
     const onBlock = vi.fn();
     using monitor = monitorEventLoop({ onBlock });
     for (let atMs = 0; atMs < 1_000; atMs += 100) blockAt(atMs + 3, 15);
@@ -137,7 +137,7 @@ describe('monitorEventLoop, in manual time', () => {
     expect(onBlock).not.toHaveBeenCalled();
   });
 
-  test('E3: a block is told of once, one beat after it', async () => {
+  test('E3: a block is reported once, one tick after it', async () => {
     const onBlock = vi.fn();
     using monitor = monitorEventLoop({ onBlock });
     blockAt(5, 100);
@@ -149,14 +149,14 @@ describe('monitorEventLoop, in manual time', () => {
     expect(onBlock).toHaveBeenCalledOnce();
   });
 
-  test('pauses of the collector count for the block they lie in, whether told of before its beat or after', async () => {
+  test('pauses of the collector count for the block they lie in, reported before its tick or after', async () => {
     const runtime = fakeCollector();
     const told: EventLoopBlock[] = [];
     const monitor = monitorEventLoop({ onBlock: (block) => told.push(block) });
     const startMs = time.nowMs;
     blockAt(5, 100);
     await time.advance(5);
-    runtime.pause(startMs, 20); // half of it lies in the block as it is told, from 10 to 105
+    runtime.pause(startMs, 20); // half of it lies in the block as it is reported, from 10 to 105
     time.nowMs = startMs + 105;
     await time.advance(1);
     runtime.pause(startMs + 60, 45);
@@ -170,11 +170,11 @@ describe('monitorEventLoop, in manual time', () => {
     expect(runtime.observing).toBe(false);
   });
 
-  test('blocks in a row are told of one by one', async () => {
+  test('blocks in a row are reported one by one', async () => {
     const told: number[] = [];
     using monitor = monitorEventLoop({ onBlock: ({ blockedMs }) => told.push(blockedMs) });
-    for (const forMs of [30, 40, 50]) blockAt(0, forMs); // until 120, the beat was due at 5
-    for (const forMs of [60, 70]) blockAt(121, forMs); // until 251, the beat was due at 125
+    for (const forMs of [30, 40, 50]) blockAt(0, forMs); // until 120, the tick was due at 5
+    for (const forMs of [60, 70]) blockAt(121, forMs); // until 251, the tick was due at 125
     await time.advance(400);
     expect(told).toEqual([115, 126]);
     blockAt(5, 50);
@@ -182,14 +182,14 @@ describe('monitorEventLoop, in manual time', () => {
     expect(monitor.stats()).toMatchObject({ blocks: 3, longestBlockMs: 126 });
   });
 
-  test('E4: a window that was blocked for more than the budget is told of once, at its end', async () => {
+  test('E4: a window that was blocked for more than the budget is reported once, at its end', async () => {
     const windows: EventLoopStats[] = [];
     using monitor = monitorEventLoop({
       budget: 0.05,
       windowMs: 1_000,
       onOverBudget: (window) => windows.push(window),
     });
-    for (const atMs of [100, 300, 500]) blockAt(atMs, 40); // 12 %, less a beat each
+    for (const atMs of [100, 300, 500]) blockAt(atMs, 40); // 12 %, less a tick each
     blockAt(1_500, 40); // 4 %
     blockAt(2_500, 300);
     await time.advance(990);
@@ -200,7 +200,7 @@ describe('monitorEventLoop, in manual time', () => {
     expect(monitor.stats().blocks).toBe(5);
   });
 
-  test('E5: after stop() nothing is called, not even of a block that is not told of yet', async () => {
+  test('E5: after stop() no hook is called, not even for a block that is not reported yet', async () => {
     const hook = vi.fn();
     const monitor = monitorEventLoop({ onBlock: hook, onOverBudget: hook, windowMs: 150 });
     blockAt(5, 100);
@@ -220,7 +220,7 @@ describe('monitorEventLoop, in manual time', () => {
     expect(onOverBudget).not.toHaveBeenCalled();
   });
 
-  test('reset() begins the figures anew, and leaves the window alone', async () => {
+  test('reset() sets the figures to zero, and does not touch the window', async () => {
     const onOverBudget = vi.fn();
     using monitor = monitorEventLoop({ windowMs: 1_000, onOverBudget });
     blockAt(5, 100);
@@ -243,7 +243,7 @@ describe('monitorEventLoop, in manual time', () => {
     expect([time.armed, time.foreground]).toEqual([1, 0]);
   });
 
-  test('hooks run in the context of whoever made the monitor', async () => {
+  test('hooks run in the context in which the monitor was made', async () => {
     const storage = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];
     const see = () => void seen.push(storage.getStore());
@@ -263,7 +263,7 @@ describe('monitorEventLoop, in manual time', () => {
   test.each([
     ['throw', boom],
     ['reject', () => Promise.reject(new Error('boom'))],
-  ])('hooks that %s disturb nobody', async (_name, hook) => {
+  ])('hooks that %s have no effect on the monitor', async (_name, hook) => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     const onBlock = vi.fn(hook);
@@ -291,19 +291,19 @@ describe('monitorEventLoop, in manual time', () => {
   });
 });
 
-/** Holds the thread until it has had the processor for so long, however many others want it. */
+/** Holds the thread until it has used that much processor time, however busy the machine is. */
 function compute(forMs: number): void {
   const startedMs = performance.now();
   const startMicros = process.cpuUsage();
   let cpuMs = 0;
-  // Of both clocks: other threads of the process, such as the compiler's, count as processor time too.
+  // Both clocks: other threads of the process, such as the compiler's, count as processor time too.
   while (cpuMs < forMs || performance.now() - startedMs < forMs) {
     const { user, system } = process.cpuUsage(startMicros);
     cpuMs = (user + system) / 1_000;
   }
 }
 
-/** Holds the thread, and leaves the processor alone. */
+/** Holds the thread without using the processor. */
 function waitBlocked(forMs: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
 }
@@ -341,7 +341,7 @@ describe('monitorEventLoop, with real blocks', () => {
     expect(causeOf(blockedMs, gcMs, cpuMs)).toBe(cause);
   });
 
-  test('puts a block down to the garbage collector', async () => {
+  test('names the garbage collector as the cause of a block', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const ballast = Array.from({ length: 1_000_000 }, (_, id) => ({ id }));
@@ -388,7 +388,7 @@ describe('yieldEvery', () => {
     time.uninstall();
   });
 
-  test('Y2: timers run between the slices, and none while promises alone are awaited', async () => {
+  test('Y2: timers run between the slices, and none while only promises are awaited', async () => {
     const timersDuring = async (forMs: number, pause: () => Promise<void> | undefined) => {
       let fired = 0;
       const timer = setInterval(() => fired++, 1);
@@ -401,7 +401,7 @@ describe('yieldEvery', () => {
     expect(await timersDuring(10_000, yieldEvery(5))).toBe(5);
   });
 
-  test('Y3: all who share it resume in the same turn', async () => {
+  test('Y3: all callers that share the function resume in the same turn', async () => {
     const nextSlice = yieldEvery(0);
     const first = nextSlice();
     expect(first).toBeInstanceOf(Promise);
@@ -410,7 +410,7 @@ describe('yieldEvery', () => {
     expect(nextSlice()).not.toBe(first);
   });
 
-  test('where there is no setImmediate, a timer does', async () => {
+  test('without setImmediate it uses a timer', async () => {
     vi.stubGlobal('setImmediate', undefined);
     await expect(yieldEvery(0)()).resolves.toBeUndefined();
   });

@@ -12,7 +12,7 @@ interface Work {
 
 const kinds = ['array', 'set', 'generator', 'async generator'] as const;
 
-/** The items as a source of that kind, and how often it was left: an iterator that was begun is left exactly once. */
+/** The items as a source of that kind, and how often it was closed: an iterator that was begun is closed exactly once. */
 function sourceOf(kind: (typeof kinds)[number], items: readonly Work[]) {
   const source = { begun: 0, left: 0, items: items as Iterable<Work> | AsyncIterable<Work> };
   function* generator() {
@@ -137,7 +137,7 @@ describe.each(kinds)('gather over an %s', (kind) => {
   });
 });
 
-test('whatever items, bounds, aborts and stops there are, the summary adds up and nobody runs afterwards', async () => {
+test('for all items, bounds, aborts and stops, the summary adds up and no worker runs afterwards', async () => {
   const optional = (max: number, min = 0) => fc.option(fc.integer({ min, max }), { nil: undefined });
   await fc.assert(
     fc.asyncProperty(

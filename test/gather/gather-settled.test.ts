@@ -6,7 +6,7 @@ import { drained, microtasks, watch } from '../support/lock-likes.js';
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** A source that tells how often it was asked, and whether it was closed. */
+/** A source that counts how often it was asked, and records whether it was closed. */
 function* counted(asked: { times: number; closed: boolean }, until = Infinity) {
   try {
     for (let i = 0; i < until; i++) {
@@ -19,7 +19,7 @@ function* counted(asked: { times: number; closed: boolean }, until = Infinity) {
 }
 
 describe('gather', () => {
-  test('G2: reports of every item how it ended, in input order', async () => {
+  test('G2: reports how every item ended, in input order', async () => {
     const error = new Error('two');
     const gathered = await gatherSettled([3, 2, 1], async (item, { index }) => {
       await microtasks(item);
@@ -100,7 +100,7 @@ describe('gather', () => {
     await expect(gatherSettled([1], () => 1, options)).rejects.toThrow('did you mean concurrency?');
   });
 
-  test('nothing to do is done at once', async () => {
+  test('an empty source resolves at once', async () => {
     await expect(gatherSettled([], () => 1)).resolves.toMatchObject({
       total: 0,
       failureRate: 0,
@@ -124,7 +124,7 @@ describe('gather', () => {
     expect((thrown as AggregateError).message).toBe('2 of 2 items failed');
   });
 
-  test.each([1, 3, 16])('never runs more than %i at a time, and does run so many', async (concurrency) => {
+  test.each([1, 3, 16])('never runs more than %i at a time, and does run that many', async (concurrency) => {
     let running = 0;
     let most = 0;
     await gatherSettled(
@@ -169,7 +169,7 @@ describe('gather', () => {
     expect([limiter.held, limiter.waiting]).toEqual([0, 0]);
   });
 
-  test('a limiter alone decides how many run at once, be it more than the default', async () => {
+  test('a limiter alone decides how many run at once, even if it is more than the default', async () => {
     const limiter = new Semaphore(40);
     let most = 0;
     await gatherSettled(
@@ -197,7 +197,7 @@ describe('gather', () => {
     holder?.release();
   });
 
-  test('the reason of the signal says that stopWhen stopped the run, and the summary how long it took', async () => {
+  test('the reason of the signal names stopWhen, and the summary has the duration', async () => {
     vi.useFakeTimers({ toFake: ['performance', 'setTimeout'], now: 0 });
     vi.advanceTimersByTime(5_000);
     const reasons: string[] = [];
@@ -224,7 +224,7 @@ describe('gather', () => {
     expect(outcome.value?.durationMs).toBe(25);
   });
 
-  test('progress has no total where the source does not tell, not even an undefined one', async () => {
+  test('progress has no field total if the source does not know it', async () => {
     const seen: object[] = [];
     await gatherSettled(counted({ times: 0, closed: false }, 1), () => 1, {
       onProgress: (progress) => seen.push(progress),
@@ -375,7 +375,7 @@ describe('gather', () => {
     expect(most).toBe(1);
   });
 
-  test('an async source that has nothing to give for now does not keep an aborted run from ending', async () => {
+  test('an async source whose next item is pending does not keep an aborted run from ending', async () => {
     const controller = new AbortController();
     const closed = vi.fn();
     const source: AsyncIterable<number> = {
@@ -435,7 +435,7 @@ describe('gather', () => {
     expect(gathering.reason).toBe(broken);
   });
 
-  test('an async source is closed before the promise settles, and what its closing throws is told', async () => {
+  test('an async source is closed before the promise settles, and the promise rejects with an error of its closing', async () => {
     const broken = new Error('while closing');
     let closed = false;
     async function* source(error?: Error) {
@@ -474,7 +474,7 @@ describe('gather', () => {
     expect(iterator.return).not.toHaveBeenCalled();
   });
 
-  test('with a limiter, an item is not started any more when the source breaks as it is granted', async () => {
+  test('with a limiter, an item is not started if the source fails while it is granted', async () => {
     const broken = new Error('the source broke');
     const started: number[] = [];
     function* source() {
@@ -489,7 +489,7 @@ describe('gather', () => {
     expect([started, limiter.held]).toEqual([[], 0]);
   });
 
-  test('an item that finds the limiter full has failed, and the next one is tried', async () => {
+  test('an item that the full limiter refuses has failed, and the next one is tried', async () => {
     const limiter = new Semaphore(1, { maxWaiting: 0 });
     const holder = limiter.tryAcquire();
     const gathered = await gatherSettled([1, 2, 3], () => 1, { limiter });
@@ -500,7 +500,7 @@ describe('gather', () => {
     );
   });
 
-  test('G1: a worker that throws at once has failed like one that rejects', async () => {
+  test('G1: a worker that throws at once counts as failed, like one that rejects', async () => {
     const gathered = await gatherSettled([1, 2], (i) => {
       if (i === 1) throw i;
       return i;
@@ -508,7 +508,7 @@ describe('gather', () => {
     expect([gathered.values, gathered.errors]).toEqual([[2], [{ index: 0, item: 1, error: 1 }]]);
   });
 
-  test('a string is taken for its characters', async () => {
+  test('a string is an iterable of its characters', async () => {
     expect((await gatherSettled('añ😀', (character) => character)).values).toEqual(['a', 'ñ', '😀']);
   });
 
@@ -525,7 +525,7 @@ describe('gather', () => {
     expect(gathered.errors.map(({ error }) => (error as Error).message)).toEqual(['first', 'second']);
   });
 
-  test("what the workers' signal says after stopWhen is an AbortError", async () => {
+  test("the reason of the workers' signal after stopWhen is an AbortError", async () => {
     const gathered = await gatherSettled([1], (_item, { signal }) => signal, { stopWhen: () => true });
     expect((gathered.values[0] as AbortSignal).reason).toMatchObject({ name: 'AbortError' });
   });
@@ -538,7 +538,7 @@ describe('gather', () => {
     expect(gathered.values[0]?.aborted).toBe(false);
   });
 
-  test('what an endless generator did not give is not listed as skipped', async () => {
+  test('items that an endless generator has not given are not listed as skipped', async () => {
     const asked = { times: 0, closed: false };
     const gathered = await gatherSettled(counted(asked), () => drained(), {
       concurrency: 2,
@@ -547,7 +547,7 @@ describe('gather', () => {
     expect([gathered.total, gathered.skipped, asked.times]).toEqual([2, 0, 2]);
   });
 
-  test('an iterator that has ended is asked nothing more, however many workers look for an item', async () => {
+  test('an iterator that has ended is not asked again, with any number of free workers', async () => {
     let asked = 0;
     const source = {
       [Symbol.iterator]: () => ({ next: () => ({ done: ++asked > 5, value: asked }) }),
@@ -556,7 +556,7 @@ describe('gather', () => {
     expect([gathered.values.length, asked]).toEqual([5, 6]);
   });
 
-  test('an async generator that owes an item for ever is told to return, and not waited for', async () => {
+  test('an async generator whose next item never comes gets a return(), which is not waited for', async () => {
     const controller = new AbortController();
     async function* source() {
       yield 1;
@@ -569,7 +569,7 @@ describe('gather', () => {
     expect(gathering.reason).toBe('enough');
   });
 
-  test("what such a source throws later is nobody's, and no unhandled rejection", async () => {
+  test('a later error of such a source is no unhandled rejection', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     const controller = new AbortController();
@@ -597,7 +597,7 @@ describe('gather', () => {
     expect(told).toBe(5);
   });
 
-  test('progress is told after each item, with the total where the source has one', async () => {
+  test('onProgress is called after each item, with the total if the source has one', async () => {
     const told: unknown[] = [];
     await gatherSettled(new Set([1, 2]), (i) => (i === 2 ? Promise.reject(i) : i), {
       concurrency: 1,
@@ -609,7 +609,7 @@ describe('gather', () => {
     ]);
   });
 
-  test('what stopWhen throws ends the run, and the promise rejects with it', async () => {
+  test('an error of stopWhen ends the run, and the promise rejects with it', async () => {
     const bug = new Error('a bug in the hook');
     const stopWhen = () => {
       throw bug;
@@ -633,7 +633,7 @@ describe('gather', () => {
     expect((error as Error).message).toContain(name);
   });
 
-  test('whatever items, workers and bounds there are, the summary adds up and nobody runs afterwards', async () => {
+  test('for all items, workers and bounds, the summary adds up and no worker runs afterwards', async () => {
     const worker = fc.record({ ticks: fc.nat(6), fails: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(

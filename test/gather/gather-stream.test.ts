@@ -130,7 +130,7 @@ describe('gather stream: back-pressure', () => {
     },
   );
 
-  test('GS3: sixteen by default, with a limiter too', async () => {
+  test('GS3: the default is sixteen, also with a limiter', async () => {
     for (const limiter of [undefined, new Semaphore(Infinity)]) {
       const worker = vi.fn();
       const stream = gatherStream(range(100), worker, { limiter });
@@ -277,7 +277,7 @@ describe('gather stream: early ends', () => {
     await expect(stream.next()).rejects.toThrow('the source broke');
   });
 
-  test('GS5: an error that nobody asks for is no unhandled rejection', async () => {
+  test('GS5: an error that no next() asks for is no unhandled rejection', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     function* source() {
@@ -311,7 +311,7 @@ describe('gather stream: bad arguments', () => {
   });
 });
 
-test('GS1 to GS5: whatever the source, the bounds and the moment of the end, outcomes are complete and no worker runs', async () => {
+test('GS1 to GS5: for all sources, bounds and moments of the end, outcomes are complete and no worker runs', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.record({

@@ -22,7 +22,7 @@ class ScriptedLimit implements LimitAlgorithm {
   }
 }
 
-/** An error below so many others, as their cause. */
+/** An error as the cause of a chain of `depth` others. */
 function nested(depth: number, innermost: object): object {
   return depth === 0 ? innermost : { cause: nested(depth - 1, innermost) };
 }
@@ -51,7 +51,7 @@ describe('adaptive semaphore', () => {
     ]);
   });
 
-  test('AS2: an ignored permit is given back and is no sample', async () => {
+  test('AS2: an ignored permit is given back without a sample', async () => {
     const algorithm = new ScriptedLimit(1);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     (await semaphore.acquire()).release('ignore');
@@ -105,7 +105,7 @@ describe('adaptive semaphore', () => {
     expect(semaphore.stats()).toMatchObject({ limit: 2, held: 0 });
   });
 
-  test('AS1: a listener that throws does not keep back the new limit, nor the next change', async () => {
+  test('AS1: a listener that throws stops neither the new limit nor the next change', async () => {
     const algorithm = new ScriptedLimit(1);
     const seen: number[] = [];
     const onLimitChange = ({ to }: { to: number }) => {
@@ -129,7 +129,7 @@ describe('adaptive semaphore', () => {
     expect(onLimitChange).not.toHaveBeenCalled();
   });
 
-  test('AS4: a task that its caller cut short is ignored, whatever the reason of the abort', async () => {
+  test('AS4: a task that its caller aborted is ignored, for every reason of an abort', async () => {
     const algorithm = new ScriptedLimit(5);
     const classify = vi.fn((): Outcome => 'overload');
     const semaphore = new AdaptiveSemaphore({ algorithm, classify });
@@ -166,7 +166,7 @@ describe('adaptive semaphore', () => {
     ]);
   });
 
-  test('AS2: a classifier that throws, or answers with no outcome, means ignore', async () => {
+  test('AS2: a classifier that throws, or returns no outcome, means ignore', async () => {
     const algorithm = new ScriptedLimit(3);
     const bad = [
       () => 'dropped' as Outcome,
@@ -228,7 +228,7 @@ describe('adaptive semaphore', () => {
     expect(first.state).toBe('fulfilled');
   });
 
-  test('AS5: a pause that no caller waits for has no timer, and is over in time', async () => {
+  test('AS5: a pause that no caller waits for has no timer, and ends on time', async () => {
     const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
     semaphore.pauseFor(100);
     expect([vi.getTimerCount(), semaphore.tryAcquire()]).toEqual([0, undefined]);
@@ -331,7 +331,7 @@ describe('adaptive semaphore', () => {
     expect(algorithm.samples.map(({ outcome }) => outcome)).toEqual(['overload', 'success']);
   });
 
-  test('a caller that gives up before its turn is no sample', async () => {
+  test('a caller that gives up before its turn gives no sample', async () => {
     const algorithm = new ScriptedLimit(1);
     const semaphore = new AdaptiveSemaphore({ algorithm });
     const holder = await semaphore.acquire();
@@ -432,7 +432,7 @@ describe('adaptive semaphore', () => {
     ['an error with status 429', { status: 'rejected', reason: { status: 429 } }, 'overload'],
     ['ECONNREFUSED', { status: 'rejected', reason: { code: 'ECONNREFUSED' } }, 'overload'],
     [
-      'what fetch makes of ECONNRESET',
+      'the error of fetch for ECONNRESET',
       {
         status: 'rejected',
         reason: new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNRESET' }) }),

@@ -103,7 +103,7 @@ const goodputBetween = (id: string, from: number, until: number) =>
     return sum(run) / sum(best);
   });
 
-describe('elastic limit, failures that no limit cures', () => {
+describe('elastic limit, failures that no limit prevents', () => {
   test.each([
     ['m1', '5 %'],
     ['m2', 'an eighth (one broken replica)'],

@@ -1,4 +1,4 @@
-/** What every law of limits has in common. */
+/** What all limit algorithms have in common. */
 import { describe, expect, test } from 'vitest';
 import { AimdLimit } from '../../src/limit/aimd-limit.js';
 import { ElasticLimit } from '../../src/limit/elastic-limit.js';
@@ -20,7 +20,7 @@ describe.each([AimdLimit, VegasLimit, ElasticLimit])('%o', (Law) => {
     ['held', 1.5],
     ['limit', -1],
     ['outcome', 'ignore'],
-  ])('a sample with %s %s is refused by name, and teaches nothing', (field, value) => {
+  ])('a sample with %s %s is refused by name, and changes nothing', (field, value) => {
     const law = new Law();
     const before = law.snapshot();
     expect(() => law.onSample({ ...sample, [field]: value } as LimitSample)).toThrow(field);
@@ -46,7 +46,7 @@ describe.each([AimdLimit, VegasLimit, ElasticLimit])('%o', (Law) => {
     expect(new Law({ initial: 7 }).limit).toBe(7);
   });
 
-  test('min = max is a fixed limit, whatever happens', () => {
+  test('min = max is a fixed limit', () => {
     const law = new Law({ min: 3, max: 3 });
     for (let i = 0; i < 5_000; i++) {
       const outcome = i % 7 === 0 ? 'overload' : 'success';

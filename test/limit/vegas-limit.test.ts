@@ -94,7 +94,7 @@ describe('Vegas', () => {
     expect(vegas.limit).toBe(25);
   });
 
-  test('VE3: quick refusals are no baseline for the work', () => {
+  test('VE3: quick refusals do not become the fastest window', () => {
     const { vegas, nowMs } = started();
     const endMs = window(vegas, nowMs, { outcome: 'overload', durationMs: 1 });
     expect([vegas.limit, vegas.snapshot()['fastestMs']]).toEqual([19, 10]);

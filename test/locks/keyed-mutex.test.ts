@@ -12,7 +12,7 @@ describe('keyed mutex', () => {
     expect(mutex.size).toBe(0);
   });
 
-  test('K2: an idle key takes no memory, whatever has happened to it', async () => {
+  test('K2: an unused key takes no memory, whatever happened to it before', async () => {
     const mutex = new KeyedMutex<number>();
     const keys = Array.from({ length: 1_000 }, (_, key) => key);
     await Promise.allSettled(
@@ -152,7 +152,7 @@ describe('keyed mutex, several keys', () => {
     expect(mutex.size).toBe(0);
   });
 
-  test('an abort gives back the keys already got and leaves the queues of the others', async () => {
+  test('an abort releases the keys already granted and leaves the queues of the others', async () => {
     const mutex = new KeyedMutex<string>();
     const b = await mutex.acquire('b');
     const controller = new AbortController();
@@ -169,7 +169,7 @@ describe('keyed mutex, several keys', () => {
     expect(mutex.size).toBe(0);
   });
 
-  test('a timeout tells which keys were wanted and how many were got', async () => {
+  test('the error of a timeout has the keys that were wanted and the number that were granted', async () => {
     vi.useFakeTimers();
     const mutex = new KeyedMutex<string>();
     mutex.tryAcquire('b');
@@ -191,7 +191,7 @@ describe('keyed mutex, several keys', () => {
     expect(order).toEqual(['all', 'later']);
   });
 
-  test('a string is refused as a list of keys, for it would lock its letters', async () => {
+  test('a string is refused as a list of keys, because it would lock its letters', async () => {
     const mutex = new KeyedMutex<string>();
     await expect(mutex.acquireAll('user:1')).rejects.toThrow(
       new TypeError('keys must be an iterable of keys, got the string "user:1"'),

@@ -2,7 +2,7 @@ import { Mutex } from 'latchkey';
 import { describe, expect, test } from 'vitest';
 import { drained, watch } from '../support/lock-likes.js';
 
-/** What a mutex has in common with everything that locks stands in conformance.test.ts. */
+/** What a mutex has in common with all locks is tested in conformance.test.ts. */
 describe('mutex', () => {
   test('a permit works with using, and knows whether it was released', async () => {
     const mutex = new Mutex();
@@ -17,7 +17,7 @@ describe('mutex', () => {
     expect(mutex.locked).toBe(false);
   });
 
-  test('a permit of a waiter knows it, too', async () => {
+  test('the permit of a waiter knows it as well', async () => {
     const mutex = new Mutex();
     const holder = mutex.tryAcquire();
     const waiter = watch(mutex.acquire());

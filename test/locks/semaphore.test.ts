@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { drained, watch } from '../support/lock-likes.js';
 
 describe('semaphore', () => {
-  test('S1: as many run at once as the limit says, and no more', async () => {
+  test('S1: exactly as many tasks run at once as the limit allows', async () => {
     const semaphore = new Semaphore(3);
     const permits = await Promise.all([semaphore.acquire(), semaphore.acquire(), semaphore.acquire()]);
     const fourth = watch(semaphore.acquire());
@@ -113,7 +113,7 @@ describe('semaphore', () => {
     expect(light.state).toBe('fulfilled');
   });
 
-  test('S6: at a limit of 0 nobody is granted and nobody refused, until it is raised', async () => {
+  test('S6: at a limit of 0 no caller is granted and none is refused, until it is raised', async () => {
     const semaphore = new Semaphore(0);
     expect(semaphore.tryAcquire()).toBeUndefined();
     expect(semaphore.tryAcquire(100)).toBeUndefined();
@@ -142,7 +142,7 @@ describe('semaphore', () => {
     expect([waiter.state, idle.state]).toEqual(['rejected', 'fulfilled']);
   });
 
-  test('an unlimited semaphore lets nobody wait', () => {
+  test('in an unlimited semaphore no caller waits', () => {
     const semaphore = new Semaphore(Infinity);
     for (let i = 0; i < 10_000; i++) expect(semaphore.tryAcquire(1_000)).toBeDefined();
     expect(semaphore.held).toBe(10_000_000);
@@ -164,7 +164,7 @@ describe('semaphore', () => {
     expect(semaphore.stats()).toMatchObject({ held: 0, waiting: 0 });
   });
 
-  test('maxWaiting 0 admits a caller that need not wait', async () => {
+  test('maxWaiting 0 admits a caller that does not have to wait', async () => {
     const semaphore = new Semaphore(1, { maxWaiting: 0 });
     const holder = await semaphore.acquire();
     await expect(semaphore.acquire()).rejects.toMatchObject({ code: 'ERR_QUEUE_FULL' });
@@ -172,7 +172,7 @@ describe('semaphore', () => {
     await expect(semaphore.run(() => 'ran')).resolves.toBe('ran');
   });
 
-  test('idle() resolves when nothing is held and nobody waits, and at once when that is so', async () => {
+  test('idle() resolves when nothing is held and no caller waits, and at once if that is already so', async () => {
     const semaphore = new Semaphore(1);
     await semaphore.idle();
     const holder = await semaphore.acquire();
@@ -187,7 +187,7 @@ describe('semaphore', () => {
     expect(idle.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled']);
   });
 
-  test('idle() is not over while something is held, nor while somebody waits for more than there is', async () => {
+  test('idle() stays pending while units are held, or while a caller waits for more units than are free', async () => {
     const semaphore = new Semaphore(3);
     const holder = await semaphore.acquire();
     const whileHeld = watch(semaphore.idle());

@@ -1,4 +1,4 @@
-/** The words that every lock has in common: waiting, stats, idle, close, refuseWaiting, maxWaiting, waitTimeoutMs. */
+/** The methods and options that every lock has: waiting, stats, idle, close, refuseWaiting, maxWaiting, waitTimeoutMs. */
 import { AdaptiveSemaphore, AimdLimit, KeyedMutex, type LockOptions, Mutex, Semaphore } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -27,7 +27,7 @@ const locks: Record<string, (options?: LockOptions) => Lock> = {
   },
 };
 
-/** A task that holds the lock until it is told to end. */
+/** A task that holds the lock until the test ends it. */
 function holding({ run }: Lock) {
   let end = () => {};
   const ended = run(
@@ -52,7 +52,7 @@ afterEach(() => {
 });
 
 describe.each(Object.entries(locks))('%s', (_name, make) => {
-  test('waiting and stats() count who holds and who waits', async () => {
+  test('waiting and stats() count holders and waiters', async () => {
     const lock = make();
     const holder = holding(lock);
     const second = lock.run(() => 2);
@@ -63,7 +63,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     expect(lock.words.stats()).toMatchObject({ held: 0, waiting: 0, closed: false });
   });
 
-  test('EN2: idle() resolves when nothing is held and nobody waits, at once if that is so', async () => {
+  test('EN2: idle() resolves when nothing is held and no caller waits, at once if that is already so', async () => {
     const lock = make();
     await lock.words.idle();
     const holder = holding(lock);
@@ -106,7 +106,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     await lock.words.idle();
   });
 
-  test('refuseWaiting() rejects who waits now, and stays open', async () => {
+  test('refuseWaiting() rejects the waiters, and stays open', async () => {
     const lock = make();
     const holder = holding(lock);
     const reason = new Error('not today');
@@ -123,7 +123,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     expect(await last).toBe('last');
   });
 
-  test('maxWaiting: one caller more is refused at once', async () => {
+  test('maxWaiting: the next caller is refused at once', async () => {
     const lock = make({ maxWaiting: 1 });
     const holder = holding(lock);
     const waiter = lock.run(() => 'waiter');

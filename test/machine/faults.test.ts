@@ -1,4 +1,4 @@
-/** What goes wrong on a machine: processes that are killed, stopped or blocked, and peers that do not keep to the protocol. */
+/** Faults on one machine: processes that are killed, stopped or blocked, and peers that break the protocol. */
 
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -72,7 +72,7 @@ describe('a holder in another process', () => {
     }
   });
 
-  test('MC3, MC10: is stopped: it keeps its key, delays nobody else, and is not told of a loss', async () => {
+  test('MC3, MC10: is stopped: it keeps its key, delays no other key, and its signal does not abort', async () => {
     const { key, mutex } = fresh();
     const holder = guests.process();
     await holder.acquire({ key });
@@ -85,7 +85,7 @@ describe('a holder in another process', () => {
     await (await next).release();
   });
 
-  test('MC3, MC10: blocks its event loop for 2 s: it keeps its key, and delays nobody else', async () => {
+  test('MC3, MC10: blocks its event loop for 2 s: it keeps its key, and delays no other key', async () => {
     const { key, mutex } = fresh();
     const holder = guests.process();
     await holder.acquire({ key });
@@ -151,7 +151,7 @@ describe('waiters', () => {
   });
 });
 
-/** Locks the key from here, and tells when so many waiters have joined its queue. */
+/** Locks the key from here; `queued(count)` resolves when `count` waiters have joined its queue. */
 async function held(mutex: MachineMutex, key: string) {
   const take = vi.spyOn(HeldPlace, 'take');
   const lease = await mutex.acquire(key);
@@ -162,7 +162,7 @@ async function held(mutex: MachineMutex, key: string) {
   return { lease, queued };
 }
 
-describe('peers that do not keep to the protocol', () => {
+describe('peers that break the protocol', () => {
   async function stranger(name: string): Promise<Socket> {
     const socket = connect({ path: name });
     socket.on('error', () => {});
@@ -196,9 +196,9 @@ describe('peers that do not keep to the protocol', () => {
     ['is of another version', (socket: Socket) => socket.write('{"v":9,"welcome":[]}\n')],
     ['speaks no JSON', (socket: Socket) => socket.write('220 ready\r\n')],
     ['never speaks', () => {}],
-    ['turns everybody away', (socket: Socket) => socket.end()],
-    ['tells everybody to move', (socket: Socket) => socket.write('{"moved":true}\n')],
-    ['calls everybody', (socket: Socket) => socket.write('{"next":true}\n')],
+    ['refuses every waiter', (socket: Socket) => socket.end()],
+    ['sends every waiter on', (socket: Socket) => socket.write('{"moved":true}\n')],
+    ['calls every waiter', (socket: Socket) => socket.write('{"next":true}\n')],
   ])('MC1, MC7: a holder that %s is respected, and followed when it has gone', async (_, act) => {
     const { key, mutex, name } = fresh();
     const server = createServer((socket) => {

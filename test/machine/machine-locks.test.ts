@@ -119,7 +119,7 @@ describe('keys', () => {
     await expect(one.acquire(`${long}a`, brief)).rejects.toBeInstanceOf(WaitTimeoutError);
   });
 
-  test('kind, namespace, key and place make different names, however they are put together', () => {
+  test('different kind, namespace, key and place never make the same name', () => {
     const parts = [
       ['mutex', 'a', 'b', 0],
       ['semaphore', 'a', 'b', 0],
@@ -147,7 +147,7 @@ describe('keys', () => {
 });
 
 describe('semaphore', () => {
-  test('MC11: at most so many hold a place, over all processes', async () => {
+  test('MC11: at most `limit` hold a place, over all processes', async () => {
     const key = freshKey();
     const { namespace, directory } = guests.terms;
     const semaphore = new MachineSemaphore(2, { name: key, namespace, directory });
@@ -231,7 +231,7 @@ describe('tokens', () => {
     expect(last).toBeLessThan(2n ** 63n);
   });
 
-  test('MC9: the directory holds one file per boot, and what a killed process left there does no harm', async () => {
+  test('MC9: the directory holds one file per boot, and files that a killed process left there do no harm', async () => {
     const directory = path.join(guests.folder, 'one file');
     await mkdir(directory, { mode: 0o700 });
     await writeFile(path.join(directory, 'token-offset-other'), 'rubbish');
@@ -287,7 +287,7 @@ test('a process ends while it holds a key, and does not end while it waits for o
   expect(await waiter).toBe('had it\n');
 });
 
-test('elsewhere than on Linux it says so', () => {
+test('on other systems than Linux the error says so', () => {
   const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin');
   expect(() => new MachineMutex()).toThrow('latchkey/machine needs Node.js on Linux');
   expect(() => new MachineSemaphore(1, { name: 'a' })).toThrow('latchkey/machine needs Node.js on Linux');

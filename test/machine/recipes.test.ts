@@ -65,7 +65,7 @@ describe('machine-worker-threads', () => {
 });
 
 describe('machine-cli', () => {
-  test('a second run says that it waits, and goes on when the first is killed', async () => {
+  test('a second run prints that it waits, and continues when the first is killed', async () => {
     const folder = `${guests.folder} cli`;
     const first = guests.process();
     await first.acquire({ namespace: 'my-cli', key: folder });
@@ -79,7 +79,7 @@ describe('machine-cli', () => {
     expect(await result).toBe('done');
   });
 
-  test('what the command throws passes through', async () => {
+  test('an error of the command passes through', async () => {
     const failure = new Error('no such package');
     await expect(exclusively(guests.folder, () => Promise.reject(failure))).rejects.toBe(failure);
   });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { LineOrder } from '../../src/overload/line-order.js';
 import type { OrderedWaiter, WaitLine } from '../../src/overload/wait-line.js';
 
-/** A line with a clock, and what became of its waiters. */
+/** A line with a clock, and how its waiters ended. */
 class World {
   readonly line: WaitLine;
   nowMs = 0;
@@ -46,7 +46,7 @@ class World {
 }
 
 describe('controlledDelay', () => {
-  test('CD1: until the queue has stood for the interval, the oldest is served and nobody is refused', () => {
+  test('CD1: until the queue has been non-empty for the interval, the oldest is served and none is refused', () => {
     const world = new World(controlledDelay({ targetMs: 5, intervalMs: 100 }));
     world.add('a');
     world.nowMs = 60;
@@ -68,7 +68,7 @@ describe('controlledDelay', () => {
     expect(world.refused).toEqual([]);
   });
 
-  test('CD2: after the interval, an arrival has every waiter refused that has waited longer than the target', () => {
+  test('CD2: after the interval, an arrival causes every waiter past the target to be refused', () => {
     const world = new World(controlledDelay({ targetMs: 5, intervalMs: 100 }));
     world.add('a');
     world.nowMs = 98;
@@ -79,7 +79,7 @@ describe('controlledDelay', () => {
     expect([world.serve(), world.serve(), world.serve()]).toEqual(['c', 'b', undefined]);
   });
 
-  test('CD2: a release has them refused too, and the oldest is served first without newestFirst', () => {
+  test('CD2: so does a release; without newestFirst the oldest is served first', () => {
     const world = new World(controlledDelay({ targetMs: 5, intervalMs: 100, newestFirst: false }));
     world.add('a');
     world.nowMs = 98;
@@ -100,7 +100,7 @@ describe('controlledDelay', () => {
     expect(world.refused.map(({ retryAfterMs }) => retryAfterMs)).toEqual([5_000, 30_000]);
   });
 
-  test('CD3: the newest is never refused, however late it is', () => {
+  test('CD3: the newest waiter is never refused, even long past the target', () => {
     const world = new World(controlledDelay());
     world.add('a');
     world.nowMs = 10_000;
@@ -118,7 +118,7 @@ describe('fairShare', () => {
     return by;
   };
 
-  test('FS1: partitions that all have waiters are served by their shares', () => {
+  test('FS1: partitions with waiters are served in proportion to their shares', () => {
     const shares: Record<string, number> = { a: 1, b: 2, c: 0.5 };
     const world = new World(fairShare({ share: (partition) => shares[String(partition)] ?? 1 }));
     for (let i = 0; i < 1_000; i++) {
@@ -136,7 +136,7 @@ describe('fairShare', () => {
     expect(grants(world, 250)).toEqual({ light: 200, heavy: 50 });
   });
 
-  test('FS2: a partition alone gets everything, in the order of arrival', () => {
+  test('FS2: the only partition with waiters gets all units, in the order of arrival', () => {
     const world = new World(fairShare({ share: () => 0.001 }));
     for (const name of ['a', 'b', 'c']) world.add(name);
     expect([world.serve(), world.serve(), world.serve(), world.serve()]).toEqual(['a', 'b', 'c', undefined]);

@@ -21,7 +21,7 @@ async function held(order: WaitOrder | undefined, limit = 1) {
 }
 
 describe('semaphores with an order', () => {
-  test('without one: first come, first served, and nobody is refused', async () => {
+  test('without an order: first come, first served, and none is refused', async () => {
     const { permit, events, ask } = await held(undefined);
     const asked = ['a', 'b'].map((name) => ask(name, { partition: name }));
     time.nowMs += 60_000;
@@ -30,7 +30,7 @@ describe('semaphores with an order', () => {
     expect(events).toEqual(['a', 'b']);
   });
 
-  test('CD2, CD3: the newest is served; the late are refused at once, and told when to come back', async () => {
+  test('CD2, CD3: the newest is served; late waiters are refused at once, with retryAfterMs', async () => {
     const { semaphore, permit, ask, events } = await held(controlledDelay({ targetMs: 5, intervalMs: 100 }));
     void ask('a');
     time.nowMs += 400;
@@ -56,7 +56,7 @@ describe('semaphores with an order', () => {
     expect(error).not.toHaveProperty('retryAfterMs');
   });
 
-  test('FS1: partitions take turns, whatever came first', async () => {
+  test('FS1: partitions take turns, whatever the order of arrival', async () => {
     const { permit, events, ask } = await held(fairShare());
     const names = ['batch', 'batch', 'batch', 'batch', 'user', 'user'];
     const asked = names.map((partition) => ask(partition, { partition }));
@@ -65,7 +65,7 @@ describe('semaphores with an order', () => {
     expect(events).toEqual(['batch', 'user', 'batch', 'user', 'batch', 'batch']);
   });
 
-  test('FS2: a waiter that gives up takes nothing from its partition', async () => {
+  test('FS2: a waiter that gives up costs its partition no turn', async () => {
     const { permit, events, ask } = await held(fairShare());
     const controller = new AbortController();
     const asked = [
@@ -117,7 +117,7 @@ describe('semaphores with an order', () => {
       () => Promise.resolve(1) as never,
       'share must answer at once, but it returned a promise',
     ],
-  ])('a share that %s rejects the caller, and nobody else', async (_name, share, message) => {
+  ])('a share that %s rejects its caller only', async (_name, share, message) => {
     const order = fairShare({ share: (partition) => (partition === 'bad' ? share() : 1) });
     const { permit, events, ask } = await held(order);
     const asked = [ask('bad', { partition: 'bad' }), ask('good', { partition: 'good' })];

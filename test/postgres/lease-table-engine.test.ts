@@ -75,7 +75,7 @@ describe('the lease table: tokens', () => {
     },
   );
 
-  test('PE1: a row that was released or has ended belongs to nobody, in whatever way it says so', async () => {
+  test('PE1: a row that was released or has ended is free, in each way a row can say so', async () => {
     const { engine, get } = engineOf();
     for (const end of ["'-infinity'", "'epoch'", 'clock_timestamp()']) {
       await pool.query(
@@ -88,7 +88,7 @@ describe('the lease table: tokens', () => {
     expect(await rowOf('latchkey:mutex:end')).toMatchObject({ owner: null });
   });
 
-  test('a refusal tells the soonest end of the places that are held, and not of those that have ended', async () => {
+  test('a refusal has the soonest end of the places that are held, not of those that have ended', async () => {
     await pool.query(`delete from ${table}`);
     await pool.query(
       `insert into ${table} values ('latchkey:semaphore:soon#0', null, 1, '-infinity'), ('latchkey:semaphore:soon#1', 'x', 1, now() + interval '1 h')`,
@@ -178,7 +178,7 @@ describe('the lease table: the schema', () => {
 });
 
 describe('pruneLeases', () => {
-  test('deletes what ended long enough ago; what is held, recent or ahead of the clock stays', async () => {
+  test('deletes rows that ended long enough ago; rows that are held, recent or ahead of the clock stay', async () => {
     await pool.query(`delete from ${table}`);
     await pool.query(`insert into ${table} values
       ('old', null, 1, now() - interval '2 h'), ('dead', 'x', 1, now() - interval '2 h'), ('forgotten', null, 1, '-infinity'),

@@ -44,7 +44,7 @@ const advisoryLocks = async (granted: boolean) => {
 };
 
 describe('locked transaction', () => {
-  test('LT1: one task at a time over two processes, whatever the number of callers', async () => {
+  test('LT1: one task at a time over two processes, with any number of callers', async () => {
     const replicas = [poolOf(), poolOf()];
     let inside = 0;
     const runs = Array.from({ length: 40 }, (_, i) =>
@@ -71,7 +71,7 @@ describe('locked transaction', () => {
     expect((await pool.query('select from written')).rowCount).toBe(0);
   });
 
-  test('LT3: the task sees what the holder before it committed', async () => {
+  test('LT3: the task sees the writes that the previous holder committed', async () => {
     await pool.query('create table counters (n int)');
     await pool.query('insert into counters values (0)');
     const other = poolOf();
@@ -100,7 +100,7 @@ describe('locked transaction', () => {
 
   describe('LT5: a wait that has to end', () => {
     const parts = {
-      'in the line of this process': async () => {
+      'in the queue of this process': async () => {
         const holder = holding('line');
         await holder.isHeld;
         return { from: pool, key: 'line', end: holder, hint: 'gave up' };

@@ -141,7 +141,7 @@ describe('postgres mutex, mode session: faults', () => {
     expect(shown.flat()).toEqual([]);
   });
 
-  test('SE5: behind a pooler that moves clients between connections it refuses, and says what to use instead', async () => {
+  test('SE5: behind a pooler that moves clients between connections it rejects, and the error names alternatives', async () => {
     await using bouncer = await startPgbouncer(server);
     const pooled = poolAt(bouncer.connectionOptions);
     const session = new PostgresMutex(pooled, { mode: 'session' });
@@ -167,7 +167,7 @@ describe('postgres mutex, mode session: faults', () => {
 });
 
 describe('postgres mutex, mode leaseTable: faults', () => {
-  test('PM1, PE3: a row that another owner has taken is a loss with the next renewal, and nobody frees the lock of another', async () => {
+  test('PM1, PE3: a row that another owner has taken is a loss with the next renewal, and its lock is not freed', async () => {
     const [one, other] = mutexes('leaseTable', 1_000);
     const key = newKey();
     const lease = await one.acquire(key);

@@ -1,4 +1,4 @@
-/** Session locks on a real PostgreSQL: what becomes of the lock, the connection and its settings; and on a scripted one. */
+/** Session locks on a real PostgreSQL: the fate of the lock, the connection and its settings; and on a scripted one. */
 import { PostgresMutex } from 'latchkey/postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -270,7 +270,7 @@ describe('session locks on a scripted PostgreSQL', () => {
     expect(pool.released).toEqual([true]);
   });
 
-  test('SE3: nothing is asked of a connection that has not answered for a time to live', async () => {
+  test('SE3: a connection that has not answered for a time to live gets no more statements', async () => {
     const { pool, engine } = engineOf({ ping: never });
     await engine.acquire(requestOf('a'));
     void engine.renew('key', 'a');
@@ -334,7 +334,7 @@ describe('session locks on a scripted PostgreSQL', () => {
     expect(broken.pool.released).toEqual([true]);
   });
 
-  test('SE1: a release that comes while the request is under way gives back what it gets', async () => {
+  test('SE1: a release that comes while the request is under way releases a later grant', async () => {
     let answer = (_taken: never) => {};
     const { pool, engine } = engineOf({ take: () => new Promise<never>((resolve) => (answer = resolve)) });
     const acquire = engine.acquire(requestOf('a', { ttlMs: 20_000 }));

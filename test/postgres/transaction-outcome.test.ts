@@ -1,4 +1,4 @@
-/** What a transaction reports when COMMIT, ROLLBACK or the connection fails: without a server, every answer by script. */
+/** What a transaction reports when COMMIT, ROLLBACK or the connection fails. Without a server: a script gives every answer. */
 import { type PostgresResult, retryTransaction } from 'latchkey/postgres';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Script, ScriptedPool, serverError } from './support/scripted-pool.js';
@@ -154,7 +154,7 @@ describe('the outcome of a transaction', () => {
     });
   });
 
-  test('PT4: a ROLLBACK that fails hides nothing, and closes the connection, which keeps its listener', async () => {
+  test('PT4: a ROLLBACK that fails hides no error, and closes the connection, which keeps its listener', async () => {
     const pool = new ScriptedPool((text) => {
       if (text === 'rollback') throw new Error('gone');
       return undefined;

@@ -1,4 +1,4 @@
-/** Transactions against a real PostgreSQL: what is lost without them, and how they end. */
+/** Transactions against a real PostgreSQL: which writes are lost without them, and how they end. */
 
 import { WaitTimeoutError } from 'latchkey';
 import {
@@ -87,7 +87,7 @@ describe('lost updates', () => {
     expect(await count()).toBe(20);
   });
 
-  test('updateVersioned says so when there is no row, and when somebody else is always faster', async () => {
+  test('updateVersioned resolves with undefined without a row, and rejects when another writer is always faster', async () => {
     const nobody = { read: () => undefined, change: (n: number) => n, write: () => 1 };
     expect(await updateVersioned(nobody)).toBeUndefined();
     const unlucky = { read: () => ({ value: 1, version: 7 }), change: (n: number) => n, write: () => 0 };
@@ -99,7 +99,7 @@ describe('lost updates', () => {
 });
 
 describe('write skew', () => {
-  /** Goes off call only if somebody else stays on; two who ask at once each see the other. */
+  /** Goes off call only if another doctor stays on; two that ask at once each see the other. */
   const leave = (name: string) => async (client: PostgresClient) => {
     const { rows } = await client.query('select count(*)::int as n from doctors where on_call');
     await new Promise((resolve) => setTimeout(resolve, 30));
@@ -142,7 +142,7 @@ describe('how a transaction ends', () => {
     expect(rows).toEqual([{ n: 2 }, { n: 2 }]);
   });
 
-  test('what the task throws passes through untouched, once, and nothing is written', async () => {
+  test('an error of the task passes through untouched, the task runs once, and nothing is written', async () => {
     const failure = new Error('of the task');
     let runs = 0;
     const run = retryTransaction(pool, async (client) => {
@@ -263,7 +263,7 @@ describe('get or create', () => {
     ).toBeUndefined();
   });
 
-  test('in a transaction, a conflict says what is missing, and a savepoint helps', async () => {
+  test('in a transaction, the error of a conflict names the missing option, and a savepoint solves it', async () => {
     const other = await pool.connect();
     await other.query("begin; insert into users (email) values ('tx@b')");
     const inTransaction = (withClient: boolean) =>

@@ -126,7 +126,7 @@ describe('bounded queue: when it is full', () => {
     }
   });
 
-  test('what a listener throws does not reach the producer', async () => {
+  test('an error of a listener does not reach the producer', async () => {
     const boom = () => {
       throw new Error('boom');
     };
@@ -187,7 +187,7 @@ describe('bounded queue: taking', () => {
     expect(newcomer.value?.items).toEqual([]);
   });
 
-  test('for await takes one at a time, each done before the next; a break gives back the one in hand', async () => {
+  test('for await takes one at a time, each done before the next; a break ends the current one', async () => {
     const { queue } = await filled('wait');
     for await (const item of queue) {
       expect(queue.inFlight).toBe(1);
@@ -254,7 +254,7 @@ describe('bounded queue: taking', () => {
     expect((await iterator.next()).done).toBe(true);
   });
 
-  test('a loop that throws leaves the queue, and the item in hand is done', async () => {
+  test('a loop that throws leaves the queue, and its current item is done', async () => {
     const { queue } = await filled('wait');
     const loop = async () => {
       for await (const item of queue) if (item === 2) throw new Error('in the loop');
@@ -263,7 +263,7 @@ describe('bounded queue: taking', () => {
     expect([queue.inFlight, queue.size]).toEqual([0, 1]);
   });
 
-  test('take takes what is there, up to max, and leaves the rest in order', async () => {
+  test('take takes the items inside, up to max, and leaves the rest in order', async () => {
     const { queue } = await filled('wait');
     using batch = await queue.take(2);
     expect([batch.items, queue.size]).toEqual([[1, 2], 1]);
@@ -396,7 +396,7 @@ describe('bounded queue: bad arguments', () => {
   });
 });
 
-test('model: whatever the order of offers, takes, ends and leavings, nothing disappears and nothing overtakes', async () => {
+test('model: in any order of offers, takes, ends and aborts, no item disappears and none overtakes another', async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('offer' as const) }),
     fc.record({ kind: fc.constant('take' as const), max: fc.integer({ min: 1, max: 3 }) }),

@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 describe.each(['ioredis', 'redis'])('the cluster of %s', (name) => {
-  test('RE2: keys in all slots, whatever characters they hold: one holder at a time, tokens grow', async () => {
+  test('RE2: keys in all slots, with all kinds of characters: one holder at a time, tokens grow', async () => {
     const [one, other] = [1, 2].map(() => new RedisMutex(sends.get(name)!, { ttlMs: 5_000 })) as [
       RedisMutex,
       RedisMutex,

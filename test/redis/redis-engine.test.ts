@@ -80,7 +80,7 @@ describe.each([
     expect(await get('equal', 1_000, 'b')).toEqual({ token: first.token + 50_000_001n });
   });
 
-  test('RE3: after the release nothing stays but the token, for two to three times to live', async () => {
+  test('RE3: after the release only the token stays, for two to three times to live', async () => {
     const { engine, get } = engineOf(kind);
     await get('kept', 2_000, 'a');
     await pause(300);
@@ -94,7 +94,7 @@ describe.each([
     expect(leftMs).toBeLessThanOrEqual(6_000);
   });
 
-  test('RE3: what a dead process held goes with its time to live', async () => {
+  test('RE3: the lock of a dead process ends with its time to live', async () => {
     await engineOf(kind).get('dead', 2_000);
     const leftMs = Number(await ask('PTTL', `${nameOf('dead')}:${state}`));
     expect(leftMs).toBeGreaterThan(1_000);
@@ -142,8 +142,8 @@ test('RS1: places that have ended are not counted, also when others are held', a
   expect(await ask('ZCARD', 'latchkey:{semaphore:ends}:places')).toBe(2);
 });
 
-test('a lock that somebody has set by hand, without an end, is respected and asked for again', async () => {
-  await ask('SET', 'latchkey:{mutex:hand}:lock', 'whoever');
+test('a lock that was set by hand, without an end, is respected and asked for again', async () => {
+  await ask('SET', 'latchkey:{mutex:hand}:lock', 'by hand');
   expect(await engineOf('mutex').get('hand')).toEqual({ freeInMs: Infinity });
   const wait = new RedisMutex(clients.send).acquire('hand', { waitTimeoutMs: 5_000 });
   await pause(50);

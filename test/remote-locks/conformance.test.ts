@@ -97,7 +97,7 @@ describe.each(Object.keys(kinds))('%s', (kind) => {
     expect(await lock.run(() => 'free')).toBe('free');
   });
 
-  test('what the task throws passes through, and the lock is released', async () => {
+  test('an error of the task passes through, and the lock is released', async () => {
     const lock = make();
     const failure = new Error('of the task');
     await expect(lock.run(() => Promise.reject(failure))).rejects.toBe(failure);

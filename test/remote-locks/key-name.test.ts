@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { checkName, escaped, nameOf, taggedKey } from '../../src/remote-locks/key-name.js';
 
 describe('names', () => {
-  test('kind, namespace and key are told apart, whatever characters they hold', async () => {
+  test('kind, namespace and key are distinguished, with all kinds of characters', async () => {
     const parts = ['a', 'a:b', 'b', '', '%3a', ':', '{', '}', '{a}', 'a%', 'mutex', 'mutex:a', 'semaphore'];
     const names = new Set<string>();
     for (const kind of ['mutex', 'semaphore'] as const)
@@ -33,7 +33,7 @@ describe('names', () => {
     expect(() => nameOf(key)).toThrow(TypeError);
   });
   test.each(['a\0', '\ud800', 'a\udc00b'])(
-    '%j cannot be told from others in a database, and is refused',
+    '%j is refused: a database cannot distinguish it from other keys',
     (key) => {
       expect(() => nameOf(key)).toThrow(/^key must not contain NUL or half of a surrogate pair/);
       expect(() => checkName('name', key)).toThrow(RangeError);

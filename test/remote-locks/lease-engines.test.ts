@@ -1,4 +1,4 @@
-/** The contract of `LeaseEngine`, asked of every engine. */
+/** The contract of `LeaseEngine`, checked for every engine. */
 import { leaseTableSchema } from 'latchkey/postgres';
 import { type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
 import pg from 'pg';

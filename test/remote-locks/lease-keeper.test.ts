@@ -44,7 +44,7 @@ describe('lease keeper: the queue', () => {
     expect(wait.state).toBe('fulfilled');
   });
 
-  test('LK3: what is granted after the caller has left is given back', async () => {
+  test('LK3: a grant that comes after the caller has left is released', async () => {
     const { engine, keeper: one } = keeper();
     const controller = new AbortController();
     const wait = watch(one.acquire('key', { signal: controller.signal }));
@@ -55,7 +55,7 @@ describe('lease keeper: the queue', () => {
     expect(engine.requests[0]?.signal.aborted).toBe(true);
   });
 
-  test('LK3: what a request may have got is given back when its answer was lost, or is late', async () => {
+  test('LK3: a possible grant is released when the answer was lost, or is late', async () => {
     const { engine, keeper: one } = keeper();
     const acquire = engine.acquire.bind(engine);
     engine.acquire = async (request) => {
@@ -78,7 +78,7 @@ describe('lease keeper: the queue', () => {
     expect(engine.holders.size).toBe(0);
   });
 
-  test('LK4: a waiter that times out while the database hangs rejects at once, with what it waited for', async () => {
+  test('LK4: a waiter that times out while the database hangs rejects at once, with the key and the counts', async () => {
     const { engine, keeper: one } = keeper();
     engine.trouble = 'hangs';
     const wait = watch(one.acquire('key', { waitTimeoutMs: 50 }));
@@ -191,7 +191,7 @@ describe('lease keeper: the lease', () => {
     expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
   });
 
-  test('RL2: an engine that notices a loss by itself is believed at once', async () => {
+  test('RL2: a loss that the engine reports by itself counts at once', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
     const cause = new Error('terminated');
@@ -245,7 +245,7 @@ describe('lease keeper: the lease', () => {
     expect(lease.signal.aborted).toBe(true);
   });
 
-  test('releaseAll gives up everything', async () => {
+  test('releaseAll releases every lease', async () => {
     const { engine, keeper: one } = keeper();
     await Promise.all(['a', 'b', 'c'].map((key) => one.acquire(key)));
     await one.releaseAll();
@@ -254,7 +254,7 @@ describe('lease keeper: the lease', () => {
   });
 });
 
-describe('lease keeper: bad weather', () => {
+describe('lease keeper: a database that fails', () => {
   test('LK5: an outage is reported to all of twenty waiters within one time to live', async () => {
     const { engine, keeper: one } = keeper();
     engine.trouble = 'hangs';
@@ -323,7 +323,7 @@ describe('lease keeper: bad weather', () => {
     expect(most).toBe(3);
   });
 
-  test('LK6: a wake-up that never comes costs a quarter of a second, whatever the database says', async () => {
+  test('LK6: a wake-up that never comes costs a quarter of a second, for every answer of the database', async () => {
     const engine = Object.assign(new MemoryEngine(), { onFreed: () => () => {} });
     const terms = { ttlMs: 60_000 };
     const [one, other] = [keeper(engine, terms).keeper, keeper(engine, terms).keeper];
@@ -374,7 +374,7 @@ describe('lease keeper: bad weather', () => {
     expect(engine.requests[0]!.ttlMs).toBe(3_334);
   });
 
-  test('what a request waits for stands in the error of a caller that gave up', async () => {
+  test('the error of a caller that timed out says what its request was waiting for', async () => {
     const engine = new MemoryEngine();
     engine.acquire = ({ hint }) => {
       hint?.('no connection was free');
@@ -401,7 +401,7 @@ describe('lease keeper: tryAcquire', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('asks nobody while this process holds the key, waits for it or asks for it', async () => {
+  test('sends no request while this process holds the key, waits for it or asks for it', async () => {
     const { engine, keeper: one } = keeper();
     const asking = one.acquire('key');
     expect(await one.tryAcquire('key')).toBeUndefined();
@@ -424,7 +424,7 @@ describe('lease keeper: tryAcquire', () => {
     expect(wait.state).toBe('fulfilled');
   });
 
-  test('LK3: a try that fails may have got the key, and gives it back', async () => {
+  test('LK3: a try that fails may have been granted, so it is released', async () => {
     const { engine, keeper: one } = keeper();
     const acquire = engine.acquire.bind(engine);
     engine.acquire = async (request) => {
@@ -454,7 +454,7 @@ describe('lease keeper: close', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('LK8: what is granted while it closes is given back before it resolves', async () => {
+  test('LK8: a grant that comes while it closes is released before it resolves', async () => {
     const { engine, keeper: one } = keeper();
     const acquire = engine.acquire.bind(engine);
     engine.acquire = async (request) => {
@@ -473,7 +473,7 @@ describe('lease keeper: close', () => {
   });
 });
 
-describe('lease keeper: what a careless change would break', () => {
+describe('lease keeper: details that a careless change would break', () => {
   test('LK1, LK2: while a key is held, a waiter that leaves does not make the next one ask the database', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
@@ -545,7 +545,7 @@ describe('lease keeper: what a careless change would break', () => {
     expect(engine.requests.at(-1)!.signal.aborted).toBe(true);
   });
 
-  test('LK8: close waits until what a lost request may have got is given back', async () => {
+  test('LK8: close waits until the possible grant of a lost request is released', async () => {
     const { engine, keeper: one } = keeper();
     let answer = () => {};
     vi.spyOn(engine, 'acquire').mockRejectedValueOnce(new Error('lost'));
@@ -561,7 +561,7 @@ describe('lease keeper: what a careless change would break', () => {
     expect(closed.state).toBe('fulfilled');
   });
 
-  test('a quick answer is believed; a slow one is confirmed by a renewal, and refused when that says no', async () => {
+  test('a quick answer counts; a slow one is confirmed by a renewal, and not granted if that fails', async () => {
     const { engine, keeper: one } = keeper();
     const acquire = engine.acquire.bind(engine);
     let delayMs = 300;

@@ -1,4 +1,4 @@
-/** Four processes and one database: each holder writes down when it held the lock. */
+/** Four processes and one database: each holder logs when it held the lock. */
 import { once } from 'node:events';
 import { leaseTableSchema, PostgresMutex } from 'latchkey/postgres';
 import { RedisMutex } from 'latchkey/redis';

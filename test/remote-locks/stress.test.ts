@@ -1,6 +1,6 @@
 /**
- * Processes that are killed and stopped at random while they take one lock. Afterwards nothing is held by a process that is
- * gone. `LATCHKEY_STRESS_SECONDS=60 npx vitest run test/remote-locks/stress` runs it for longer.
+ * Processes that are killed and stopped at random while they take one lock. Afterwards no process that has ended
+ * holds it. `LATCHKEY_STRESS_SECONDS=60 npx vitest run test/remote-locks/stress` runs it for longer.
  */
 import { leaseTableSchema } from 'latchkey/postgres';
 import pg from 'pg';
@@ -40,7 +40,7 @@ const held = {
 };
 
 describe.each(['session', 'leaseTable', 'redis'] as const)('%s', (kind) => {
-  test('processes killed and stopped at random leave nothing held, and the lock goes on', {
+  test('processes killed and stopped at random hold no lock in the end, and the others continue', {
     timeout: 60_000 + 1_000 * seconds,
   }, async () => {
     await using workers = await Workers.ready();

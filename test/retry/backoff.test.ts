@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-// Not from the package, whose retry makes a backoff when it is loaded: what breaks that would be no failure of these tests.
+// Not from 'latchkey': its retry makes a backoff when it is loaded, so a broken backoff would break the import, not a test.
 import { constant, decorrelated, exponential, type Jitter } from '../../src/retry/backoff.js';
 
 describe('backoff', () => {
@@ -25,7 +25,7 @@ describe('backoff', () => {
     expect(backoff(2, 200, least)).toBe(100);
   });
 
-  test('decorrelated spreads the very first delay too, and those at the cap', () => {
+  test('decorrelated also spreads the first delay, and delays at the cap', () => {
     const backoff = decorrelated({ initialMs: 100, maxMs: 1_000 });
     expect(backoff(1, 0, () => 0.5)).toBe(200);
     expect(backoff(9, 1_000, () => 0.5)).toBe(550);
@@ -45,7 +45,7 @@ describe('backoff', () => {
     expect([1, 2, 9].map((attempt) => backoff(attempt, 0, most))).toEqual([100, 100, 100]);
   });
 
-  test('whatever the options, a delay stays within its bounds, and the same draw gives the same delay', () => {
+  test('for all options, a delay stays within its bounds, and the same random number gives the same delay', () => {
     const ms = fc.nat(1e9);
     const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     const jitter = fc.constantFrom<Jitter>('none', 'equal', 'full');

@@ -35,7 +35,7 @@ describe('retry budget', () => {
     expect(task).toHaveBeenCalledOnce();
   });
 
-  test('RB2: callers too rare to earn a retry have minPerSecond of them, for at most ten seconds', () => {
+  test('RB2: rare calls have minPerSecond retries, saved for at most ten seconds', () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 2 });
     const spend = () => {
       let spent = 0;
@@ -85,7 +85,7 @@ describe('retry budget', () => {
     expect(onRetry).not.toHaveBeenCalled();
   });
 
-  test('a retry that would not be made for another reason costs the budget nothing', async () => {
+  test('a retry that is not made for another reason takes no token', async () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 0.1 });
     const refusals: RetryOptions[] = [
       { attempts: 1 },
@@ -98,14 +98,14 @@ describe('retry budget', () => {
     expect(budget.tryWithdraw()).toBe(true);
   });
 
-  test('a retry that is refused its arguments or aborted beforehand deposits nothing', async () => {
+  test('a call with bad arguments, or with an aborted signal, deposits no token', async () => {
     const budget = new RetryBudget({ ratio: 1, minPerSecond: 0 });
     await retry(failing(), { budget, signal: AbortSignal.abort() }).catch(() => {});
     await retry(failing(), { budget, attempts: 0 }).catch(() => {});
     expect(budget.tryWithdraw()).toBe(false);
   });
 
-  test('however calls, retries and time mix, retries never exceed what was deposited', () => {
+  test('for any mix of calls, retries and time, retries never exceed the deposits', () => {
     const step = fc.oneof(
       fc.constant({ do: 'call' as const }),
       fc.constant({ do: 'retry' as const }),
@@ -131,7 +131,7 @@ describe('retry budget', () => {
     );
   });
 
-  test('successes do not spend', async () => {
+  test('calls that succeed withdraw no token', async () => {
     const budget = new RetryBudget({ ratio: 0, minPerSecond: 0.1 });
     for (let i = 0; i < 100; i++) await retry(() => 'value', { budget });
     expect(budget.tryWithdraw()).toBe(true);

@@ -22,7 +22,7 @@ interface Plan {
   tasks: { durationMs: number; fails: boolean }[];
 }
 
-/** Durations that end in 0, 3 and 5: no two things ever happen at the same time, whose order would be chance. */
+/** Durations that end in 0, 3 and 5, so that no two events happen at the same time. */
 const tens = (max: number) => fc.integer({ min: 1, max: max / 10 }).map((n) => n * 10);
 const orNever = (ms: fc.Arbitrary<number>) => fc.option(ms, { nil: Infinity });
 const plans: fc.Arbitrary<Plan> = fc.record({
@@ -83,7 +83,7 @@ test('retry: attempts start and end as the model says, and leave no timer and no
       const how = timedOut ? `timed out ${(reason as { attempt: number }).attempt}` : (value ?? reason);
       expect({ starts, how }).toEqual({ starts: expected.starts, how: expected.how });
       expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-      // Tasks that were given up still sleep; nothing else does, and nothing more happens.
+      // Only tasks that timed out still sleep, and nothing more happens.
       await time.advance(1_000);
       expect([starts.length, time.armed]).toEqual([expected.starts.length, 0]);
     }),

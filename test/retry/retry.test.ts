@@ -44,7 +44,7 @@ describe('retry', () => {
     expect(outcome.value).toBe('value');
   });
 
-  test('each pause is what the backoff says, given the attempt and the pause before', async () => {
+  test('each pause comes from the backoff, which gets the attempt and the previous pause', async () => {
     const asked: [number, number][] = [];
     const backoff = (attempt: number, previousMs: number) => {
       asked.push([attempt, previousMs]);
@@ -171,7 +171,7 @@ describe('retry', () => {
     ]);
   });
 
-  test('R7: the pause that the server asks for wins over the backoff, 0 included, with up to a tenth on top', async () => {
+  test('R7: the pause that the server asks for wins over the backoff, 0 included, plus up to a tenth', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
     const delays: number[] = [];
     const task = ({ attempt }: { attempt: number }) =>
@@ -518,7 +518,7 @@ describe('retry', () => {
   test.each([
     ['retryAfterMs', { retryAfterMs: () => Number.NaN }],
     ['the backoff', { backoff: () => -1 }],
-  ])('%s that returns no duration is refused by name', async (name, options) => {
+  ])('the error names %s if it returns no duration', async (name, options) => {
     await expect(retry(failing(), options)).rejects.toThrow(`${name} must be at least 0 milliseconds`);
   });
 

@@ -18,11 +18,11 @@ describe('context', () => {
     expect(result).toEqual(['maker', 3]);
   });
 
-  test('the root context is that of no caller', () => {
+  test('the root context belongs to no caller', () => {
     expect(storage.run('caller', () => rootContext.run(() => storage.getStore()))).toBeUndefined();
   });
 
-  test('what the code throws comes out untouched', () => {
+  test('an error of the code passes through untouched', () => {
     const error = new Error('no');
     const boom = () => {
       throw error;
@@ -34,7 +34,7 @@ describe('context', () => {
     ['no process', undefined],
     ['a process without getBuiltinModule', {}],
     ['a process without the module', { getBuiltinModule: () => undefined }],
-  ])('where there is %s it is a plain call', async (_what, process) => {
+  ])('in %s it is a plain call', async (_what, process) => {
     vi.resetModules();
     vi.stubGlobal('process', process);
     const bare = await import('../../src/runtime/async-context.js');

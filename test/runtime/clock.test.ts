@@ -7,7 +7,7 @@ afterEach(() => {
 });
 
 describe('clock', () => {
-  test('reads the globals when called, so that whoever replaces them has the time in hand', () => {
+  test('reads the globals when called, so that replacing them controls the time', () => {
     vi.stubGlobal('performance', { now: () => 12.5 });
     vi.stubGlobal('Date', { now: () => 1_700_000_000_000 });
     expect([now(), wallClock()]).toEqual([12.5, 1_700_000_000_000]);

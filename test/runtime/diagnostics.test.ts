@@ -65,7 +65,7 @@ describe('diagnostics: waits', () => {
     return { mutex, keyed, semaphore, adaptive, queue, flight, permits };
   };
 
-  test('each primitive tells who waits, for what, and what came of it', async () => {
+  test('each primitive publishes the start of a wait, its source and its end', async () => {
     const { starts, ends } = traced(channelNames.wait);
     const { mutex, keyed, semaphore, adaptive, queue, flight, permits } = await busy();
     expect(starts).toEqual([]);
@@ -121,7 +121,7 @@ describe('diagnostics: waits', () => {
     ]);
   });
 
-  test('a lock across processes tells of its waits, and of its loss', async () => {
+  test('a lock across processes publishes its waits and its loss', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const { starts } = traced(channelNames.wait);
@@ -139,7 +139,7 @@ describe('diagnostics: waits', () => {
     expect(losses).toEqual([{ source, error: { name: 'LeaseLostError', code: 'ERR_LEASE_LOST' } }]);
   });
 
-  test('what users of locks across processes know is the lock, not what it is made of', () => {
+  test('the source of a wait for a lock across processes is the object that the user made', () => {
     const { starts } = traced(channelNames.wait);
     const mutex = new RedisMutex(() => new Promise(() => {}));
     void mutex.acquire('a');
@@ -303,7 +303,7 @@ describe('diagnostics: keys', () => {
 });
 
 describe('diagnostics: pool', () => {
-  test('every acquire is traced, also one that need not wait; releases and events tell which pool', async () => {
+  test('every acquire is traced, even without a wait; releases and events name the pool as source', async () => {
     const acquires = traced(channelNames.poolAcquire);
     const releases = heard(channelNames.poolRelease);
     const events = heard(channelNames.poolEvent);
@@ -402,7 +402,7 @@ describe('diagnostics: events', () => {
   });
 });
 
-test('where the runtime has no channels nothing is told, and everything works', async () => {
+test('without diagnostics channels in the runtime nothing is published, and locks work', async () => {
   vi.resetModules();
   vi.stubGlobal('process', { getBuiltinModule: () => undefined });
   const { Mutex: Bare } = await import('../../src/locks/mutex.js');

@@ -15,7 +15,7 @@ function controlled<V>() {
 }
 
 describe('single flight', () => {
-  test('F1: callers that come while a call is under way get its result, and other keys have calls of their own', async () => {
+  test('F1: callers that come while a call is under way share its result, and other keys have calls of their own', async () => {
     const flights = new SingleFlight<string, string>();
     const { calls, call } = controlled<string>();
     const results = [1, 2, 3].map(() => flights.run('a', call));
@@ -103,7 +103,7 @@ describe('single flight', () => {
     }
   });
 
-  test('the call runs in the context of the caller that began it, and each caller goes on in its own', async () => {
+  test('the call runs in the context of the caller that began it, and each caller continues in its own', async () => {
     const storage = new AsyncLocalStorage<string>();
     const flights = new SingleFlight<string, string | undefined>();
     const seen = ['a', 'b'].map((name) =>

@@ -19,7 +19,7 @@ describe('abort listeners', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  test('all are told once, in the order in which they came, with the reason itself', () => {
+  test('each target is called once, in the order in which they came, with the reason itself', () => {
     const controller = new AbortController();
     const told: [number, unknown][] = [];
     for (const i of [1, 2, 3]) onAbort(controller.signal, { onAbort: (reason) => told.push([i, reason]) });
@@ -35,7 +35,7 @@ describe('abort listeners', () => {
     expect([told.length, listeners(controller.signal)]).toEqual([3, 0]);
   });
 
-  test('one who cancelled is not told, also when another cancels him while the signal aborts', () => {
+  test('a target that left is not called, even if another target makes it leave during the abort', () => {
     const controller = new AbortController();
     const told: string[] = [];
     onAbort(controller.signal, { onAbort: () => told.push('before') }).leave();
@@ -51,7 +51,7 @@ describe('abort listeners', () => {
     expect(told).toEqual(['first', 'third']);
   });
 
-  test('cancelling twice, or after the abort, takes nobody else along', () => {
+  test('leaving twice, or after the abort, removes no other target', () => {
     const controller = new AbortController();
     const first = onAbort(controller.signal, { onAbort() {} });
     let told = 0;
@@ -63,7 +63,7 @@ describe('abort listeners', () => {
     expect(told).toBe(1);
   });
 
-  test('signals do not know of each other', () => {
+  test('an abort of one signal does not reach targets of another', () => {
     const [one, other] = [new AbortController(), new AbortController()];
     let told = 0;
     onAbort(one.signal, { onAbort: () => told++ });

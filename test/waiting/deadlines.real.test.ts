@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { onDeadline } from '../../src/waiting/deadlines.js';
 
 describe('deadlines in real time', () => {
-  test('DL4: what the network had answered while the loop was blocked is not timed out', async () => {
+  test('DL4: a call does not time out if its answer arrived while the loop was blocked', async () => {
     const server = net.createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');

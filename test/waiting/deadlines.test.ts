@@ -10,20 +10,20 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Waits, and notes who expired after how long. */
+/** Waits, and records the name and the time when it expires. */
 function note(expired: [string, number][], name: string, durationMs: number): Link<Expirable> {
   return onDeadline(durationMs, { onExpire: (waitedMs) => expired.push([name, waitedMs]) });
 }
 
 describe('deadlines', () => {
-  test('DL1: one timer per duration, however many wait, and none when the last one has left', () => {
+  test('DL1: one timer per duration for any number of waits, and none after the last one has left', () => {
     const deadlines = Array.from({ length: 1_000 }, (_, i) => onDeadline(100 + (i % 2), { onExpire() {} }));
     expect(vi.getTimerCount()).toBe(2);
     for (const deadline of deadlines) deadline.leave();
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('each expires after its own time, though they share a timer', () => {
+  test('each wait expires after its own time, although they share a timer', () => {
     const expired: [string, number][] = [];
     note(expired, 'a', 100);
     vi.advanceTimersByTime(30);
@@ -41,7 +41,7 @@ describe('deadlines', () => {
     ]);
   });
 
-  test('the first to come may leave: the next expires on time all the same', () => {
+  test('the first to come may leave: the next still expires on time', () => {
     const expired: [string, number][] = [];
     const first = note(expired, 'a', 100);
     vi.advanceTimersByTime(60);
@@ -54,7 +54,7 @@ describe('deadlines', () => {
     expect(expired).toEqual([['b', 100]]);
   });
 
-  test('one who cancels another, and waits again, while the timer fires', () => {
+  test('a wait that expires may end another one and start a new one', () => {
     const expired: [string, number][] = [];
     onDeadline(100, {
       onExpire() {
@@ -81,7 +81,7 @@ describe('deadlines', () => {
     expect(expired).toEqual([['a', 0]]);
   });
 
-  test('DL2: a timer that fired for its full length is believed, whatever the clock says', () => {
+  test('DL2: a timer that fired after its full length counts, whatever the clock says', () => {
     const expired: [string, number][] = [];
     const startMs = performance.now();
     vi.spyOn(performance, 'now').mockReturnValue(startMs);
@@ -94,7 +94,7 @@ describe('deadlines', () => {
     ]);
   });
 
-  test('DL3: what is left pending under fake timers does not stop the same duration under others', () => {
+  test('DL3: a wait left pending under fake timers does not stop the same duration under other timers', () => {
     const left = onDeadline(100, { onExpire() {} });
     vi.useRealTimers();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

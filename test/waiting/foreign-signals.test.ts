@@ -37,7 +37,7 @@ describe.each(Object.entries(controllers))('a signal of %s', (_name, Controller)
     expect(await next).toBe('next');
   });
 
-  test('AL2: that never aborts does not stand in the way', async () => {
+  test('AL2: that never aborts changes nothing', async () => {
     const semaphore = new Semaphore(1);
     const permit = semaphore.tryAcquire();
     const waits = semaphore.run(() => 'served', { signal: new Controller().signal as AbortSignal });

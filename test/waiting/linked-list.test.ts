@@ -5,7 +5,7 @@ import { Link, LinkedList } from '../../src/waiting/linked-list.js';
 type Item = Link<undefined>;
 const newItem = (): Item => new Link(undefined);
 
-/** Both directions must tell the same, and the ends must end. */
+/** Both directions must agree, and the ends must have no neighbour. */
 function contents(list: LinkedList<Item>): Item[] {
   const forwards: Item[] = [];
   for (let item = list.head; item !== undefined; item = item.next) forwards.push(item);
@@ -17,7 +17,7 @@ function contents(list: LinkedList<Item>): Item[] {
 }
 
 describe('linked list', () => {
-  test('does what an array does, whoever joins and leaves', () => {
+  test('behaves as an array does, in any order of joining and leaving', () => {
     const step = fc.oneof(
       fc.constant({ do: 'push' as const, nth: 0 }),
       fc.nat(9).map((nth) => ({ do: 'leave' as const, nth })),
@@ -52,7 +52,7 @@ describe('linked list', () => {
     expect(contents(list)).toEqual([first, third, second]);
   });
 
-  test('an item that is in no list, or not any more, cannot leave one', () => {
+  test('an item that is in no list, or has left it, cannot leave', () => {
     const list = new LinkedList<Item>();
     const [left, stays] = [newItem(), newItem()];
     list.push(left);
@@ -61,7 +61,7 @@ describe('linked list', () => {
     expect(contents(list)).toEqual([stays]);
   });
 
-  test('a list is told when its last item has left, each time', () => {
+  test('onEmpty is called each time the last item has left', () => {
     let emptied = 0;
     class Watched extends LinkedList<Item> {
       override onEmpty(): void {

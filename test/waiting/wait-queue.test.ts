@@ -1,4 +1,4 @@
-/** The one place where callers wait. What it does for each primitive stands in conformance.test.ts. */
+/** The one place where callers wait. What each primitive makes of it is tested in conformance.test.ts. */
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WaitDetails } from '../../src/contract/errors.js';
@@ -81,7 +81,7 @@ describe('wait queue', () => {
     expect(owner.left).toEqual(['aborted, 2 left', 'timedOut, 1 left', 'timedOut, 0 left']);
   });
 
-  test('a signal that cannot be listened to ends the wait with what it threw, as an abort does', async () => {
+  test('a signal whose addEventListener throws ends the wait with that error, as an abort does', async () => {
     const owner = new Owner();
     const bug = new Error('no listeners, please');
     const addEventListener = () => {
@@ -94,7 +94,7 @@ describe('wait queue', () => {
     expect(owner.left).toEqual(['aborted, 0 left']);
   });
 
-  test('each who is refused gets an error of his own', async () => {
+  test('each refused waiter gets an error of its own', async () => {
     const { queue } = new Owner();
     const waits = [{}, {}, { waitTimeoutMs: 10 }].map((options) => watch(queue.wait(waitSettings(options))));
     queue.refuseAll(() => new Error('closed'));
@@ -103,7 +103,7 @@ describe('wait queue', () => {
     expect(new Set(waits.map(({ reason }) => reason)).size).toBe(3);
   });
 
-  test('a grant reaches one who waits for ever in one microtask, one who may time out in two', async () => {
+  test('a grant takes one microtask without a timeout, two with one', async () => {
     const { queue } = new Owner();
     const forEver = watch(queue.wait(waitSettings(undefined)));
     const atMost = watch(queue.wait(waitSettings({ waitTimeoutMs: 10 })));
@@ -115,7 +115,7 @@ describe('wait queue', () => {
     expect(atMost.state).toBe('fulfilled');
   });
 
-  test('the error of a timeout has a cause only where the owner knows one', async () => {
+  test('the error of a timeout has a cause only if the owner gives one', async () => {
     const owner = new Owner();
     const plain = watch(owner.queue.wait(waitSettings({ waitTimeoutMs: 10 })));
     vi.advanceTimersByTime(10);
@@ -134,7 +134,7 @@ describe('wait queue', () => {
     expect((explained.reason as Error).cause).toBe(cause);
   });
 
-  test('one who joined with a callback leaves by himself, and is not told', () => {
+  test('an entry that joined with a callback leaves without a call of the callback or the owner', () => {
     const owner = new Owner();
     const onGrant = vi.fn();
     const place = owner.queue.join(onGrant);
@@ -146,7 +146,7 @@ describe('wait queue', () => {
   });
 });
 
-describe('the cost of waiting does not depend on how many wait', () => {
+describe('the cost of a wait does not depend on the number of waiters', () => {
   /** How many steps lists and signals take for `count` waiters from their coming to their end. */
   async function steps(
     count: number,

@@ -63,7 +63,7 @@ describe('the watcher', () => {
     expect(() => watch()).toThrow('the process is watched already: stop that watcher first');
   });
 
-  test('WG5: what has ended leaves nothing behind', async () => {
+  test('WG5: waits and permits that have ended take no memory', async () => {
     using watcher = watch({ onReport: () => {} });
     const keys = new KeyedMutex<number>();
     const semaphore = new Semaphore(2);

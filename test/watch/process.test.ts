@@ -1,4 +1,4 @@
-/** What a person sees of a program that hangs: real processes, of the built package. */
+/** What a person sees when a program hangs: real processes, with the built package. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -81,7 +81,7 @@ describe('a program that has nothing left to do, but callers wait', () => {
        await pool.acquire(); await pool.use(() => 1);`,
       /1 held, 1 waiting\nConnectionPool held for/,
     ],
-    'a queue that nobody takes from': [
+    'a queue without a consumer': [
       `const queue = new BoundedQueue({ capacity: 1 }); await queue.offer(1); await queue.offer(2);`,
       /0 held, 1 waiting\nBoundedQueue: waits \d+ ms at program\.mjs/,
     ],
@@ -99,13 +99,16 @@ describe('a program that has nothing left to do, but callers wait', () => {
       /1 held, 2 waiting\nSemaphore held for/,
     ],
   };
-  test.each(Object.entries(hangs))('%s: the tree says who waits for what', async (_, [program, says]) => {
-    const { stderr } = await run(`watch();\n${program}`);
-    expect(stderr).toContain('the process has nothing left to do, but callers wait:');
-    expect(stderr).toMatch(says);
-  });
+  test.each(Object.entries(hangs))(
+    '%s: the tree shows the waiters and what they wait for',
+    async (_, [program, says]) => {
+      const { stderr } = await run(`watch();\n${program}`);
+      expect(stderr).toContain('the process has nothing left to do, but callers wait:');
+      expect(stderr).toMatch(says);
+    },
+  );
 
-  test('without a watcher, it ends with code 13 and no word of what waits', async () => {
+  test('without a watcher, it ends with code 13 and prints nothing about the waiters', async () => {
     const { code, stderr } = await run(hangs['a mutex inside itself']![0]);
     expect(code).toBe(13);
     expect(stderr).not.toContain('Mutex');
@@ -136,7 +139,7 @@ describe('a permit that is collected as garbage', () => {
     );
   });
 
-  test('is no loss when its lock is collected with it', async () => {
+  test('is not reported as lost when its lock is collected with it', async () => {
     const { stdout } = await run(
       `const watcher = watch({ onReport: (report) => console.log(String(report)) });
        await (async () => { await new Mutex().acquire(); })();

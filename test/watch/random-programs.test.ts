@@ -1,6 +1,6 @@
 /**
  * Random nestings of every lock, run for real: a program that stops although nothing is left to do has a deadlock, one that
- * ends has none. The watcher must say the same of each, no later than in the turn in which the program stops.
+ * ends has none. The watcher must agree on each, at the latest in the turn in which the program stops.
  */
 import { AdaptiveSemaphore, AimdLimit, KeyedMutex, Mutex, Semaphore } from 'latchkey';
 import { SingleFlight } from 'latchkey/single-flight';
@@ -41,7 +41,7 @@ function locksOf(random: SeededRandom, byHand: boolean) {
       return () => flights.run(wanted, step);
     },
   ];
-  // Acquired and released by hand: nobody knows its owner, and it must never raise an alarm.
+  // Acquired and released by hand: its owner is unknown, and it must never raise an alarm.
   if (byHand)
     ways.push((step) => {
       const wanted = key();
@@ -85,7 +85,7 @@ async function judge(seed: number, byHand: boolean): Promise<{ hangs: boolean; a
   const tasks = Array.from({ length: 2 + random.below(3) }, () => randomStep(random, under, 4));
   let ended = 0;
   for (const task of tasks) task().then(() => ended++);
-  // A program of microtasks alone is over, or stands still, when the turn is.
+  // A program of microtasks only has ended, or hangs, when the turn ends.
   await new Promise((resolve) => setImmediate(resolve));
   watcher.stop();
   return { hangs: ended < tasks.length, alarms: reports.length };
@@ -95,7 +95,7 @@ describe.each([
   { what: 'run', byHand: false },
   { what: 'run and acquire', byHand: true },
 ])('random programs of $what', ({ byHand }) => {
-  test('WA1, WA2, WG1, WG2, WG3, WG4: what hangs is found in the turn that closes it, and nothing else is called a deadlock', async () => {
+  test('WA1, WA2, WG1, WG2, WG3, WG4: every deadlock is found in the turn that closes it, and nothing else is called one', async () => {
     const seeds = { hang: [] as number[], missed: [] as number[], falseAlarm: [] as number[] };
     const programs = 5_000;
     for (let seed = 1; seed <= programs; seed++) {
@@ -110,7 +110,7 @@ describe.each([
     );
     expect(falseAlarm).toEqual([]);
     expect(hang.length).toBeGreaterThan(500);
-    // Through a permit acquired by hand nobody can follow.
+    // The watcher cannot follow a permit that was acquired by hand.
     if (!byHand) expect(missed).toEqual([]);
   });
 });

@@ -19,7 +19,7 @@ const codeOf = (promise: Promise<unknown>) =>
     (error: DeadlockError) => error.code,
   );
 
-/** Nobody goes on before all have come: in the middle of their first lock, say. */
+/** A barrier: all callers wait until the last one has come, for instance while each holds its first lock. */
 function meeting(size: number) {
   let arrived = 0;
   let open = () => {};
@@ -167,7 +167,7 @@ describe('no false alarm', () => {
       });
       await inner.catch(() => {});
     });
-    // A limit that was raised from outside: the alarm came before that, and is the price of naming it at once.
+    // The limit was raised from outside after the alarm. That is the price of reporting a deadlock at once.
     expect(reports).toHaveLength(1);
   });
 });

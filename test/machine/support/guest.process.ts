@@ -1,4 +1,4 @@
-/** A process, a worker of a cluster or a thread that does what it is told with locks of the machine, and reports. */
+/** A process, a worker of a cluster or a thread that uses locks of the machine as the test orders, and reports. */
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';

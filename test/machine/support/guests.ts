@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 type Orders = Partial<Omit<Order, 'id' | 'act'>>;
 type Terms = Pick<Order, 'namespace' | 'directory' | 'key'>;
 
-/** A process or a thread that obeys. */
+/** A process or a thread that follows orders. */
 export class Guest {
   readonly #send: (order: Order) => void;
   readonly #terms: Terms;
@@ -85,7 +85,7 @@ class ThreadGuest extends Guest {
   }
 }
 
-/** Guests that share a namespace and a directory which nobody else uses. Disposing ends them. */
+/** Guests that share a namespace and a directory of their own. Disposing ends them. */
 export class Guests implements AsyncDisposable {
   readonly folder: string;
   readonly program: string;

@@ -1,4 +1,4 @@
-/** Eight processes, one key, and a SIGKILL now and then: what the log says about exclusion and tokens. */
+/** Eight processes, one key, and random SIGKILLs: counts violations of exclusion and of the order of tokens in the log. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Guests, ProcessGuest } from './guests.js';
@@ -14,7 +14,7 @@ export interface StressReport {
   readonly tokensBack: number;
 }
 
-/** Ends after so many grants. A killed process is replaced by a new one. */
+/** Ends after `grants` grants. A killed process is replaced by a new one. */
 export async function stress(
   guests: Guests,
   grants: number,

@@ -2,7 +2,7 @@ import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../../../src/remote
 
 type Trouble = 'none' | 'fails' | 'hangs';
 
-/** A database in memory, which can be told to fail, to hang and to lose what it knows. */
+/** A database in memory, which can be made to fail, to hang and to lose its data. */
 export class MemoryEngine implements LeaseEngine {
   readonly holders = new Map<string, { owner: string; token: bigint; endsAtMs: number }>();
   readonly requests: LeaseRequest[] = [];

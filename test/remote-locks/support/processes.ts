@@ -8,7 +8,7 @@ import type { Orders } from './worker.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** A folder with the worker's program, built from this very source, and the log of what happened. */
+/** A folder with the worker's program, built from the source, and the log of events. */
 export class Workers implements AsyncDisposable {
   readonly #folder: string;
   readonly #log: string;
@@ -57,7 +57,7 @@ export class Workers implements AsyncDisposable {
     }
   }
 
-  /** What happened, in the order in which it did. */
+  /** The events, in the order in which they happened. */
   async events(): Promise<{ what: 'in' | 'out'; token: bigint }[]> {
     const lines = (await readFile(this.#log, 'utf8')).split('\n').filter((line) => line !== '');
     return lines.map((line) => {

@@ -32,7 +32,7 @@ export function ioredisClients(address: Address): RedisClients {
   };
 }
 
-/** The same of redis. */
+/** The same with redis. */
 export async function nodeRedisClients(address: Address): Promise<RedisClients> {
   const commands = createClient({ socket: address });
   const subscriber = createClient({ socket: address });

@@ -1,5 +1,5 @@
 /**
- * A process that takes a lock again and again, and writes down when it held it. Its first argument says what to do.
+ * A process that takes a lock again and again, and logs when it held it. Its first argument has its orders.
  */
 import { appendFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
@@ -15,7 +15,7 @@ export interface Orders {
   readonly grants: number;
   /** A line per event: `in <token>` and `out <token>`. */
   readonly log: string;
-  /** Holds the lock for ever after so many grants, to be killed. */
+  /** Holds the lock for ever after its last grant, until it is killed. */
   readonly keepLast?: boolean;
   readonly ttlMs: number;
 }
