@@ -1,5 +1,7 @@
 /** What the package needs from a PostgreSQL driver: `Pool` and `PoolClient` of pg have it. */
+
 import { checkFunction, checkObject } from '../contract/arguments.js';
+import { afterPoll } from '../runtime/clock.js';
 import { abortReason, onAbort } from '../waiting/abort-listeners.js';
 
 /** The answer to one statement. */
@@ -39,11 +41,38 @@ export function sizeOf(pool: PostgresPool): number {
   return typeof options?.max === 'number' && options.max >= 1 ? Math.floor(options.max) : 10;
 }
 
+const guarded = new WeakSet<PostgresPool>();
+const brokenAtBirth = new WeakMap<PostgresClient, Error>();
+
+/**
+ * The packet that completes a new connection may also hold its end, when the server shuts down. pg reports that before the
+ * promise of the connection has reached its caller, and an error without a listener ends the process. So the pool is asked to
+ * announce new connections, and each has a listener until the promise has been followed.
+ */
+function guardNewConnections(pool: PostgresPool): void {
+  const { on } = pool as { on?: unknown };
+  if (typeof on !== 'function' || guarded.has(pool)) return;
+  guarded.add(pool);
+  on.call(pool, 'connect', (client: PostgresClient) => {
+    const onError = (error: Error) => brokenAtBirth.set(client, error);
+    client.on('error', onError);
+    afterPoll(() => client.off('error', onError));
+  });
+}
+
+/** Calls `listener` when the connection breaks; at once if it has broken already. */
+export function onBroken(client: PostgresClient, listener: (error: Error) => void): void {
+  client.on('error', listener);
+  const error = brokenAtBirth.get(client);
+  if (error !== undefined) listener(error);
+}
+
 /**
  * Takes a connection from the pool; rejects with the signal's reason when that aborts first. A connection that comes too late
  * goes straight back to the pool.
  */
 export function connectionOf(pool: PostgresPool, signal?: AbortSignal): Promise<PostgresClient> {
+  guardNewConnections(pool);
   if (signal === undefined) return pool.connect();
   if (signal.aborted) return Promise.reject(abortReason(signal));
   return new Promise((resolve, reject) => {

@@ -25,6 +25,7 @@ import {
   answersOf,
   connectionOf,
   longestQueryMs,
+  onBroken,
   type PostgresClient,
   type PostgresPool,
   sizeOf,
@@ -122,7 +123,7 @@ export class SessionEngine implements LeaseEngine {
       lost(error);
     };
     const session: Session = { client, lock, ttlMs, onError, proved: new Moment(), before: {} };
-    client.on('error', onError);
+    onBroken(client, onError);
     try {
       if (!this.#isDirect) await this.#refusePooler(client);
       let taken = await take(session, tryLock(lock, 'session'), commandTimeoutMs);
@@ -141,7 +142,7 @@ export class SessionEngine implements LeaseEngine {
     } catch (error) {
       // Whether the lock was granted is not known: closing the connection frees it.
       giveBack(session, false);
-      throw error;
+      throw broken ?? error;
     }
   }
 

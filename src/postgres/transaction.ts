@@ -25,6 +25,7 @@ import {
   answersOf,
   checkPool,
   connectionOf,
+  onBroken,
   type PostgresClient,
   type PostgresPool,
   type PostgresResult,
@@ -130,9 +131,10 @@ export class Transaction {
     const onError = (error: Error) => {
       this.#broken ??= error;
     };
-    client.on('error', onError);
+    onBroken(client, onError);
     let isUsable = false;
     try {
+      if (this.#broken !== undefined) throw this.#broken;
       const begun = (await answersOf(client, begin)).at(-1) as PostgresResult;
       const value = await this.#attempt(() => task(client, begun)).catch(async (error) => {
         isUsable = await rollback(client);
