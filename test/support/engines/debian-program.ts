@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { readableAt, type ServerSite } from './server-site.js';
@@ -63,12 +63,13 @@ async function libraryDirectories(root: string): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** Takes what apt would install, by apt state of our own, and appears in one step: two runs may do it at once. */
+/** Takes what apt would install, if need be from Debian's backports, by apt state of our own, and appears in one step: two runs may do it at once. */
 async function unpack(debianPackage: string, target: string): Promise<void> {
   await mkdir(cache, { recursive: true });
   const scratch = await mkdtemp(`${target}-`);
   const root = join(scratch, 'root');
   const options = [`Dir::State::Lists=${scratch}/lists`, `Dir::Cache=${scratch}`, 'APT::Sandbox::User=root'];
+  const install = ['install', '--simulate', '--no-install-recommends', debianPackage];
   const apt = async (...args: string[]) => {
     const command = [...options.flatMap((option) => ['-o', option]), ...args];
     return (await run('apt-get', command, { cwd: scratch })).stdout;
@@ -76,7 +77,14 @@ async function unpack(debianPackage: string, target: string): Promise<void> {
   try {
     await mkdir(join(scratch, 'lists'));
     await apt('update');
-    const plan = await apt('install', '--simulate', '--no-install-recommends', debianPackage);
+    const plan = await apt(...install).catch(async () => {
+      const sources = join(scratch, 'backports');
+      await cp('/etc/apt/sources.list.d', sources, { recursive: true });
+      await writeFile(join(sources, 'backports.list'), backports(await apt('indextargets', ...targetFormat)));
+      options.push(`Dir::Etc::SourceParts=${sources}`);
+      await apt('update');
+      return apt(...install);
+    });
     const missing = Array.from(plan.matchAll(/^Inst (\S+)/gm), ([, name]) => name ?? '');
     await apt('download', ...missing);
     for (const archive of (await readdir(scratch)).filter((name) => name.endsWith('.deb'))) {
@@ -91,6 +99,15 @@ async function unpack(debianPackage: string, target: string): Promise<void> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+const targetFormat = ['--format', '$(ORIGIN) $(SITE) $(CODENAME)', 'Created-By: Packages'];
+
+/** The source of packages that are newer than the release. */
+function backports(targets: string): string {
+  const [, site, codename] = /^Debian (\S+) ([a-z]+)$/m.exec(targets) ?? [];
+  if (site === undefined) throw new Error('this system has no source of Debian packages');
+  return `deb ${site} ${codename}-backports main\n`;
 }
 
 const run = promisify(execFile);

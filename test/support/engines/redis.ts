@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { debianProgram } from './debian-program.js';
+import { freePort } from './free-port.js';
 import { ServerProcess } from './server-process.js';
 import { atNewSite } from './server-site.js';
 
@@ -13,15 +14,20 @@ export interface RedisServer extends AsyncDisposable {
   thaw(): void;
 }
 
-/** Starts a Redis of its own, which writes nothing to disk. `more`: settings, as in its configuration file. */
+const program = process.env['LATCHKEY_REDIS'] === 'valkey' ? 'valkey-server' : 'redis-server';
+
+/**
+ * Starts a Redis of its own, which writes nothing to disk, or a Valkey when the variable LATCHKEY_REDIS says so. `more`: settings,
+ * as in its configuration file.
+ */
 export function startRedis(more: Record<string, string> = {}): Promise<RedisServer> {
   return atNewSite(async (site) => {
     const { directory, port } = site;
-    const program = await debianProgram(site, 'redis-server');
+    const found = await debianProgram(site, program);
     const settings = { port, bind: '127.0.0.1', dir: directory, save: '', appendonly: 'no', ...more };
     const launch = () =>
       ServerProcess.start({
-        ...program,
+        ...found,
         args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
         site,
         stopSignal: 'TERM',
@@ -51,7 +57,9 @@ const slots = 16_384;
 /** Starts a Redis Cluster of so many masters, which share the slots evenly. */
 export async function startRedisCluster(size = 3): Promise<RedisCluster> {
   const settings = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' };
-  const nodes = await Promise.all(Array.from({ length: size }, () => startRedis(settings)));
+  // By default the nodes talk at their port plus 10,000, which another program may use.
+  const buses = await Promise.all(Array.from({ length: size }, freePort));
+  const nodes = await Promise.all(buses.map((bus) => startRedis({ ...settings, 'cluster-port': `${bus}` })));
   const clients = nodes.map(({ connectionOptions }) => new Redis(connectionOptions));
   const [first] = nodes;
   const dispose = async () => {
@@ -62,7 +70,8 @@ export async function startRedisCluster(size = 3): Promise<RedisCluster> {
     for (const [i, client] of clients.entries()) {
       const [from, to] = [Math.floor((slots * i) / size), Math.floor((slots * (i + 1)) / size) - 1];
       await client.call('CLUSTER', 'ADDSLOTSRANGE', from, to);
-      if (i > 0) await clients[0]!.call('CLUSTER', 'MEET', '127.0.0.1', nodes[i]!.connectionOptions.port);
+      const { host, port } = nodes[i]!.connectionOptions;
+      if (i > 0) await clients[0]!.call('CLUSTER', 'MEET', host, port, buses[i]!);
     }
     const isReady = async (client: Redis) => {
       const info = String(await client.call('CLUSTER', 'INFO'));
