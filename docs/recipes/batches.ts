@@ -1,13 +1,13 @@
 /**
- * "The import of a million products needs 4 GB, takes all night, and when a row is wrong nobody knows which one."
+ * "The import of a million products needs 4 GB and takes all night. When a row is wrong, it does not say which one."
  *
- * Rows go in batches, several batches at a time, pulled from the source only when there is room for them: memory holds
- * `batchSize * concurrency` rows, however many there are. A batch that is refused is halved until the rows at fault are found.
+ * Rows are saved in batches, several batches at a time. Rows are pulled from the source only when there is room for them, so
+ * memory holds at most `batchSize * concurrency` rows. A refused batch is halved until the bad rows are found.
  */
 import { Presets, SingleBar } from 'cli-progress';
 import { gatherSettled } from 'latchkey';
 
-/** How much to have in memory, and how much to ask of the database at a time; never more than its pool has connections. */
+/** How many rows per batch, and how many batches at once. `concurrency` must not exceed the connections of the pool. */
 export const profiles = {
   lowMemory: { batchSize: 50, concurrency: 1 },
   balanced: { batchSize: 200, concurrency: 4 },
@@ -16,15 +16,15 @@ export const profiles = {
 
 export interface ImportOptions<T> {
   save(batch: readonly T[]): Promise<void>;
-  /** Whether the error is about a row. Of all others the import ends: half a server down is no reason to halve batches. */
+  /** Whether a row caused the error. Every other error ends the import, because halving a batch cannot help then. */
   isRowError(error: unknown): boolean;
   profile?: (typeof profiles)[keyof typeof profiles];
-  /** For the bar; without it there is none. */
+  /** The number of rows, for the progress bar. Without it there is no bar. */
   total?: number;
   signal?: AbortSignal;
 }
 
-/** Resolves with the rows that were refused, and why; rejects with the first error that is not about a row. */
+/** Resolves with the refused rows and their errors. Rejects with the first error that no row caused. */
 export async function importAll<T>(rows: Iterable<T> | AsyncIterable<T>, options: ImportOptions<T>) {
   const { save, isRowError, profile = profiles.balanced, total, signal } = options;
   const bar = total === undefined ? undefined : new SingleBar({}, Presets.shades_classic);

@@ -1,15 +1,15 @@
 /**
- * "The price list is rebuilt by every replica at once, each time the cache runs out. It takes the database ten seconds."
+ * "When the cached price list expires, every replica rebuilds it at once. Each rebuild takes the database ten seconds."
  *
- * In each process one caller asks for all, and of all processes one rebuilds: the others wait, and find what it has made. Twice
- * would not be wrong, only dear: a lock on Redis is the right one.
+ * In each process, all callers share one refresh. One process gets the lock and rebuilds; the others wait, and find the new
+ * entry. A second rebuild would only waste work, so a lock on Redis is enough.
  */
 import type { RedisMutex } from 'latchkey/redis';
 import { SingleFlight } from 'latchkey/single-flight';
 
 export interface Store {
   get(key: string): Promise<string | null>;
-  /** With a time to live: it is what makes the entry run out. */
+  /** Must give the entry a time to live, so that it expires. */
   set(key: string, value: string): Promise<unknown>;
 }
 
@@ -23,7 +23,7 @@ export class SharedCache {
     this.#locks = locks;
   }
 
-  /** Rejects with what `rebuild` or Redis threw. The signal of `rebuild` aborts when the lock is lost. */
+  /** Rejects with the error of `rebuild` or of Redis. The signal of `rebuild` aborts when the lock is lost. */
   async get(key: string, rebuild: (signal: AbortSignal) => Promise<string>): Promise<string> {
     const value = await this.#store.get(key);
     return value ?? this.#flights.run(key, (signal) => this.#refresh(key, rebuild, signal));

@@ -1,8 +1,8 @@
 /**
- * "The page with a hundred orders asks the database a hundred times for the customer."
+ * "A page with a hundred orders makes a hundred queries for their customers."
  *
- * dataloader collects the keys of one turn and asks once. Two traps: the answers must come in the order of the keys, and the
- * loader is a cache, so make one per request.
+ * dataloader collects the keys of one turn and makes one query. The values must be in the order of the keys. The loader is also
+ * a cache, so make one per request.
  */
 import DataLoader from 'dataloader';
 import type { PostgresPool } from 'latchkey/postgres';

@@ -1,8 +1,8 @@
 /**
- * "Three of a hundred mails were never sent, and nobody knew."
+ * "Three of a thousand mails were not sent. We learned of one of them."
  *
- * Every failure is known with its user, too many of them call somebody, and a mail server that is down is not asked ten
- * thousand times.
+ * The report lists every failure with its user. Too many failures raise an alert. When the mail server is down, the run stops
+ * early.
  */
 import { gatherSettled } from 'latchkey';
 
@@ -18,12 +18,12 @@ export async function sendAll(
 ): Promise<Report> {
   const gathered = await gatherSettled(users, (to, { signal }) => send(to, signal), {
     concurrency: 10,
-    // With half of the first twenty gone, the mail server is: do not try the other ten thousand.
+    // If more than half of the first twenty fail, the mail server is down: skip the rest.
     stopWhen: ({ failed, succeeded }) => failed + succeeded >= 20 && failed > succeeded,
   });
   const { succeeded, skipped, failureRate, errors } = gathered;
   const failed = errors.map(({ item, error }) => ({ to: item, why: String(error) }));
-  // A rate of few says nothing.
+  // One failure of two is 50 %, but proves little.
   if (failed.length >= 3 && failureRate > 0.02) {
     alert(`${failed.length} mails failed, ${skipped} were not tried; first: ${failed[0]?.why}`);
   }

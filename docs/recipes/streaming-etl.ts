@@ -1,8 +1,9 @@
 /**
- * "The nightly copy of the event log was killed for memory, although it streams."
+ * "The nightly copy of the event log runs out of memory, although it streams."
  *
- * It read faster than it wrote. Between the two stands a queue with a bound: the reader waits for room in it, and the file is
- * read as fast as the database takes it. Rows count until they are written, so that the bound is of all that is in memory.
+ * The naive copy reads faster than it writes. Here a bounded queue stands between the reader and the writers. When it is full,
+ * the reader waits, so the file is read only as fast as the database writes. A row counts until it is written, so the capacity
+ * bounds all rows in memory.
  */
 import { addAbortSignal, type Readable } from 'node:stream';
 import { BoundedQueue } from 'latchkey/bounded-queue';
@@ -11,14 +12,14 @@ export type Row = Readonly<Record<string, unknown>>;
 export type Load = (rows: readonly Row[]) => Promise<void>;
 
 export interface CopyOptions {
-  /** Rows in memory at a time, those that are being written included. */
+  /** The most rows in memory, including rows that are being written. */
   capacity?: number;
-  /** Writers at a time, and how many rows each takes at the most. */
+  /** How many writers run at once, and how many rows each takes at most. */
   writers?: number;
   batchSize?: number;
 }
 
-/** Copies lines of JSON. Rejects with the first error of either side; nothing of it runs any more then. */
+/** Copies lines of JSON. Rejects with the first error of the reader or a writer, after all of them have stopped. */
 export async function copy(input: Readable, load: Load, options: CopyOptions = {}): Promise<void> {
   const { capacity = 2_000, writers = 4, batchSize = 500 } = options;
   const queue = new BoundedQueue<Row>({ capacity });
@@ -53,7 +54,7 @@ export async function copy(input: Readable, load: Load, options: CopyOptions = {
   }
 }
 
-/** Not with `readline`, which takes a disk that fails for the end of the file. */
+/** Splits lines without `readline`, which reports a failing disk as the end of the file. */
 async function* linesOf(input: Readable): AsyncGenerator<string> {
   let rest = '';
   for await (const chunk of input.setEncoding('utf8')) {

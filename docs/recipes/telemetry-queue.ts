@@ -1,8 +1,8 @@
 /**
- * "During the outage there were no traces. The exporter's buffer was full, and dropped them without a word."
+ * "There are no traces of the outage. The exporter's buffer was full, and it dropped spans without a report."
  *
- * When the exporter falls behind, spans are thinned out evenly, and errors pass as long as there is room. The first drop is told
- * at once, the rest once a minute.
+ * When the exporter falls behind, the queue drops spans evenly, and keeps spans of errors as long as there is room. It reports
+ * the first drop at once, and further drops once a minute.
  */
 import { BoundedQueue } from 'latchkey/bounded-queue';
 

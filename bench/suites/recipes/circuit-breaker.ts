@@ -26,14 +26,14 @@ export const circuitBreaker: RecipeCost = {
         naive: naive.meanMs,
         recipe: recipe.meanMs,
       },
-      { what: 'requests that wait at once, at the most', naive: naive.most, recipe: recipe.most },
+      { what: 'most requests that wait at once', naive: naive.most, recipe: recipe.most },
       { what: 'dials while it was down', naive: naive.dials, recipe: recipe.dials },
       { what: 'ms from its return to the first answer', naive: naive.backMs, recipe: recipe.backMs },
     ];
   },
 };
 
-/** Requests come at their own pace, whether the earlier ones have ended or not. */
+/** Requests arrive at a fixed rate, whether the earlier ones have ended or not. */
 async function outage(server: PostgresServer, make: (pool: ConnectionPool<pg.Client>) => Use) {
   await using pool = postgresPool(server.connectionOptions, { max: 10 });
   const use = make(pool);

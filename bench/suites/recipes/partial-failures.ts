@@ -11,7 +11,7 @@ const wrong = new Set(['user-3', 'user-500', 'user-999']);
 
 type Way = (send: (to: string) => Promise<void>) => Promise<number>;
 
-/** Resolves with how many failures the caller hears of. */
+/** Resolves with the number of failures reported to the caller. */
 const naively: Way = (send) =>
   sendAllNaively(users, send).then(
     () => 0,
@@ -26,11 +26,11 @@ export const partialFailures: RecipeCost = {
     const [naiveDown, recipeDown] = [await sent(naively, 'down'), await sent(gathered, 'down')];
     const size = users.length.toLocaleString('en-US');
     return [
-      { what: `failures the caller hears of, 3 of ${size}`, naive: naive.heardOf, recipe: recipe.heardOf },
-      { what: 'mails still on their way then', naive: naive.underWay, recipe: recipe.underWay },
-      { what: 'requests at once, the most', naive: naive.most, recipe: recipe.most },
+      { what: `failures reported to the caller, 3 of ${size}`, naive: naive.heardOf, recipe: recipe.heardOf },
+      { what: 'mails still being sent at that moment', naive: naive.underWay, recipe: recipe.underWay },
+      { what: 'most requests at once', naive: naive.most, recipe: recipe.most },
       {
-        what: 'requests made while the mail server refuses all',
+        what: 'requests to a mail server that refuses all',
         naive: naiveDown.requests,
         recipe: recipeDown.requests,
       },
@@ -38,7 +38,7 @@ export const partialFailures: RecipeCost = {
   },
 };
 
-/** A mail server of some 20 ms a mail. */
+/** A mail server that takes some 20 ms per mail. */
 async function sent(way: Way, state: 'up' | 'down' = 'up') {
   let [requests, underWay, most] = [0, 0, 0];
   const server = createServer((request, response) => {

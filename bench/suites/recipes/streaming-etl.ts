@@ -24,7 +24,7 @@ export const streamingEtl: RecipeCost = {
       const recipe = await copied(pool, file, copy);
       const rows = size.toLocaleString('en-US');
       return [
-        { what: `most rows in memory of ${rows}`, naive: naive.most, recipe: recipe.most },
+        { what: `most rows in memory, of ${rows}`, naive: naive.most, recipe: recipe.most },
         { what: `ms for ${rows} rows`, naive: naive.tookMs, recipe: recipe.tookMs },
       ];
     } finally {

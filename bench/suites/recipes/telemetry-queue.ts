@@ -24,7 +24,7 @@ export const telemetryQueue: RecipeCost = {
     const spans = size.toLocaleString('en-US');
     return [
       { what: `spans dropped, of ${spans} in 2 s`, naive: naive.dropped, recipe: recipe.dropped },
-      { what: 'of these, told', naive: naive.told, recipe: recipe.told },
+      { what: 'of these, reported', naive: naive.told, recipe: recipe.told },
       {
         what: `spans of failures that arrived, of ${failed}`,
         naive: naive.failures,
@@ -34,7 +34,7 @@ export const telemetryQueue: RecipeCost = {
   },
 };
 
-/** 20,000 spans a second for a collector who takes a quarter of them. */
+/** 20,000 spans a second for a collector that accepts a quarter of them. */
 async function outage(make: (send: Send, warn: (message: string) => void) => Exporter) {
   const arrived: Span[] = [];
   const collector = createServer(async (request, response) => {

@@ -5,7 +5,7 @@ export interface Product {
   readonly price: number;
 }
 
-/** A row at a time, all at once: every row is in memory twice, and the first that is wrong ends it, half done. */
+/** One query per row, all at once. Every row is in memory twice, and the first bad row rejects a half-finished import. */
 export async function importProducts(pool: PostgresPool, products: Iterable<Product>): Promise<void> {
   const all = [...products];
   await Promise.all(

@@ -1,6 +1,6 @@
 import type { Store } from '../cache-refresh.js';
 
-/** The four lines of every introduction to caches. */
+/** Get, else rebuild and set: the code of every introduction to caches. */
 export async function cached(store: Store, key: string, rebuild: () => Promise<string>): Promise<string> {
   const value = await store.get(key);
   if (value !== null) return value;

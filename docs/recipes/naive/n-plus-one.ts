@@ -1,7 +1,7 @@
 import type { PostgresPool } from 'latchkey/postgres';
 import type { Customer } from '../n-plus-one.js';
 
-/** One function per table, called where the value is needed: tidy, and quick with the three orders of the tests. */
+/** One query wherever a customer is needed. The code is tidy, and fast with the three orders of the tests. */
 export async function customersOf(pool: PostgresPool, orders: readonly { customerId: number }[]) {
   const found: (Customer | undefined)[] = [];
   for (const { customerId } of orders) {

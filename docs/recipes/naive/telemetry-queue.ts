@@ -1,6 +1,6 @@
 import type { Span } from '../telemetry-queue.js';
 
-/** The bound was added after the process had been killed for memory; a warning per span would have been worse. */
+/** The bound was added after the process had run out of memory. It does not warn, because one line per span is too much. */
 export function exporter(send: (spans: readonly Span[]) => Promise<void>) {
   const buffer: Span[] = [];
   let isSending = false;
