@@ -1,8 +1,8 @@
 /**
  * "A customer who double-clicked has two accounts." Or, with a unique constraint: "... sees an error 500."
  *
- * The constraint makes the second `create` fail; what is missing is to look again. `on conflict do nothing returning` returns no row
- * when the row exists, and uses up a number of the sequence.
+ * The constraint makes the second `create` fail. Then `getOrCreate` looks again. `on conflict do nothing returning` is no help: it
+ * returns no row when the row exists, and uses up a number of the sequence.
  */
 import { getOrCreate, isUniqueViolation, type PostgresPool } from 'latchkey/postgres';
 
@@ -22,7 +22,7 @@ export function customerOf(
   return getOrCreate<Customer>({
     find: () => one('select * from customers where email = $1'),
     create: () => one('insert into customers (email) values ($1) returning *'),
-    // By name: a violation of another constraint is another mistake.
+    // By name, because a violation of another constraint is a different error.
     isConflict: (error) => isUniqueViolation(error, 'customers_email_key'),
   });
 }

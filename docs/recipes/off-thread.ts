@@ -1,10 +1,10 @@
 /**
- * "One customer imports a file of 20 MB, and for two seconds nobody else can log in."
+ * "One customer imports a file of 20 MB, and for two seconds no other user can log in."
  *
  * A thread does the work, so the event loop stays free. piscina keeps a fixed number of threads: one per import would mean a
  * hundred threads for a hundred imports. A semaphore bounds the waiting callers, and lets each of them give up.
  *
- * Only for work of well over a millisecond: the way to a thread and back costs 30 us, and input and result are copied.
+ * Use it only for work that takes well over 1 ms: a call to a thread costs 30 us, and input and result are copied.
  */
 import { availableParallelism } from 'node:os';
 import { Semaphore, type WaitOptions } from 'latchkey';

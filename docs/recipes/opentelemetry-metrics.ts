@@ -1,10 +1,10 @@
 /**
- * "Requests are slow at noon. Is it the database, or the line in front of our pool? No graph tells."
+ * "Requests are slow at noon. No graph shows whether they wait for the database or for a connection of our pool."
  *
- * Naive: a timer around every `pool.use`, which measures the line and the query as one. The pool tells them apart; this makes
- * the standard metrics of it, `db.client.connection.*`, of which dashboards know.
+ * A timer around `pool.use` measures the wait and the query together. The pool publishes both separately. This recipe turns its
+ * messages into the standard metrics `db.client.connection.*`, which dashboards know.
  *
- * Hand in a meter that the SDK made, after it was registered: one taken from the API before that stays silent for ever.
+ * Take the meter from the API after the SDK is registered. A meter that was taken earlier never reports anything.
  */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import type { Meter } from '@opentelemetry/api';
@@ -20,11 +20,11 @@ export interface Measured {
   readonly pool: { stats(): ConnectionPoolStats };
   /** Goes into `db.client.connection.pool.name`. */
   readonly name: string;
-  /** As given to the pool. */
+  /** The `max` of the pool. */
   readonly max: number;
 }
 
-/** Returns what ends it. */
+/** Returns a function that stops measuring. */
 export function measurePool(meter: Meter, { pool, name, max }: Measured): () => void {
   const labels = { 'db.client.connection.pool.name': name };
   const metric = (of: string) => `db.client.connection.${of}`;

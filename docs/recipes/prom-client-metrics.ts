@@ -1,15 +1,14 @@
 /**
- * "The service does nothing, and does it slowly. Everybody waits for some lock, but for which?"
+ * "The service is slow, although the CPU is idle. All requests wait for a lock, and no graph shows which one."
  *
- * Naive: a log line around each lock, found and removed again after each outage. Every wait is told on one channel already;
- * this makes a histogram of it, by lock and by outcome. Only locks with a name are counted: one label per key or per request
- * is what breaks a metrics server.
+ * The package already publishes every wait on one channel. This recipe makes a histogram of the waits, by lock and outcome. It
+ * counts only the locks that you name, because one label per key or per request overloads a metrics server.
  */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
 import { channelNames, type LimitMessage, type WaitMessage } from 'latchkey/diagnostics';
 import { Gauge, Histogram, type Registry } from 'prom-client';
 
-/** `names`: locks, semaphores, queues and flights, and what to call them. For the life of the process. */
+/** `names`: the names of your locks, semaphores, queues and flights. Measures for the life of the process. */
 export function measureWaits(registry: Registry, names: ReadonlyMap<object, string>): void {
   const waits = new Histogram({
     name: 'latchkey_wait_seconds',

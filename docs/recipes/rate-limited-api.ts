@@ -21,7 +21,7 @@ class HttpError extends Error {
   }
 }
 
-/** A header can ask for centuries. Above this the call fails instead, and the other calls go on. */
+/** A header can ask for centuries. Above this limit the call fails, and the other calls go on. */
 const maxQuietMs = 60_000;
 
 /** One of these per partner. A partner that refuses rather than slows down suits AIMD; up to `max` calls are refused at a time. */
@@ -34,7 +34,7 @@ export function partnerClient(fetchIt: typeof fetch = fetch) {
     while (Date.now() < quietUntilMs) await sleep(quietUntilMs - Date.now(), undefined, { signal });
     const response = await fetchIt(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) });
     if (response.ok) return response.text();
-    // Otherwise its connection would not become free.
+    // An unread body would keep its connection busy.
     await response.body?.cancel();
     const error = new HttpError(response);
     const { retryAfterMs = 0 } = error;

@@ -1,8 +1,8 @@
 /**
  * "Reloading the rules must wait for all requests that use them, and no request may see half of them."
  *
- * A semaphore with weights is a read/write lock: a reader weighs one, a writer weighs all. First come, first served, so that a stream
- * of readers does not starve the writer.
+ * A semaphore with weights is a read/write lock: a reader has weight one, a writer has the weight of all readers. It serves first
+ * come, first served, so a stream of readers does not starve a writer.
  */
 import { type Awaitable, Semaphore, type WaitOptions } from 'latchkey';
 

@@ -14,7 +14,7 @@ function hash(text: string): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** Every process gets the same answer, in whatever order it lists the servers. */
+/** Every process gets the same answer, whatever the order of the list. */
 export function serverFor(key: string, servers: readonly string[]): string {
   let best = '';
   let highest = -1;

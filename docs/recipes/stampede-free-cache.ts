@@ -1,8 +1,8 @@
 /**
- * "When the entry of the front page ran out, four hundred requests rebuilt it at once, and the database went down."
+ * "When the entry of the front page expired, four hundred requests rebuilt it at once, and the database went down."
  *
- * Callers that come while a key is loading share that load. A caller that hangs up does not end it for the others, and a load
- * that fails is not kept.
+ * Callers that arrive while a key is loading share that load. A caller that cancels does not end it for the others. A failed
+ * load is not cached.
  */
 import { SingleFlight } from 'latchkey/single-flight';
 import { LRUCache } from 'lru-cache';

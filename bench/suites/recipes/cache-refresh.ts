@@ -46,7 +46,7 @@ export const cacheRefresh: RecipeCost = {
       const recipe = await asked((n) => caches[n % replicaCount]!.get('prices', rebuild));
       return [
         {
-          what: `rebuilds when the entry has run out, ${requests} requests in ${replicaCount} replicas`,
+          what: `rebuilds when the entry has expired, ${requests} requests in ${replicaCount} replicas`,
           naive: naive.rebuilt,
           recipe: recipe.rebuilt,
         },

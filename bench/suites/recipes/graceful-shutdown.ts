@@ -8,7 +8,7 @@ import type { RecipeCost } from './recipe.js';
 const service = fileURLToPath(new URL('./graceful-shutdown.process.js', import.meta.url));
 const deploys = 5;
 const clients = 50;
-/** The load balancer hears of a deploy later than the service does. */
+/** The load balancer notices a deploy later than the service does. */
 const noticedAfterMs = 200;
 
 export const gracefulShutdown: RecipeCost = {
@@ -23,8 +23,8 @@ export const gracefulShutdown: RecipeCost = {
         naive: naive.failed,
         recipe: recipe.failed,
       },
-      { what: 'orders without their line', naive: naive.halves, recipe: recipe.halves },
-      { what: 'ms from SIGTERM to the end, the longest', naive: naive.endMs, recipe: recipe.endMs },
+      { what: 'half-written orders', naive: naive.halves, recipe: recipe.halves },
+      { what: 'longest ms from SIGTERM to the end of the process', naive: naive.endMs, recipe: recipe.endMs },
     ];
   },
 };
@@ -60,7 +60,7 @@ async function stopped(way: 'naive' | 'recipe', { admin, connectionOptions }: Po
   return { ...sums, halves: halves?.['n'] as number };
 }
 
-/** One request after the other, until one fails or the load balancer has heard of the deploy. */
+/** One request after another, until one fails or the load balancer has noticed the deploy. */
 async function requests(url: string, elsewhere: AbortSignal, sums: { failed: number }): Promise<void> {
   while (!elsewhere.aborted) {
     try {

@@ -17,7 +17,7 @@ export const longWork: RecipeCost = {
     const rows = size.toLocaleString('en-US');
     return [
       {
-        what: 'ms for which nobody else is served, the longest',
+        what: 'longest ms without serving another request',
         naive: naive.blockMs,
         recipe: recipe.blockMs,
       },

@@ -15,6 +15,6 @@ export const offThread: RecipeCost = {
     const naive = await longestBlockMs(async () => importInvoices(csv, summarize));
     const recipe = await longestBlockMs(() => summaries.run(csv));
     const megabytes = Math.round(csv.length / 2 ** 20);
-    return [{ what: `ms for which nobody else was served, import of ${megabytes} MB`, naive, recipe }];
+    return [{ what: `ms without serving another request, import of ${megabytes} MB`, naive, recipe }];
   },
 };

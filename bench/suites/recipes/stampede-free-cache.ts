@@ -37,7 +37,7 @@ export const stampedeFreeCache: RecipeCost = {
       const recipe = await stampede(new Cache(load, options));
       return [
         { what: `queries of 50 ms for ${requests} requests`, naive: naive.queries, recipe: recipe.queries },
-        { what: 'ms until the last has its page', naive: naive.tookMs, recipe: recipe.tookMs },
+        { what: 'ms until the last request has its page', naive: naive.tookMs, recipe: recipe.tookMs },
       ];
     } finally {
       await pool.end();

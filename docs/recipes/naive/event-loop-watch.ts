@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** The histogram that comes with Node, on the dashboard since the first day. */
+/** The histogram that comes with Node. */
 export function watchEventLoop() {
   const delays = monitorEventLoopDelay();
   delays.enable();

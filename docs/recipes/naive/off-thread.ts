@@ -1,4 +1,4 @@
-/** In the request that brought the file, like everything else. */
+/** Computes in the event loop, like the rest of the request. */
 export function importInvoices(csv: string, summarize: (csv: string) => Map<string, number>) {
   return summarize(csv);
 }

@@ -1,4 +1,4 @@
-/** "It fails now and then, so we try again." At once, and whatever the answer was. */
+/** "It fails now and then, so we try again." It retries at once, whatever the answer was. */
 export async function get(url: string): Promise<string> {
   for (let attempt = 1; ; attempt++) {
     const response = await fetch(url);

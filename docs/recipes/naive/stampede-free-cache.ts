@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
-/** What every cache's page shows: look it up, else load it and put it in. */
+/** The code of every cache's manual: look it up, else load it and put it in. */
 export class Cache<V extends object> {
   readonly #values: LRUCache<string, V>;
   readonly #load: (key: string) => Promise<V>;
