@@ -18,7 +18,7 @@ const sell = (show: Show): Show => {
 const read = 'select sold, seats, version from shows where id = $1';
 const write = 'update shows set sold = $2, version = version + 1 where id = $1';
 
-/** One at a time per show: no retries, whatever the number of buyers. */
+/** One buyer at a time per show. Nothing is retried, whatever the number of buyers. */
 export function sellLocked(pool: PostgresPool, id: number): Promise<unknown> {
   return lockedTransaction(pool, `show:${id}`, async (client) => {
     const { rows } = await client.query(read, [id]);
@@ -26,7 +26,7 @@ export function sellLocked(pool: PostgresPool, id: number): Promise<unknown> {
   });
 }
 
-/** Writes only if no other writer has: for rows that two people seldom want at the same time. */
+/** Writes only if no other writer has. For rows that two buyers seldom want at the same time. */
 export function sellVersioned(pool: PostgresPool, id: number): Promise<unknown> {
   return updateVersioned<Show>({
     read: async () => {
@@ -39,7 +39,7 @@ export function sellVersioned(pool: PostgresPool, id: number): Promise<unknown> 
   });
 }
 
-/** PostgreSQL notices the conflict, and the transaction is run again: also for rules that span several rows. */
+/** PostgreSQL notices the conflict, and the transaction runs again. Also for rules over several rows. */
 export function sellSerializable(pool: PostgresPool, id: number): Promise<unknown> {
   return retryTransaction(pool, async (client) => {
     const { rows } = await client.query(read, [id]);

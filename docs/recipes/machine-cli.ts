@@ -2,7 +2,7 @@
  * "Our CLI writes a cache in the home directory. Two terminals at once broke it; a lock file helped, until somebody pressed
  * Ctrl+C and every later run said that another one was still running."
  *
- * The lock ends with the process, so there is nothing to clean up and nothing that is stale.
+ * The lock ends with the process, so it is never stale, and nothing has to be cleaned up.
  */
 import { WaitTimeoutError } from 'latchkey';
 import { MachineMutex } from 'latchkey/machine';
@@ -14,7 +14,7 @@ export async function exclusively<T>(
   { patienceMs = 10_000, onWait = () => {} }: { patienceMs?: number; onWait?: () => void } = {},
 ): Promise<T> {
   const lock = new MachineMutex({ namespace: 'my-cli' });
-  // Most runs find it free, and must not print anything.
+  // Most runs find the lock free, and must not print anything.
   const notice = setTimeout(onWait, 300);
   try {
     return await lock.run(

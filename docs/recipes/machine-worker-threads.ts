@@ -9,7 +9,7 @@ import { MachineSemaphore } from 'latchkey/machine';
 
 const places = (namespace: string): Limiter => new MachineSemaphore(2, { name: 'gpu', namespace });
 
-/** Called in the thread. Waits for one of the two places, and for `signal`. */
+/** Call it in the thread. Waits for one of the two places; an abort of `signal` ends the wait. */
 export function onGpu<T>(namespace: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   return places(namespace).run(work, { signal });
 }

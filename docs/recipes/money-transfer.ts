@@ -2,7 +2,7 @@
  * "Two transfers between the same accounts, in opposite directions, hung for ever. After the fix, money was gone."
  *
  * `runAll` joins the queues of both accounts in one step, so of two transfers that meet, one is first in both. One statement writes
- * both balances. That is right where one process writes the accounts; for several processes there is `transferShared`.
+ * both balances. Use `transfer` if one process writes the accounts, and `transferShared` for several.
  */
 import { KeyedMutex } from 'latchkey';
 import { type PostgresClient, type PostgresPool, retryTransaction } from 'latchkey/postgres';
@@ -16,7 +16,7 @@ export function transfer(pool: PostgresPool, from: string, to: string, cents: nu
   return locks.runAll([from, to], () => move(pool, from, to, cents));
 }
 
-/** The database locks both rows as well, always in the same order, until the end of the transaction. */
+/** Also locks both rows in the database, always in the same order, until the transaction ends. */
 export function transferShared(
   pool: PostgresPool,
   from: string,

@@ -1,8 +1,8 @@
 /**
  * "One doctor has to stay on call. Ann and Bob both asked whether the other one was, and both went home."
  *
- * Each of them changed their own row, so neither a version column nor REPEATABLE READ notices: the conflict is in what both have
- * read, not in what they wrote. SERIALIZABLE notices it, and one of the transactions is run again.
+ * Each transaction changes its own row, so neither a version column nor REPEATABLE READ notices a conflict. The conflict is
+ * between a read and a write. SERIALIZABLE notices it, and one of the transactions runs again.
  */
 import { type PostgresPool, retryTransaction } from 'latchkey/postgres';
 

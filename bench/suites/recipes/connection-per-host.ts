@@ -32,7 +32,7 @@ export const connectionPerHost: RecipeCost = {
       const recipe = await pooled((ask) => answered(ask, withDead));
       return [
         { what: `ms until ${hosts} hosts have answered, handshake 10 ms`, naive: naiveMs, recipe: recipeMs },
-        { what: `of these, within ${patienceMs / 1_000} s after one that never answers`, naive, recipe },
+        { what: `answered within ${patienceMs / 1_000} s after one that never answers`, naive, recipe },
       ];
     } finally {
       for (const server of [...servers, tarpit]) await server[Symbol.asyncDispose]();

@@ -40,7 +40,7 @@ export const moneyTransfer: RecipeCost = {
       return { ms, astray: Math.abs(rows[0].total - people * each) };
     }
 
-    /** Nothing has moved for a second: nothing will. */
+    /** If nothing has moved for a second, nothing will. */
     async function hung(way: Way): Promise<number> {
       await startOver();
       let ended = 0;
@@ -60,7 +60,11 @@ export const moneyTransfer: RecipeCost = {
         naive: await hung(transferNested),
         recipe: await hung(transfer),
       },
-      { what: `cents gone or made, of ${total}; without locks`, naive: naive.astray, recipe: recipe.astray },
+      {
+        what: `cents lost or created, of ${total}; without locks`,
+        naive: naive.astray,
+        recipe: recipe.astray,
+      },
       { what: `ms for ${transfers} transfers, 16 at a time`, naive: naive.ms, recipe: recipe.ms },
       { what: 'the same with transferShared: cents', naive: '', recipe: shared.astray },
       { what: 'the same with transferShared: ms', naive: '', recipe: shared.ms },

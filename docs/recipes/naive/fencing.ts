@@ -1,7 +1,7 @@
 import type { KeyLease } from 'latchkey';
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** It holds the lock, and checks it just before the write. */
+/** Holds the lock, and checks it just before the write. */
 export async function write(pool: PostgresPool, lease: KeyLease<string>, text: string): Promise<void> {
   lease.signal.throwIfAborted();
   const sql = `insert into reports (id, text) values ($1, $2)

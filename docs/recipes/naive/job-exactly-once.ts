@@ -1,6 +1,6 @@
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** Check whether it ran, run it, note it. It was right for years, with one replica. */
+/** Check whether the job ran, run it, note it. With one replica this is right. */
 export async function runOncePerDay(
   pool: PostgresPool,
   job: string,

@@ -1,6 +1,6 @@
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** Read, check, write: the rule line by line. It passes every test with one buyer. */
+/** Read, check, write. It passes every test with one buyer. */
 export async function sell(pool: PostgresPool, id: number): Promise<void> {
   const { rows } = await pool.query('select sold, seats from shows where id = $1', [id]);
   const { sold, seats } = rows[0];

@@ -1,7 +1,7 @@
 import type { PostgresPool } from 'latchkey/postgres';
 import type { Migration } from '../migration-guard.js';
 
-/** Find what is missing, and apply it: right on a laptop, and in a cluster of one replica. */
+/** Find the missing migrations, and apply them. It is right with one replica. */
 export async function migrate(pool: PostgresPool, migrations: readonly Migration[]): Promise<void> {
   await pool.query('create table if not exists migrations (name text primary key)');
   const { rows } = await pool.query('select name from migrations');

@@ -18,7 +18,7 @@ export function transferNested(pool: PostgresPool, from: string, to: string, cen
   });
 }
 
-/** Second version, after the first one hung: no locks, because the database will handle it. */
+/** Second version, after the first one hung: no locks, on the assumption that the database is enough. */
 export async function transfer(pool: PostgresPool, from: string, to: string, cents: number) {
   const balance = await read(pool, from);
   if (balance < cents) return false;

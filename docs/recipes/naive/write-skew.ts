@@ -1,6 +1,6 @@
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** In a transaction, at a level whose name promises that data that was read does not change. */
+/** In a transaction at REPEATABLE READ, because its name promises that read data does not change. */
 export async function goHome(pool: PostgresPool, name: string): Promise<boolean> {
   const client = await pool.connect();
   try {
