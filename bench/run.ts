@@ -2,10 +2,10 @@
  * `npm run bench [-- filter ...]`: runs the suites, prints their tables and writes bench/results/latest.json. A filter
  * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
  *
- * `--check` holds our rows against bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
+ * `--check` compares our rows with bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
  * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one.
  * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once.
- * What else looks like `--name=value` is for the suite.
+ * Other arguments of the form `--name=value` go to the suite.
  */
 import { check, updateBudgets } from './harness/check.js';
 import { onWantedNode, wantedMajor } from './harness/node-version.js';

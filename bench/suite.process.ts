@@ -14,7 +14,7 @@ await suite.run(async (table) => {
   if (table.countsOnly !== true && table.subjects.some(({ role }) => role === 'floor'))
     await send(withoutOthers(table), suite);
 }, order.flags);
-// Some pools cannot be told to let the process go.
+// Some pools cannot be closed, and would keep the process alive.
 process.exit();
 
 async function send(table: Case, { name }: Suite): Promise<void> {

@@ -1,4 +1,4 @@
-/** All suites, and which of them and of their tables somebody means. */
+/** All suites, and the selection of suites and tables by filters. */
 
 import type { Suite } from './harness/subjects.js';
 import { gatherSettled } from './suites/gather/gather-settled.bench.js';
@@ -52,7 +52,7 @@ export const suites: readonly Suite[] = [
   recipes,
 ];
 
-/** What the report and the check are about. */
+/** The suites of the report and of the check. */
 export function isReported(suite: Suite): boolean {
   return suite.reported === true || suite.onDemand !== true;
 }

@@ -1,7 +1,7 @@
 /**
- * A budget is what a row may cost, in multiples of its floor: the ratio measured when it was last agreed to. A row is
+ * A budget is what a row may cost, in multiples of its floor: the ratio measured when the budget was last accepted. A row is
  * over it when its median exceeds the budget's by more than the noise: the quartile distances of both, as they were
- * measured, and never less than a fiftieth of the budget or a hundredth of the floor. Absolute times are nowhere.
+ * measured, and never less than 2 % of the budget or 1 % of the floor. Absolute times are not compared.
  */
 import type { Result } from './results.js';
 import { type Spread, spreadOf } from './statistics.js';
@@ -55,7 +55,7 @@ export function budgetOf({ ratio, ...row }: MeasuredRow): Budget {
   return { ...row, ratio: rounded(ratio.median), low: rounded(low), high: rounded(high) };
 }
 
-/** Every row that was measured, then the budgets for which nothing was. */
+/** Every measured row, then the budgets without a measured row. */
 export function compare(budgets: readonly Budget[], rows: readonly MeasuredRow[]): Verdict[] {
   const gone = budgets.filter((budget) => !rows.some((row) => isSameRow(row, budget)));
   return [

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-/** What is left of a program, with all that it imports, when it is minified and gzipped: bytes. */
+/** The size of a program with all its imports, bundled, minified and gzipped, in bytes. */
 export async function gzippedBytes(
   contents: string,
   options: { readonly resolveDir: string; readonly platform: 'node' | 'neutral' },

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- --check`: our own rows beside their floors, held against bench/budgets.json. Each suite runs in
- * several processes, for two processes compile the same code in different ways, and differ by more than two rounds of
- * one. What looks slower is measured again before it is called so. `--check --update` agrees to what is measured now.
+ * `npm run bench -- --check`: compares our own rows, as multiples of their floors, with bench/budgets.json. Each suite runs in
+ * several processes, because two processes compile the same code in different ways, and differ by more than two rounds of
+ * one. A row that looks slower is measured again before it is reported. `--check --update` accepts the new measurements.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import {
@@ -32,7 +32,7 @@ export interface CheckTerms {
 const file = new URL('../../../budgets.json', import.meta.url);
 const defaultProcesses = { check: 3, update: 7 };
 
-/** False when a row is over its budget, or has one and was not measured. */
+/** False if a row is over its budget, or has a budget and was not measured. */
 export async function check(terms: CheckTerms): Promise<boolean> {
   const processes = Number(terms.flags['processes'] ?? defaultProcesses.check);
   const committed = await readBudgets();
@@ -53,7 +53,7 @@ export async function check(terms: CheckTerms): Promise<boolean> {
   );
 }
 
-/** A whole run replaces all budgets, a filtered one those that it has measured. */
+/** A whole run replaces all budgets. A filtered run replaces the budgets of the rows that it measured. */
 export async function updateBudgets(terms: CheckTerms): Promise<void> {
   const processes = Number(terms.flags['processes'] ?? defaultProcesses.update);
   const measured = (await measureRows(terms, processes)).map(budgetOf);
@@ -80,7 +80,7 @@ async function measureRows(terms: CheckTerms, processes: number): Promise<Measur
   return rowsOf(results);
 }
 
-/** Of a check of single tables, what was not asked for is not gone. */
+/** When single tables are checked, the rows of other tables do not count as gone. */
 function askedFor({ filters }: CheckTerms, verdicts: readonly Verdict[]): readonly Verdict[] {
   return filters.length === 0 ? verdicts : verdicts.filter(({ verdict }) => verdict !== 'gone');
 }

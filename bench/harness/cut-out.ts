@@ -1,4 +1,4 @@
-/** The package as it is, beside one from which something was cut out: what that costs where nobody uses it. */
+/** Compares the package with a copy from which a part was cut out: the cost of that part while it is not used. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 
 export type Latchkey = typeof import('latchkey') & typeof import('latchkey/watch');
 
-/** The contents that take the place of a built file. */
+/** The contents that replace a built file. */
 export interface CutOut {
   readonly file: RegExp;
   readonly contents: string;

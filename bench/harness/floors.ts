@@ -1,4 +1,4 @@
-/** What nobody can do without, so many times at once. */
+/** The least work that any implementation must do, for many callers at once. */
 
 /** Without a lock: each caller waits on its own promise and wakes the next; `limit` of them run at once. */
 export async function resolveInTurn(size: number, task: () => Promise<void>, limit = 1): Promise<void> {

@@ -1,7 +1,7 @@
 /**
- * What becomes of one operation when there are more of them at once. Linear means that an operation costs what it cost
- * among few: an exponent of 1; what is quadratic has 2, and ten times as many cost a hundred times as much. Memory that no
- * longer fits the caches makes the floor grow, too, and so do others on the machine: the floor stands beside.
+ * How the cost of one operation changes when there are more of them at once. Linear means that an operation costs the same
+ * as among few: an exponent of 1. Quadratic is an exponent of 2: ten times as many cost a hundred times as much. Memory that no
+ * longer fits the caches, and other programs on the machine, make the floor grow too, so compare with the floor.
  */
 import { exponentOf, median, type Spread, spreadOf } from './statistics.js';
 import { elapsedMs } from './stopwatch.js';
@@ -18,15 +18,15 @@ export interface Growth {
 
 export const growthSizes = [1_000, 10_000, 100_000] as const;
 
-/** Small sizes are measured again and again, so that a sample lasts longer than the clock is coarse. */
+/** Small sizes are measured repeatedly, so that a sample is much longer than the resolution of the clock. */
 const operationsPerSample = 20_000;
 /**
- * What takes this long at a size would take a hundred times as long at the next if it were quadratic. Ours and the floor
- * are worth waiting for.
+ * A subject that takes this long at one size would take a hundred times as long at the next if it were quadratic, so it
+ * stops there. Our rows and the floor always run.
  */
 const tooSlowMs = { ours: 1_500, theirs: 100 };
 
-/** `prepare` is given a size, and returns what does that many operations; what it does itself is not timed. */
+/** `prepare` gets a size and returns a function that does that many operations. Only that function is timed. */
 export function growing(
   description: Omit<Subject, 'sample'>,
   prepare: (size: number) => () => Promise<unknown>,

@@ -1,9 +1,9 @@
 /**
- * How a figure is got. All subjects of a case run in one process, in rounds, in a newly shuffled order each round. A
- * ratio is the median of the ratios inside the rounds, so that whatever slows the machine down slows both sides of it;
- * a time is a median, and half the distance of the quartiles says how far to trust it. The first rounds are thrown
- * away. Absolute times mean nothing on another machine. There is no forced garbage collection between samples: it
- * throws compiled code away, and what was measured would be the interpreter.
+ * How a figure is measured. All subjects of a case run in one process, in rounds, in a newly shuffled order each round. A
+ * ratio is the median of the ratios inside the rounds, so that a slow moment of the machine slows both sides of it;
+ * a time is a median, and half the distance of the quartiles is its uncertainty. The first rounds are thrown
+ * away. Absolute times differ between machines. There is no forced garbage collection between samples: it
+ * throws compiled code away, so the bench would measure the interpreter.
  */
 import { type Growth, growthOf } from './growth.js';
 import { RoundFigures, type Rounds } from './round-figures.js';
@@ -31,7 +31,7 @@ export async function measure(table: Case): Promise<Measured[]> {
   const figures = new RoundFigures(rounds);
   const naive = firstOf('naive', table.subjects);
   const floor = firstOf('floor', table.subjects);
-  // Costs at different sizes, as far as each subject came, are nothing to compare.
+  // Subjects reach different sizes, so their total costs cannot be compared.
   const compares = table.sizes === undefined;
   return table.subjects.map((subject) => {
     const samples = [...rounds.get(subject)!.values()];
@@ -67,7 +67,7 @@ async function interleave(table: Case): Promise<Rounds> {
       const startedMs = performance.now();
       const sample = await subject.sample();
       spentMs.set(subject, spent + performance.now() - startedMs);
-      // A subject whose first sample has used the budget up is slow for other reasons than a cold compiler.
+      // If the first sample uses up the budget, the reason is not a cold compiler.
       if (round >= 0 || performance.now() - startedMs > budgetMs / 2)
         samples.get(subject)!.set(round, sample);
     }
@@ -75,7 +75,7 @@ async function interleave(table: Case): Promise<Rounds> {
   return samples;
 }
 
-/** Of numbers the median, of words the last. */
+/** The median of numbers; the last of words. */
 function medianCounts(samples: readonly Sample[]): Counts {
   const last = samples.at(-1)?.counts ?? {};
   const entries = Object.entries(last).map(([name, value]) => {

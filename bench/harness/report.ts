@@ -37,7 +37,7 @@ export function printTargets(results: readonly Result[]): void {
   }
 }
 
-/** What a table shows of each row, before its targets. */
+/** The columns of a table, without its targets. */
 export function columnsOf(table: Result): Column[] {
   const label: Column = { name: 'subject', cell: ({ role, name }) => labelled(role, name) };
   return table.sizes === undefined ? [label, ...costColumns(table)] : [label, ...growthColumns(table.sizes)];
@@ -128,7 +128,7 @@ export function digits(value: number): string {
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-/** The first column to the left, figures to the right; a last column of words to the left. */
+/** Aligns the first column left, figures right, and a last column of words left. */
 export function aligned(rows: readonly (readonly string[])[], lastIsText: boolean): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const isText = (column: number) => column === 0 || (lastIsText && column === widths.length - 1);

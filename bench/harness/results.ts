@@ -1,4 +1,4 @@
-/** What a run leaves behind: where it ran, and every table with its figures. */
+/** The result of a run: where it ran, and every table with its figures. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';

@@ -1,4 +1,4 @@
-/** The samples of a table, round by round, and the figures that targets are held against. */
+/** The samples of a table, round by round, and the figures that targets are compared with. */
 import { growthOf } from './growth.js';
 import { median, type Spread, spreadOf } from './statistics.js';
 import type { Figures, Sample, Subject } from './subjects.js';
@@ -34,7 +34,7 @@ export class RoundFigures implements Figures {
     const ratios = [...own].flatMap(([round, { cost }]) =>
       others.has(round) ? [cost / others.get(round)!.cost] : [],
     );
-    // Two slow subjects may share no round; then the medians have to do.
+    // Two slow subjects may share no round. Then use the ratio of their medians.
     return spreadOf(ratios.length > 0 ? ratios : [this.cost(subject.name) / this.cost(other.name)]);
   }
 

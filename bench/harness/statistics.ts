@@ -11,7 +11,7 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** A figure that was taken in several rounds, and how far they were apart. */
+/** A figure from several rounds, with its spread. */
 export interface Spread {
   readonly median: number;
   readonly quartiles: readonly [number, number];
@@ -22,7 +22,7 @@ export function spreadOf(rounds: readonly number[]): Spread {
   return { median: median(rounds), quartiles: [quantile(rounds, 0.25), quantile(rounds, 0.75)], rounds };
 }
 
-/** The b of `y = a * x ** b` that fits best: the slope of a line through the logarithms. */
+/** The exponent b of the best fit `y = a * x ** b`: the slope of a line through the logarithms. */
 export function exponentOf(points: readonly (readonly [x: number, y: number])[]): number {
   const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
   const meanX = mean(logs.map(([x]) => x));

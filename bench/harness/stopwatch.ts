@@ -1,4 +1,4 @@
-/** The ways to take one sample. What lasts nanoseconds is timed by tinybench in batches; a scenario by the wall clock. */
+/** The ways to take one sample. tinybench times operations of nanoseconds in batches; the wall clock times a scenario. */
 import { Bench } from 'tinybench';
 import { type Callers, crowdOf, regularOf, type Task, type Use } from './callers.js';
 import type { Counts, Subject } from './subjects.js';
@@ -58,17 +58,17 @@ export function synchronousOperation(description: Described, task: () => unknown
   return timed(description, ownLoop('task()', task), batch, fewestBatches);
 }
 
-/** `task` does `size` things at once: the time of one. */
+/** The time of one operation, when `task` does `size` of them at once. */
 export function burst(description: Described, size: number, task: () => Promise<void>): Subject {
   return timed(description, task, size, 1);
 }
 
-/** The wall time of all of it; `task` may return what it counted. */
+/** The wall time of the whole task. `task` may return counts. */
 export function scenario(description: Described, task: () => Promise<Counts | void>): Subject {
   return prepared(description, 1, () => task);
 }
 
-/** The wall time, divided by `parts`, of what `prepare` returns; what `prepare` does itself is not timed. */
+/** The wall time of the function that `prepare` returns, divided by `parts`. `prepare` itself is not timed. */
 export function prepared(
   description: Described,
   parts: number,
@@ -107,7 +107,7 @@ function timed(
 
 /**
  * A loop compiled for this subject alone. In one loop for all, the call would see every subject and inline none, and
- * what was measured would be the dispatch.
+ * the bench would measure the dispatch.
  */
 function ownLoop<T>(
   statement: string,

@@ -1,8 +1,8 @@
-/** What is measured: subjects, what a sample of one is, and what the figures ought to be. */
+/** The types of a bench: subjects, samples, and targets for the figures. */
 
 /**
- * The floor is the same work without what is measured, or the physical bound; a part is something above it that cannot be
- * left out either; naive is how people write it.
+ * The floor is the same work without the measured object, or the physical bound. A part is a cost above the floor that cannot be
+ * avoided either. Naive is the code that people usually write.
  */
 export type Role = 'floor' | 'part' | 'naive' | 'latchkey' | 'peer';
 
@@ -13,7 +13,7 @@ export interface Sample {
   /** Of one operation or of the whole scenario, in the unit of its table. */
   readonly cost: number;
   readonly counts?: Counts;
-  /** Where the table has sizes: the cost of one operation at each, up to the last that was not too slow. */
+  /** If the table has sizes: the cost of one operation at each size, up to the last one that was not too slow. */
   readonly perSize?: readonly number[];
 }
 
@@ -36,7 +36,7 @@ export interface Figures {
   /** Median over the rounds of the ratio inside a round. */
   ratio(subject: string, other: string): number;
   count(subject: string, name: string): number;
-  /** Where the table has sizes: the power of the size that the time of all operations follows. */
+  /** If the table has sizes: the exponent with which the total time grows with the size. */
   exponent(subject: string): number;
 }
 
@@ -46,22 +46,22 @@ export interface TableHead {
   readonly shows: string;
   /** What is measured: milliseconds (the default) or bytes. */
   readonly unit?: 'ms' | 'bytes';
-  /** What the time is of. Default 'time'. */
+  /** The heading of the time column. Default 'time'. */
   readonly time?: string;
-  /** The counts are the point: what is wrong may well be faster, and a ratio would praise it. */
+  /** Only the counts matter: a wrong subject may be faster, and a ratio would favour it. */
   readonly countsOnly?: boolean;
-  /** How it grows is the point: how many operations at once, ascending. */
+  /** For tables of growth: how many operations at once, ascending. */
   readonly sizes?: readonly number[];
 }
 
 /** A table: the same thing done by several subjects. */
 export interface Case extends TableHead {
   readonly subjects: readonly Subject[];
-  /** So many at once that a sample may meet the garbage collector: measured again where that has nothing to do. */
+  /** Crowds so large that a sample may meet the garbage collector. They are measured again with a large young generation. */
   readonly isCrowd?: boolean;
   readonly rounds?: number;
   readonly warmups?: number;
-  /** A subject that has taken this long is left out of the rounds that remain. Default 1_500. */
+  /** A subject that has taken this long skips the remaining rounds. Default 1_500. */
   readonly budgetMs?: number;
 }
 
@@ -71,12 +71,12 @@ export interface Suite {
   readonly name: string;
   /** Runs only when asked for by name. */
   readonly onDemand?: boolean;
-  /** Given to node for this suite. */
+  /** Flags for node in this suite. */
   readonly nodeFlags?: readonly string[];
   /** Is part of the report and of the check, on demand or not. */
   readonly reported?: boolean;
-  /** Its tables are of another kind: nothing of it goes into the results. */
+  /** The suite prints its own tables, which are not part of the results. */
   readonly printsItself?: boolean;
-  /** `flags`: what was given as `--name=value`. */
+  /** `flags`: the arguments of the form `--name=value`. */
   run(measure: Measure, flags: Readonly<Record<string, string>>): Promise<void>;
 }

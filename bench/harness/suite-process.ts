@@ -1,16 +1,16 @@
-/** Runs one suite in a process of its own, so that no figure depends on what was measured before it. */
+/** Runs one suite in a separate process, so that no figure depends on an earlier suite. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Result } from './results.js';
 
-/** What the process is asked for. */
+/** The request to the process. */
 export interface Order {
   readonly suite: string;
   readonly nodeFlags?: readonly string[] | undefined;
   readonly filters: readonly string[];
   readonly flags: Readonly<Record<string, string>>;
-  /** Only the floor and our own rows, and only of tables that have a floor: what a budget is about. */
+  /** Measures only what has a budget: the floor and our own rows, in tables with a floor. */
   readonly againstFloorOnly?: boolean;
 }
 
@@ -18,7 +18,7 @@ const file = fileURLToPath(new URL('../suite.process.js', import.meta.url));
 
 /** Calls `onResult` with each table as it is done. */
 export async function runSuite(order: Order, onResult: (result: Result) => void): Promise<void> {
-  // JSON knows neither NaN nor undefined.
+  // JSON has neither NaN nor undefined.
   const child = fork(file, {
     execArgv: [...process.execArgv, ...(order.nodeFlags ?? [])],
     serialization: 'advanced',

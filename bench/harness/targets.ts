@@ -1,4 +1,4 @@
-/** The ways in which a figure can be good enough. */
+/** The kinds of targets. */
 import type { Target } from './subjects.js';
 
 /** Takes at most `limit` times the other's time. */

@@ -1,4 +1,4 @@
-/** The shapes in which the benches see every subject, so that a row differs from the next by its package alone. */
+/** The common interfaces of all subjects, so that two rows differ only in the package. */
 import type { Takes, Task, Use } from '../harness/callers.js';
 
 export type Run = <T>(task: Task<T>) => Promise<T>;
@@ -16,10 +16,10 @@ export interface Dialler<C> {
 }
 
 export interface PoolTerms {
-  /** Connections in all; of a package whose pools have no keys, per key. */
+  /** Connections in total, or per key for packages whose pools have no keys. */
   readonly max: number;
   readonly waitTimeoutMs?: number;
-  /** Of packages that can share a connection. */
+  /** For packages that can share a connection. */
   readonly leasesPerConnection?: number;
 }
 

@@ -1,4 +1,4 @@
-/** What one operation costs beside how many there are at once: both axes are of powers, a level line is linear growth. */
+/** The cost of one operation by the number of operations at once. Both axes are logarithmic; a level line is linear growth. */
 import { colours, label, logScale, picture, polyline } from './picture.js';
 
 export interface GrowthLine {
@@ -82,7 +82,7 @@ function colourOf({ standing }: GrowthLine, index: number): string {
   return standing === 'floor' ? colours.reference : colours.others[index % colours.others.length]!;
 }
 
-/** Powers of ten; finer where that leaves few. */
+/** Powers of ten, or finer steps if there would be too few. */
 function levels(low: number, high: number): number[] {
   const steps = high / low > 200 ? [1] : high / low > 20 ? [1, 3] : [1, 2, 5];
   const decades = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10];

@@ -1,4 +1,4 @@
-/** What all pictures have in common. The ground is white, so that they read the same in light and dark pages. */
+/** What all pictures share. The background is white, so that they look the same on light and dark pages. */
 
 /** Okabe and Ito's colours, which colour-blind readers can tell apart; the first is ours. */
 export const colours = {
@@ -46,7 +46,7 @@ export function polyline(points: readonly (readonly number[])[]): string {
   return points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${x!.toFixed(1)} ${y!.toFixed(1)}`).join('');
 }
 
-/** Where a value lies between two pixels, on an axis of powers. */
+/** Where a value lies between two pixels, on a logarithmic axis. */
 export function logScale(low: number, high: number, from: number, until: number): (value: number) => number {
   return (value) => from + (Math.log(value / low) / Math.log(high / low)) * (until - from);
 }

@@ -1,6 +1,6 @@
 /**
- * Who costs how much, a panel per table and a row per subject, the cheapest first. Multiples of a floor are dots on an
- * axis of powers, for a bar that does not begin at nothing would lie; amounts are bars that do.
+ * The cost of each subject: a panel per table and a row per subject, the cheapest first. Multiples of a floor are dots on a
+ * logarithmic axis, because a bar that does not start at zero would mislead. Amounts are bars that start at zero.
  */
 import { colours, label, logScale, picture } from './picture.js';
 
@@ -8,9 +8,9 @@ export interface Ranked {
   readonly name: string;
   readonly standing: 'ours' | 'naive' | 'peer' | 'floor';
   readonly value: number;
-  /** Between its quartiles lies half of what was measured. */
+  /** Half of the measured values lie between the quartiles. */
   readonly quartiles?: readonly [number, number];
-  /** As it is written beside it. */
+  /** The text beside the mark. */
   readonly figure: string;
 }
 
@@ -21,7 +21,7 @@ export interface Panel {
 
 export interface Ranking {
   readonly title: string;
-  /** What the axis says. */
+  /** The label of the axis. */
   readonly axis: string;
   readonly panels: readonly Panel[];
 }
@@ -109,7 +109,7 @@ function colourOf({ standing }: Ranked): string {
   return standing === 'floor' ? '#999' : colours.reference;
 }
 
-/** 1, 2, 5, 10, 20, ...; where that would be crowded, only 1, 10, 100. */
+/** 1, 2, 5, 10, 20, ...; only 1, 10, 100 if that would be crowded. */
 function powers(low: number, high: number): number[] {
   const digits = high / low > 300 ? [1] : [1, 2, 5];
   const ticks = [0.01, 0.1, 1, 10, 100, 1_000].flatMap((decade) => digits.map((digit) => digit * decade));

@@ -1,4 +1,4 @@
-/** Where somebody else is better than we are, by more than both of them vary. */
+/** Finds the rows in which another package is better than ours by more than the noise of both. */
 import type { Measured } from '../measure.js';
 import { amount, times } from '../report.js';
 import type { Result } from '../results.js';
@@ -7,12 +7,12 @@ import { reasons } from './prose.js';
 export interface Ahead {
   readonly table: string;
   readonly peer: string;
-  /** As they are written: theirs, ours. */
+  /** The formatted figures: theirs, ours. */
   readonly figures: readonly [theirs: string, ours: string];
   readonly reason: string;
 }
 
-/** Our row of a table is the first of ours; its other rows are variations. */
+/** Compares with our first row of a table; our other rows are variations. */
 export function whereOthersAreAhead(results: readonly Result[]): Ahead[] {
   return results
     .filter(({ countsOnly, sizes }) => !countsOnly && sizes === undefined)
@@ -34,7 +34,7 @@ function isBelow(row: Omit<Measured, 'name'>, other: Measured): boolean {
   if (row.versusFloor && other.versusFloor && row.versusFloor.rounds.length > 1) {
     return row.versusFloor.quartiles[1] < other.versusFloor.quartiles[0];
   }
-  // Of a single round nobody knows how far to trust it.
+  // A single round has no known uncertainty.
   return (
     Math.min(row.rounds, other.rounds) > 1 && row.cost * (1 + row.spread) < other.cost * (1 - other.spread)
   );

@@ -1,4 +1,4 @@
-/** docs/benchmarks.md and its pictures, made of a run. */
+/** Writes docs/benchmarks.md and its pictures from a run. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Measured } from '../measure.js';
 import { columnsOf } from '../report.js';
@@ -25,7 +25,7 @@ export async function writePage(run: Run): Promise<void> {
   console.log('docs/benchmarks.md and its pictures are written');
 }
 
-/** What is missed stands open, what is met is folded. */
+/** Missed goals are shown, met goals are folded. */
 function goals(results: readonly Result[]): string {
   const all = results.flatMap(({ title, rows }) =>
     rows.flatMap(({ name, targets }) => targets.map((target) => ({ title, name, ...target }))),
@@ -54,10 +54,10 @@ function ahead(results: readonly Result[]): string {
     ...figures,
     reason,
   ]);
-  const table = markdownTable(['table', 'who', 'theirs', 'ours', 'why'], rows);
+  const table = markdownTable(['table', 'package', 'theirs', 'ours', 'why'], rows);
   return [
-    '## Where somebody else wins, and why',
-    rows.length === 0 ? 'Nowhere in this run, by more than both vary.' : table,
+    '## Where other packages are better, and why',
+    rows.length === 0 ? 'In this run, nowhere by more than the noise.' : table,
   ].join('\n\n');
 }
 

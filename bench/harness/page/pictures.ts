@@ -1,4 +1,4 @@
-/** The pictures of the page: one per suite, of the tables that have something to show. */
+/** The pictures of the page: one per suite, of its tables that can be drawn. */
 import { type GrowthPanel, growthLines } from '../chart/growth-lines.js';
 import { bars, dots, type Panel, type Ranked } from '../chart/ranking.js';
 import type { Measured } from '../measure.js';
@@ -6,7 +6,7 @@ import { amount, digits, duration } from '../report.js';
 import type { Result } from '../results.js';
 import type { Role } from '../subjects.js';
 
-/** Undefined where no table of the suite can be drawn. */
+/** Undefined if no table of the suite can be drawn. */
 export function pictureOf(suite: string, tables: readonly Result[]): string | undefined {
   if (tables.some(({ sizes }) => sizes !== undefined)) {
     return growthLines('One operation, by how many there are at once', tables.map(growthPanel), duration);

@@ -43,7 +43,7 @@ export const howToRead = `## How to read it
 - **Callers** are alike for every subject of a row: an async function that awaits what it calls. A package without \`run\` is
   called twice by it, before and after the task.
 - **Rounds** run all subjects of a table in a newly shuffled order, each with a loop compiled for it alone; the first are
-  thrown away. Each section runs in a process of its own.
+  thrown away. Each section runs in a separate process.
 - **Crowds** leave much garbage. A sample that meets the garbage collector may take twice as long as one that does not, so
   their quartiles are wide. Crowds of 10,000 are measured twice: with the collector, as in a service, and in a section of
   their own with a young generation of 128 MB (\`--min-semi-space-size=128 --max-semi-space-size=128\`), which no sample fills.
@@ -57,15 +57,14 @@ export const meanings: Readonly<Record<string, string>> = {
   'Mutex: run(task), uncontended':
     'A service pays this on every call that a lock protects, even without contention. The difference to the floor, times the calls per second, is its share of a core: 100 ns at 10,000 calls a second are a thousandth.',
   'Mutex: acquire() and release(), uncontended':
-    'For code that cannot be put into one function. `tryAcquire() ?? await acquire()` costs next to nothing while the lock is free.',
+    'For code that does not fit into one function. `tryAcquire() ?? await acquire()` costs almost nothing while the lock is free.',
   'Mutex: 1,000 callers at once for one lock':
-    'A burst of callers for one lock. The figure times the number of callers is how long the process does nothing else.',
+    'A burst of callers for one lock. The figure times the number of callers is the time for which the process does nothing else.',
   'Mutex: 100,000 callers at once for one lock':
     'The backend hangs and every request queues. A lock that is quadratic here blocks the process. Most of the time goes to the garbage collector, in every row.',
   'KeyedMutex: run(key, task), uncontended, 1,024 keys in turn':
-    'A lock per user, order or file: what each operation on one of them pays.',
-  'KeyedMutex: 100,000 distinct keys at once':
-    'A lock that keeps its keys leaks memory with every user that was ever seen.',
+    'The cost per operation of a lock per user, order or file.',
+  'KeyedMutex: 100,000 distinct keys at once': 'A lock that keeps its keys leaks memory with every new user.',
   'KeyedMutex: 1,000 keys x 100 callers at once':
     'Many requests for few objects, as after a deploy. On the floor each waiter has a promise of its own, and each key resolves its promises in turn.',
   'KeyedMutex: the entry alone, 1,024 keys in turn':
@@ -88,11 +87,11 @@ export const meanings: Readonly<Record<string, string>> = {
     'A batch with some work per item. Fewer items at once need less memory, and are faster than all at once when the collector runs. Without the collector, a hundred turns of the event loop cost more than one.',
   'retry: a task that succeeds at once': 'Every successful call pays this, and almost all calls succeed.',
   'B6 ConnectionPool: acquire() and release() of an idle connection, in memory':
-    'What a pool adds to a query that finds its connection ready. A query over a socket takes 100 us and more.',
+    'The time that a pool adds to a query that finds an idle connection. A query over a socket takes 100 us and more.',
   'B6 ConnectionPool: the clock alone, in memory':
     'Two floors of the row above are readings of the clock. Looking the clock up once would save some, but fake timers and simulators, which replace the globals, would no longer work.',
   'B7 ConnectionPool: 1,000 requests at once for 10 connections, in memory':
-    'What the queue adds per request when all connections are busy.',
+    'The time that the queue adds per request when all connections are busy.',
   'Memory: a caller waiting in acquire()':
     'A million callers in a queue take this many megabytes. Limit the queue instead (`maxWaiting`).',
   'Memory: a key that was used once':

@@ -36,7 +36,7 @@ const makers: readonly { name: string; role: Role; gather: Gather }[] = [
   { name: 'p-queue', role: 'peer', gather: queued },
 ];
 
-/** The least that bounds: it neither keeps what came of an item nor catches anything. */
+/** The smallest loop with a bound: it keeps no outcome and catches no error. */
 async function loops(items: readonly number[], worker: Worker, concurrency: number): Promise<void> {
   let next = 0;
   const loop = async () => {
@@ -60,7 +60,8 @@ function tenThousand(what: string, worker: Worker, limit: number): Case {
   return {
     isCrowd: true,
     title: `gatherSettled: 10,000 items, 100 at a time, ${what}`,
-    shows: 'What bounding and settling cost per item beside Promise.all, which does neither.',
+    shows:
+      'The cost per item of a bound and of settled results, compared with Promise.all, which has neither.',
     time: 'per item',
     rounds: 15,
     budgetMs: 800,
@@ -112,7 +113,7 @@ function rejected(results: readonly { status: string }[]): number {
   return results.filter(({ status }) => status === 'rejected').length;
 }
 
-/** `run` resolves with the number of errors it has told, or rejects with what `seen` counts. */
+/** `run` resolves with the number of errors it reports, or rejects with an error that `seen` counts. */
 function observed(
   name: string,
   role: Role,
@@ -138,7 +139,8 @@ function observed(
 
 const sized: Case = {
   title: 'gatherSettled: 100 calls of 10 ms to be done within 100 ms, every tenth takes 50 ms',
-  shows: "Five at a time is a guess, and chunks wait for their slowest; Little's law says how many it takes.",
+  shows:
+    "Five at a time is a guess, and a chunk waits for its slowest item. Little's law gives the right number.",
   rounds: 3,
   subjects: [
     calls('chunks of five', 'naive', fixedConcurrency),

@@ -1,4 +1,4 @@
-/** Waiters who give up: time per waiter and listeners, however many wait. */
+/** Waiters that give up: time per waiter and listeners, whatever the number of waiters. */
 import { getEventListeners, setMaxListeners } from 'node:events';
 import { Semaphore } from 'latchkey';
 import PQueue from 'p-queue';
@@ -68,7 +68,8 @@ const quadratic: readonly GivingUp[] = [arrayQueue, pQueue];
 export function sharedSignal(size: number): Case {
   return {
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters aborted through one signal`,
-    shows: 'Giving up must not search the queue: the time per waiter stays the same however many there are.',
+    shows:
+      'Giving up must not search the queue: the time per waiter must not depend on the number of waiters.',
     ...effort(size),
     subjects: feasible(withOneSignal, size).map(({ name, role, wait }) => {
       const targets = role === 'latchkey' ? [atMost(2, 'floor'), countAtMost(1, 'listeners')] : [];
@@ -80,7 +81,7 @@ export function sharedSignal(size: number): Case {
 export function ownSignals(size: number): Case {
   return {
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters aborted in random order, a signal each`,
-    shows: 'The same where every caller has its own signal, as every request has.',
+    shows: 'The same if every caller has its own signal, as every request has.',
     ...effort(size),
     subjects: feasible(withOwnSignals, size).map(({ name, role, wait }) => {
       const targets = role === 'latchkey' ? [atMost(1.5, 'floor')] : [];
@@ -103,7 +104,7 @@ function feasible(all: readonly GivingUp[], size: number): readonly GivingUp[] {
 /** One controller for all. What this does is not timed, what it returns is. */
 export function abortTogether(wait: Wait, size: number): () => Promise<Counts> {
   const controller = new AbortController();
-  // Node warns of more than ten listeners, and is right; here the count says it.
+  // Node warns about more than ten listeners. Here the table shows the count instead.
   setMaxListeners(0, controller.signal);
   const signals = Array.from({ length: size }, () => controller.signal);
   return async () => {
@@ -115,7 +116,7 @@ export function abortTogether(wait: Wait, size: number): () => Promise<Counts> {
   };
 }
 
-/** An abort without a reason makes one, with its stack: 25 us, beside which no queue could be seen. */
+/** An abort without a reason makes one, with its stack. That takes 25 us, which would hide the cost of a queue. */
 const reason = new Error('the caller has gone');
 
 /** A controller each. What this does is not timed, what it returns is. */

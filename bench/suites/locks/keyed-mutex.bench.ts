@@ -11,7 +11,7 @@ import { asyncSemaPerKey } from '../../rivals/async-sema.js';
 
 interface Keyed {
   use: Use<[number]>;
-  /** Keys still known when nobody uses any. */
+  /** Keys still in the table when no key is in use. */
   keysKept(): number;
 }
 
@@ -52,7 +52,7 @@ function countedSemaphores(): Keyed {
 
 const keysInTurn: Case = {
   title: 'KeyedMutex: run(key, task), uncontended, 1,024 keys in turn',
-  shows: 'What a free lock of one key among many adds to the call that it protects.',
+  shows: 'The time that a free keyed lock adds to the call that it protects.',
   warmups: 2,
   subjects: [
     operation({ name: 'await task()', role: 'floor' }, task),
@@ -65,7 +65,7 @@ const keysInTurn: Case = {
 
 const manyKeys: Case = {
   title: 'KeyedMutex: 100,000 distinct keys at once',
-  shows: 'What each key costs, and how many are still in memory when all of them are idle again.',
+  shows: 'The time per key, and how many keys are still in memory when all of them are idle again.',
   rounds: 5,
   budgetMs: 800,
   subjects: [

@@ -75,7 +75,7 @@ async function hundredIncrements(run: Runs) {
 
 const uncontendedRun: Case = {
   title: 'Mutex: run(task), uncontended',
-  shows: 'What a free lock adds to the call that it protects.',
+  shows: 'The time that a free lock adds to the call that it protects.',
   warmups: 2,
   subjects: [
     operation({ name: 'await task()', role: 'floor' }, task),
@@ -126,7 +126,7 @@ function asyncMutexAcquire(): Subject {
 function callersAtOnce(size: number, limit: number, left: readonly string[]): Case {
   return {
     title: `Mutex: ${size.toLocaleString('en-US')} callers at once for one lock`,
-    shows: 'What each caller of a contended lock pays, all of them included.',
+    shows: 'The time per caller of a contended lock.',
     time: 'per caller',
     rounds: 9,
     budgetMs: 1_500,
@@ -183,7 +183,7 @@ export const mutex: Suite = {
     await measure(uncontendedAcquire);
     await measure(callersAtOnce(1_000, 1.35, []));
     await measure(permitsAtOnce);
-    // Quadratic, or tens of times the others: a minute of waiting to learn what the last table has shown.
+    // Quadratic, or tens of times slower than the others: it would take a minute to repeat the result of the last table.
     await measure(
       callersAtOnce(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel', 'effect', 'navigator.locks']),
     );

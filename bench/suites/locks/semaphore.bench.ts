@@ -19,7 +19,7 @@ const crowdSize = 10_000;
 const limitTen: Case = {
   isCrowd: true,
   title: 'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each',
-  shows: 'What a limit costs beside real, if tiny, work; the floor runs all of it at once.',
+  shows: 'The cost of a limit compared with a tiny task. The floor runs all tasks at once.',
   time: 'per task',
   rounds: 9,
   budgetMs: 800,
@@ -56,7 +56,7 @@ function timeouts(size: number): Case {
     isCrowd: size === crowdSize,
     title: `Semaphore: ${size.toLocaleString('en-US')} waiters with a timeout that never fires`,
     shows:
-      'What it costs to be able to time out; equal timeouts share a timer, and an error is made only when one fires.',
+      'The cost of a timeout that does not fire. Equal timeouts share a timer, and an error is made only when one fires.',
     time: 'per waiter',
     rounds: 9,
     budgetMs: 800,

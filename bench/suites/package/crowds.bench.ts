@@ -1,6 +1,6 @@
 /**
- * The tables of 10,000 at once, once more, where the garbage collector has nothing to do: its young generation is larger than
- * what a sample leaves behind. Beside the same tables as services meet them, this tells what is ours and what is the collector's.
+ * Measures the tables of 10,000 at once again, without garbage collections: the young generation is larger than the garbage of
+ * a sample. Compared with the normal tables, this separates the cost of the package from the cost of the collector.
  */
 
 import type { Suite } from '../../harness/subjects.js';

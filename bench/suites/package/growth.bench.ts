@@ -1,6 +1,6 @@
 /**
- * 1,000, 10,000 and 100,000 at once: whether an operation costs the same however many there are. With a young generation
- * of 128 MB: in the 16 MB of Node's default a hundred thousand waiters grow old, and the collector is what is measured.
+ * 1,000, 10,000 and 100,000 at once: does an operation cost the same, whatever their number? With a young generation
+ * of 128 MB: in Node's default of 16 MB, a hundred thousand waiters grow old, and the bench would measure the collector.
  */
 import { KeyedMutex, Mutex } from 'latchkey';
 import { type Callers, crowdOf, type Use } from '../../harness/callers.js';

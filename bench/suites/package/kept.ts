@@ -21,7 +21,7 @@ import type { RunKeyed } from '../../rivals/rival.js';
 /** Makes the next object; what it returns is kept. */
 type Make = (i: number) => unknown;
 
-/** Everything that the objects have in common is made before the first of them. */
+/** Shared parts are made before the first object. */
 type Setup = () => Make;
 
 /** Never called. They are kept because a waiter on a promise that nothing can resolve would be garbage. */
@@ -186,7 +186,7 @@ function twoFields(): Make {
   return (i) => ({ held: false, waiting: i });
 }
 
-/** A caller is an async function that stands at its `await`. */
+/** A caller is an async function that waits at its `await`. */
 function waiting(acquire: () => Promise<unknown>): Make {
   return async () => {
     await acquire();
@@ -206,7 +206,7 @@ function running(make: () => Use): Setup {
   };
 }
 
-/** Each key is used once, and nobody keeps anything of it. */
+/** Each key is used once, and the program keeps no reference. */
 function used(make: () => RunKeyed): Setup {
   return () => {
     const run = make();

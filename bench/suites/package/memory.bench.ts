@@ -18,43 +18,44 @@ interface Described {
 const tables: Readonly<Record<Kind, Described>> = {
   waitersInAcquire: {
     title: 'Memory: a caller waiting in acquire()',
-    shows: 'What a queue of 100,000 callers takes, per caller, with its suspended async function.',
+    shows: 'The memory per caller in a queue of 100,000 callers, with its suspended async function.',
     targets: { latchkey: [bytesAtMost(640)] },
   },
   waitersInRun: {
     title: 'Memory: a caller waiting in run(task)',
-    shows: 'The same with a task that is to start in its caller’s async context.',
+    shows: 'The same with a task that starts in its caller’s async context.',
     targets: { latchkey: [bytesAtMost(760)] },
   },
   waitersForConnections: {
     title: 'Memory: a request that waits for a connection, with a timeout of 10 minutes',
-    shows: 'What a full pool takes per request in its queue.',
+    shows: 'The memory per request in the queue of a full pool.',
     targets: { latchkey: [] },
   },
   heldKeys: {
     title: 'Memory: a key that is held',
-    shows: 'What each key that is locked takes, with the handle of its holder.',
+    shows: 'The memory per locked key, with the handle of its holder.',
     targets: { latchkey: [bytesAtMost(360)] },
   },
   idleKeys: {
     title: 'Memory: a key that was used once',
-    shows: 'What is left of a key when nobody holds it: what a service that never ends runs out of.',
-    // Nothing: less than one pointer per key, which is what the counting itself leaves behind.
+    shows: 'The memory that a key still takes after its release. In a service that never ends, it adds up.',
+    // Less than one pointer per key: the counting itself leaves that much.
     targets: { latchkey: [bytesAtMost(7)] },
   },
   idleLocks: {
     title: 'Memory: a lock that nobody uses',
-    shows: 'What a lock per user, tenant or row costs before the first call.',
+    shows: 'The memory of a lock per user, tenant or row before the first call.',
     targets: { latchkey: [bytesAtMost(200)] },
   },
   idleLimits: {
     title: 'Memory: a limit that nobody uses',
-    shows: 'What a semaphore per host or customer costs before the first call.',
+    shows: 'The memory of a semaphore per host or customer before the first call.',
     targets: { latchkey: [] },
   },
   idlePools: {
     title: 'Memory: a pool without connections',
-    shows: 'What a pool costs before the first connection; the packages without keys need one per host.',
+    shows:
+      'The memory of a pool before the first connection. The packages without keys need one pool per host.',
     targets: { latchkey: [] },
   },
 };
@@ -78,7 +79,7 @@ function caseOf(kind: Kind): Case {
   };
 }
 
-/** The first of each kind is what nobody can do without. */
+/** The first row of each kind is the floor: the least that any implementation needs. */
 function roleOf(name: string, index: number): Role {
   if (index === 0) return 'floor';
   return name.startsWith('latchkey') ? 'latchkey' : 'peer';

@@ -1,4 +1,4 @@
-/** What reaches a browser, or a cold start: bundled, minified and gzipped by esbuild, with what each needs itself. */
+/** The bytes that a browser or a cold start loads: bundled with dependencies, minified and gzipped by esbuild. */
 import { fileURLToPath } from 'node:url';
 import { gzippedBytes } from '../../harness/bundle.js';
 import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
@@ -6,7 +6,7 @@ import { bytesAtMost } from '../../harness/targets.js';
 
 const root = fileURLToPath(new URL('../../../../../', import.meta.url));
 
-/** From a package, what is used of it. */
+/** A package, and the exports that are used. */
 type Imports = Readonly<Record<string, readonly string[]>>;
 
 const kibibyte = 1024;
@@ -55,7 +55,7 @@ const tables: readonly Case[] = [
     ours('latchkey', ['KeyedMutex'], onePrimitive),
     peer('async-lock', ['default']),
   ]),
-  table('a limit', 'So many at a time.', [
+  table('a limit', 'A limit on concurrency.', [
     ours('latchkey', ['Semaphore'], onePrimitive),
     ours('latchkey AdaptiveSemaphore', ['AdaptiveSemaphore']),
     peer('async-mutex', ['Semaphore']),
@@ -70,7 +70,7 @@ const tables: readonly Case[] = [
     peer('tarn', ['Pool']),
     peer('lightning-pool', ['Pool']),
   ]),
-  table('a batch', 'Many items, so many at a time, and how each of them ended.', [
+  table('a batch', 'Many items, a bounded number at a time, and the outcome of each.', [
     ours('latchkey', ['gatherSettled'], onePrimitive),
     peer('p-map', ['pMapSettled']),
     peer('p-settle', ['default']),

@@ -26,7 +26,7 @@ export function exclusiveHost(server: HandshakeServer): Case {
   return {
     title: 'B4 ConnectionPool: 100 requests of 5 ms to one cold host, max 10',
     shows:
-      'The ten connections are the bottleneck, so a pool can only lose time here: the best possible time is ten rounds of 5 ms.',
+      'The ten connections are the bottleneck, so a pool can only lose time. The best possible time is ten rounds of 5 ms.',
     rounds: 5,
     subjects: makers.map(({ name, role, makePool }) =>
       onServer(

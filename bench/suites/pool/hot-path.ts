@@ -41,7 +41,7 @@ const { performance: kept } = globalThis;
 export const clockAlone: Case = {
   title: 'B6 ConnectionPool: the clock alone, in memory',
   shows:
-    'A pool reads the clock twice per request: how long was the connection idle, and since when is it idle again.',
+    'A pool reads the clock twice per request: for how long the connection was idle, and since when it is idle again.',
   rounds: 9,
   warmups: 4,
   subjects: [

@@ -163,7 +163,7 @@ function redisSemaphore(client: () => Redis): LockRow {
   };
 }
 
-/** What people write: SET NX, again every 50 ms, and DEL. Nobody tells its holder anything. */
+/** The usual hand-written lock: SET NX, again every 50 ms, and DEL. Its holder never learns of a loss. */
 function polling(client: () => Redis): LockRow {
   const clients = [client(), client()];
   return {

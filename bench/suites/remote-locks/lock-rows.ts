@@ -1,13 +1,13 @@
-/** What a lock across processes costs, and what it tells: the figures of one row. */
+/** The figures of one row: what a lock across processes costs, and when its holder learns of a loss. */
 import { aligned, duration } from '../../harness/report.js';
 import { median } from '../../harness/statistics.js';
 
-/** One kind of lock, in two objects that know nothing of each other. */
+/** One kind of lock, in two objects without a connection to each other. */
 export interface LockRow {
   readonly name: string;
-  /** Resolves with what releases it. `side`: which of the two objects. */
+  /** Resolves with a function that releases the lock. `side`: which of the two objects. */
   acquire(side: 0 | 1): Promise<() => Promise<unknown>>;
-  /** Holds the lock for as long as `until` pends; resolves with when the holder was told of a loss, if he was. */
+  /** Holds the lock while `until` is pending. Resolves with the time at which the holder learned of a loss, if it did. */
   toldOfLoss?(until: Promise<unknown>): Promise<number | undefined>;
 }
 

@@ -14,7 +14,7 @@ const terms = { attempts: 6, initialMs: 20 };
 
 const succeeds: Case = {
   title: 'retry: a task that succeeds at once',
-  shows: 'What every healthy call pays for being retried if it failed.',
+  shows: 'The cost of `retry` around a call that succeeds.',
   warmups: 2,
   subjects: [
     operation({ name: 'await task()', role: 'floor' }, task),
@@ -31,7 +31,7 @@ function succeedsAtOnce(name: string, run: RunRetry) {
   return operation({ name, role: 'peer' }, () => run(task));
 }
 
-/** Serves so many calls per 10 ms and refuses the others, as a backend under load does. */
+/** Serves a fixed number of calls per 10 ms and refuses the others, as a backend under load does. */
 class Backend {
   readonly #perWindow: number;
   readonly #windows = new Map<number, number>();
@@ -41,7 +41,7 @@ class Backend {
     this.#perWindow = perWindow;
   }
 
-  /** The busiest window but the first, in which everybody comes for the first time. */
+  /** The busiest window after the first one, in which all callers make their first call. */
   get peakOfRetries(): number {
     return Math.max(0, ...[...this.#windows.values()].slice(1));
   }
@@ -84,7 +84,7 @@ function herded(name: string, role: Role, run: RunRetry) {
 const outage: Case = {
   title: 'retry: an outage, 1,000 calls to a backend that is down',
   shows:
-    'Three attempts triple the load on what is down already; a budget shared by all calls keeps it a tenth.',
+    'Three attempts triple the load on a backend that is down. A budget shared by all calls limits the retries to a tenth of the calls.',
   rounds: 3,
   subjects: [
     down('bare loop', 'naive', () => (work) => bareRetry(work, 3, 1)),

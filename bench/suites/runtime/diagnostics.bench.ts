@@ -1,4 +1,4 @@
-/** What the question "does anybody listen?" costs: the package as it is beside one from which it was cut out. */
+/** The cost of the check for subscribers: the package compared with a copy from which the check was cut out. */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
 import { channelNames } from 'latchkey/diagnostics';
 import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
@@ -6,7 +6,7 @@ import { crowd, operation } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
-/** Constants, so that the minifier takes out what only listeners need. */
+/** Constants, so that the minifier removes the code that only listeners need. */
 const withoutChannels: CutOut = {
   file: /dist.runtime.channels\.js$/,
   contents: `const start = { hasSubscribers: false };
@@ -51,12 +51,12 @@ interface Audience {
 
 const nobody: Audience = {
   name: 'nobody listens',
-  shows: 'What it costs to ask whether somebody listens.',
+  shows: 'The cost of the check for subscribers.',
   targets: [atMost(1.1, 'floor')],
 };
 const oneListener: Audience = {
   name: 'one listener',
-  shows: 'What messages cost that somebody listens to, and does nothing with.',
+  shows: 'The cost of messages whose subscriber does nothing.',
   targets: [],
 };
 
@@ -87,7 +87,7 @@ export const diagnostics: Suite = {
   run: (measure) =>
     withPackages(withoutChannels, async (packages) => {
       for (const table of tablesBefore(nobody, packages)) await measure(table);
-      // Once there has been a listener, the runtime asks more slowly: these come last.
+      // After the first listener, the check stays slower. So these run last.
       listen();
       for (const table of tablesBefore(oneListener, packages)) await measure(table);
     }),

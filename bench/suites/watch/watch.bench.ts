@@ -1,4 +1,4 @@
-/** What `latchkey/watch` costs: nothing while nobody watches, beside a package from which it was cut out; then while it is on. */
+/** The cost of `latchkey/watch`, off and on, compared with a copy of the package from which it was cut out. */
 import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
 import { crowd, operation } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';

@@ -5,7 +5,7 @@ export function fixed(limit: number): () => Law {
   return () => ({ limit, onSample() {} });
 }
 
-/** The best fixed limit at every moment: what nobody can know. */
+/** The best fixed limit at every moment, which a real program cannot know. */
 export function oracle({ scenario }: LawContext): Law {
   return follow(scenario.oracle);
 }

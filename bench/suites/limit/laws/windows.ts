@@ -1,4 +1,4 @@
-/** Netflix' WindowedLimit: a law that is told of windows of a second and at least ten calls, not of single calls. */
+/** Netflix' WindowedLimit: passes a law windows of one second and at least ten calls, instead of single calls. */
 import type { LimitSample } from 'latchkey';
 
 export interface Window {

@@ -1,6 +1,6 @@
 /**
- * On demand: four processes, each with an adaptive semaphore of its own, before one HTTP server of 20 workers of 20 ms.
- * Together they want 1.3 times what it can do, and know nothing of each other. The best for each of them is 5.
+ * On demand: four processes, each with its own adaptive semaphore, call one HTTP server with 20 workers of 20 ms.
+ * Together they ask for 1.3 times its capacity, without a connection to each other. The best limit for each is 5.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

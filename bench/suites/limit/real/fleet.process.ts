@@ -8,7 +8,7 @@ export interface FleetOrder {
   readonly contender: Contender;
   readonly perSecond: number;
   readonly forMs: number;
-  /** What is measured is the end of it. */
+  /** Only the end of it is measured. */
   readonly measuredMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** A backend with so many workers and a bounded queue before them; what does not fit is answered 503 at once. */
+/** A backend with a number of workers and a bounded queue. It answers 503 at once when the queue is full. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

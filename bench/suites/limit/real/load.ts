@@ -1,4 +1,4 @@
-/** Calls by real time, and what became of each. */
+/** Calls in real time, and the outcome of each. */
 import { type AdaptiveSemaphore, WaitTimeoutError } from 'latchkey';
 import { quantile } from '../../../harness/statistics.js';
 
@@ -17,13 +17,13 @@ export interface Notes {
 export interface Load {
   readonly semaphore: AdaptiveSemaphore;
   readonly call: () => Promise<{ status: number }>;
-  /** Callers leave who have waited this long for the limit. */
+  /** A caller that has waited this long for the limit leaves. */
   readonly waitTimeoutMs: number;
 }
 
 const noteEveryMs = 25;
 
-/** Arrivals by chance, so many a second, whatever becomes of those before: the load that services have. */
+/** Random arrivals at a fixed rate, whether earlier calls have ended or not: the load of a service. */
 export async function openLoad(load: Load, perSecond: number, forMs: number): Promise<Notes> {
   return underNotes(load, async (once) => {
     const running = new Set<Promise<void>>();
@@ -40,7 +40,7 @@ export async function openLoad(load: Load, perSecond: number, forMs: number): Pr
   });
 }
 
-/** So many callers, each of whom calls again when he has his answer. */
+/** A number of callers. Each calls again when it has its answer. */
 export async function closedLoad(load: Load, callers: number, forMs: number): Promise<Notes> {
   return underNotes(load, async (once) => {
     const untilMs = performance.now() + forMs;

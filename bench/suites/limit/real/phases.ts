@@ -1,6 +1,6 @@
 /**
- * A backend that is disturbed for a while: each contender before it, phase by phase, beside the best fixed limit of each
- * phase. That one runs as they do, and right before the adaptive law of this package: what drifts is the same for both.
+ * A backend that is disturbed for a while. Each contender is compared, phase by phase, with the best fixed limit of each
+ * phase. That limit runs in the same way, right before the adaptive law of this package, so that drift affects both equally.
  */
 import type { LimitAlgorithm } from 'latchkey';
 import { aligned } from '../../../harness/report.js';
@@ -9,12 +9,12 @@ import { figuresOf, followedAfterMs, type Notes, type PhaseFigures } from './loa
 
 export interface Disturbed {
   readonly title: string;
-  /** What its three phases are called. */
+  /** The names of its three phases. */
   readonly names: readonly [string, string, string];
-  /** The fixed limits among which the best is sought. */
+  /** The fixed limits of the sweep. */
   readonly swept: readonly number[];
   load(algorithm: LimitAlgorithm, forMs: number): Promise<Notes>;
-  /** @returns what ends it. */
+  /** @returns a function that ends the disturbance. */
   disturb(): () => Promise<void>;
 }
 
@@ -29,7 +29,7 @@ interface Row {
   readonly phases: readonly (PhaseFigures & { readonly followedMs: number })[];
 }
 
-/** In seconds. Goodput and durations are those of what remains of a phase once a law has had time to settle. */
+/** In seconds. Goodput and durations are measured in the rest of a phase, after a law has had time to settle. */
 const plan = [
   { from: 0, settled: 3, until: 6 },
   { from: 6, settled: 11, until: 15 },
@@ -56,7 +56,7 @@ export async function comparePhases(backend: Disturbed): Promise<void> {
   printVerdict(rows, bestPhases);
 }
 
-/** Of those with 97 % of the highest goodput the lowest, for with it calls wait the least. */
+/** The lowest limit with 97 % of the highest goodput, because calls wait least with it. */
 async function bestFixed({ swept, load }: Disturbed): Promise<number> {
   const tried: { limit: number; goodput: number }[] = [];
   for (const limit of swept) {
@@ -68,7 +68,7 @@ async function bestFixed({ swept, load }: Disturbed): Promise<number> {
   return Math.min(...tried.filter(({ goodput }) => goodput >= 0.97 * highest).map(({ limit }) => limit));
 }
 
-/** Only the best fixed limit is told which phase it is. */
+/** Only the best fixed limit knows the current phase. */
 async function threePhases(
   backend: Disturbed,
   name: string,

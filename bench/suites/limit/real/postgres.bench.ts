@@ -37,11 +37,11 @@ export const adaptivePostgres: Suite = {
   async run() {
     const server = await startPostgres();
     const pool = new pg.Pool({ ...server.connectionOptions, max: poolMax });
-    // Sessions that the server ends when it stops are told of here, or nowhere.
+    // When the server stops, it ends sessions. Without this listener, their error would end the process.
     pool.on('error', () => {});
     try {
       await pool.query(schema);
-      // Else the server does it by itself, while one of them is measured.
+      // Otherwise the server does this by itself during a measurement.
       await pool.query('vacuum analyze');
       await comparePhases({
         title: `${callers} callers of PostgreSQL; ${otherSessions} other sessions keep it busy for a while`,

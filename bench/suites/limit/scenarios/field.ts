@@ -1,4 +1,4 @@
-/** Situations from public reports of services: failures that no limit cures, outages, pauses, quotas that move. */
+/** Situations from public reports of services: failures that no limit prevents, outages, pauses, quotas that move. */
 import {
   type Backend,
   ServerFarm,
@@ -61,7 +61,7 @@ function out(id: string, outSeconds: number): Scenario {
   };
 }
 
-/** Others use up to 18 of the 20 servers for 5 s; whoever finds 10 calls in the queue is refused. */
+/** Other clients use up to 18 of the 20 servers for 5 s; a call that finds 10 calls in the queue is refused. */
 function swamped(timeline: Timeline): Backend {
   const backend = new ServerFarm(timeline, {
     servers: 20,

@@ -1,4 +1,4 @@
-/** Several processes before one backend, who know nothing of each other. Limits are those of one process. */
+/** Several processes call one backend, without a connection to each other. Limits are those of one process. */
 import type { Scenario } from '../simulation/scenario.js';
 import { closed, farm, open, sharedProcessor } from './parts.js';
 
@@ -26,7 +26,7 @@ export const sharedByClients: readonly Scenario[] = [
   },
   {
     id: 'j3',
-    what: '4 processes who want 130 % of 20 servers together, each with callers of his own',
+    what: '4 processes that want 130 % of 20 servers together, each with its own callers',
     ...shared,
     clients: 4,
     staggerSeconds: 1,

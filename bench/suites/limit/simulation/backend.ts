@@ -1,4 +1,4 @@
-/** What the limit is to protect: the two shapes that saturation has, and the ways in which a backend says no. */
+/** The backends that a limit protects: the two shapes of saturation, and the ways in which a backend refuses calls. */
 import { Heap } from './heap.js';
 import { Line } from './line.js';
 import type { Planned, Timeline } from './timeline.js';
@@ -19,7 +19,7 @@ export interface FarmOptions {
   refuseMs?: number;
 }
 
-/** So many servers and one line before them. More calls than servers bring nothing but waiting. */
+/** A number of servers with one queue. More calls than servers only wait. */
 export class ServerFarm implements Backend {
   readonly #timeline: Timeline;
   readonly #options: FarmOptions;

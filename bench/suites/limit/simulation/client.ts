@@ -4,12 +4,12 @@ import type { Backend } from './backend.js';
 import { Line } from './line.js';
 import type { Timeline } from './timeline.js';
 
-/** Closed: so many workers, who call again at once. Open: calls arrive by chance, so many a second. */
+/** Closed: a number of workers that call again at once. Open: random arrivals at a fixed rate. */
 export type Load =
   | { readonly kind: 'closed'; readonly workers: number | ((seconds: number) => number) }
   | { readonly kind: 'open'; readonly perSecond: (seconds: number) => number; readonly maxWaitMs: number };
 
-/** A law may want to be asked at times, as those with a schedule do. */
+/** A law with a schedule wants to be called at certain times. */
 export interface Law extends LimitAlgorithm {
   tick?(nowMs: number): void;
 }
@@ -19,7 +19,7 @@ export interface Notes {
   readonly endedMs: number[];
   readonly durationMs: number[];
   readonly overloadMs: number[];
-  /** Callers who waited too long for the limit. */
+  /** Callers that waited too long for the limit. */
   shed: number;
   /** The limit, every 25 ms. */
   readonly limits: { readonly atMs: number; readonly limit: number }[];
@@ -42,7 +42,7 @@ export class Client {
   readonly #timeline: Timeline;
   readonly #backend: Backend;
   readonly #options: ClientOptions;
-  /** When those arrived who wait for the limit. */
+  /** When each call that waits for the limit arrived. */
   readonly #waiting = new Line<number>();
   #held = 0;
 

@@ -11,10 +11,10 @@ export interface World {
 
 export interface Scenario {
   readonly id: string;
-  /** What a reader would call it. */
+  /** Its name for readers. */
   readonly what: string;
   readonly seconds: number;
-  /** What is measured begins here. */
+  /** The measurement begins here. */
   readonly fromSecond: number;
   /** When something changes, in seconds: how fast a law follows is measured from here. */
   readonly changes?: readonly number[];
@@ -22,7 +22,7 @@ export interface Scenario {
   readonly clients?: number;
   /** Between the starts of two clients. Default 5. */
   readonly staggerSeconds?: number;
-  /** Calls a second that each client would make if nothing limited him. */
+  /** Calls a second that each client would make without a limit. */
   readonly demandPerSecond: number;
   /** The best fixed limit for each client, found by sweep. */
   readonly oracle: (second: number) => number;
