@@ -6,24 +6,33 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { printed } from '../support/program.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = path.join(root, 'docs/migrating');
 let scratch = '';
+let redis: RedisServer;
 beforeAll(async () => {
+  redis = await startRedis();
   // Below node_modules, so that the packages are found.
   scratch = await mkdtemp(path.join(root, 'node_modules/.cache/latchkey-migrating-'));
 });
-afterAll(() => rm(scratch, { recursive: true, force: true }));
+afterAll(async () => {
+  await redis[Symbol.asyncDispose]();
+  await rm(scratch, { recursive: true, force: true });
+});
 
 const pages = (await readdir(folder)).filter((name) => name.endsWith('.md'));
-const packages = pages.map((name) => path.basename(name, '.md'));
+const packages = [...pages.map((name) => path.basename(name, '.md')), 'ioredis'];
 
 test('the index of the docs names every page', async () => {
   const index = await readFile(path.join(root, 'docs/README.md'), 'utf8');
   expect(pages.filter((name) => !index.includes(`migrating/${name}`))).toEqual([]);
 });
+
+const onOurRedis = (code: string) =>
+  code.replace("'redis://127.0.0.1:6379'", `'redis://127.0.0.1:${redis.connectionOptions.port}'`);
 
 for (const page of pages) {
   const text = await readFile(path.join(folder, page), 'utf8');
@@ -32,7 +41,7 @@ for (const page of pages) {
       ([, code = '']) => code,
     );
   const run = (code: string, name: string) =>
-    printed(code, path.join(scratch, `${page}-${name}.mjs`), packages);
+    printed(onOurRedis(code), path.join(scratch, `${page}-${name}.mjs`), packages);
 
   describe(page, () => {
     test('before and after print the same', async () => {

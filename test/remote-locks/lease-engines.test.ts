@@ -1,14 +1,21 @@
 /** The contract of `LeaseEngine`, checked for every engine. */
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { leaseTableSchema } from 'latchkey/postgres';
+import { RemoteMutex } from 'latchkey/remote-locks';
 import { type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
+import Libsql from 'libsql';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, test, vi } from 'vitest';
+import { type Sqlite, SqliteEngine } from '../../docs/recipes/lock-on-sqlite.js';
 import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
 import { RedisEngine } from '../../src/redis/redis-engine.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { MemoryEngine } from './support/memory-engine.js';
+import { oneAtATime } from './support/one-at-a-time.js';
 import { ioredisClients, type RedisClients } from './support/redis-clients.js';
 
 const majors = ['oldest', 'newest'] as const;
@@ -68,6 +75,36 @@ const subjects: Record<string, () => LeaseEngineSubject> = {
 
 describe.each(Object.entries(subjects))('%s', (_name, subject) => {
   test.concurrent.each(leaseEngineClaims)('$title', ({ check }) => check(subject()));
+});
+
+interface OpenSqlite extends Sqlite {
+  close(): unknown;
+}
+type SqliteModule = { DatabaseSync: new (file: string) => OpenSqlite };
+const builtin = process.getBuiltinModule('node:sqlite' as never) as SqliteModule | undefined;
+const sqlites: { name: string; open: (file: string) => OpenSqlite }[] = [
+  { name: 'libsql', open: (file) => new Libsql(file) },
+];
+// Node.js has it since version 22.
+if (builtin !== undefined)
+  sqlites.push({ name: 'node:sqlite', open: (file) => new builtin.DatabaseSync(file) });
+
+describe.each(sqlites)('the recipe on SQLite, $name', ({ name, open }) => {
+  const file = path.join(tmpdir(), `latchkey-${process.pid}-${name.replace(':', '-')}.db`);
+  const databases: OpenSqlite[] = [];
+  afterAll(async () => {
+    for (const database of databases) database.close();
+    for (const end of ['', '-shm', '-wal']) await rm(`${file}${end}`, { force: true });
+  });
+  const makeEngine = () => {
+    const database = open(file);
+    databases.push(database);
+    return new SqliteEngine(database);
+  };
+  test.concurrent.each(leaseEngineClaims)('$title', ({ check }) => check({ makeEngine }));
+
+  test('twenty tasks of two locks: never two inside, and tokens grow', () =>
+    oneAtATime(new RemoteMutex(makeEngine()), new RemoteMutex(makeEngine()), 'key'));
 });
 
 describe('the engine in memory, in manual time', () => {
