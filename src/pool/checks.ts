@@ -3,10 +3,8 @@
  * pools that validate at every borrow pay for it with every call.
  */
 import { timeoutReason, withTimeout } from '../calling/with-timeout.js';
-import type { DeferredCalls } from './deferred-calls.js';
-import type { Hooks } from './hooks.js';
 import type { Lifecycle } from './lifecycle.js';
-import type { PoolSettings } from './settings.js';
+import type { PoolState } from './pool-state.js';
 import type { Slot } from './slot.js';
 import type { SlotState } from './slot-counts.js';
 
@@ -20,22 +18,12 @@ export interface ChecksOwner<C, K> {
 }
 
 export class Checks<C, K> {
-  readonly #settings: PoolSettings;
-  readonly #hooks: Hooks<C, K>;
-  readonly #deferred: DeferredCalls;
+  readonly #state: PoolState<C, K>;
   readonly #lifecycle: Lifecycle<C, K>;
   readonly #owner: ChecksOwner<C, K>;
 
-  constructor(
-    settings: PoolSettings,
-    hooks: Hooks<C, K>,
-    deferred: DeferredCalls,
-    lifecycle: Lifecycle<C, K>,
-    owner: ChecksOwner<C, K>,
-  ) {
-    this.#settings = settings;
-    this.#hooks = hooks;
-    this.#deferred = deferred;
+  constructor(state: PoolState<C, K>, lifecycle: Lifecycle<C, K>, owner: ChecksOwner<C, K>) {
+    this.#state = state;
     this.#lifecycle = lifecycle;
     this.#owner = owner;
   }
@@ -44,11 +32,12 @@ export class Checks<C, K> {
   begin(slot: Slot<C, K>, hook: CheckHook): void {
     if (slot.leases.length > 0) this.#lifecycle.beginPing(slot);
     else this.#lifecycle.beginCheck(slot);
-    this.#deferred.afterwards(() => this.#run(slot, hook));
+    this.#state.deferred.afterwards(() => this.#run(slot, hook));
   }
 
   #run(slot: Slot<C, K>, hook: CheckHook): void {
     if (!isChecked(slot)) return;
+    const { settings, deferred, hooks } = this.#state;
     const controller = this.#controllerFor(slot, hook);
     let isPending = true;
     let stop = () => {};
@@ -57,31 +46,31 @@ export class Checks<C, K> {
       isPending = false;
       stop();
       slot.interrupt = undefined;
-      this.#deferred.run(() => {
+      deferred.run(() => {
         if (isChecked(slot)) section();
       });
     };
     slot.interrupt = (reason) => {
       isPending = false;
       stop();
-      this.#deferred.afterwards(() => controller.abort(reason));
+      deferred.afterwards(() => controller.abort(reason));
     };
     const fail = (error: unknown) => {
       const event = { type: 'hookError', key: slot.key.key, hook, error } as const;
-      this.#deferred.afterwards(() => this.#hooks.emit(event));
+      deferred.afterwards(() => hooks.emit(event));
       this.#invalidate(slot, error);
     };
-    const check = this.#hooks.check(hook, slot.connection as C, controller.signal).then(
+    const check = hooks.check(hook, slot.connection as C, controller.signal).then(
       (isFit) => end(() => (isFit ? this.#owner.onChecked(slot, hook) : this.#invalidate(slot, undefined))),
       (error) => end(() => fail(error)),
     );
     // A check that has settled already ends before this microtask, and needs no deadline.
     queueMicrotask(() => {
       if (!isPending) return;
-      const { validateTimeoutMs } = this.#settings;
+      const { validateTimeoutMs } = settings;
       const timeout = () => {
         const reason = timeoutReason(hook, validateTimeoutMs);
-        this.#deferred.afterwards(() => controller.abort(reason));
+        deferred.afterwards(() => controller.abort(reason));
         end(() => fail(reason));
       };
       stop = withTimeout(() => check, validateTimeoutMs, { value() {}, error() {}, timeout });
@@ -90,7 +79,7 @@ export class Checks<C, K> {
 
   /** A hook that takes no signal shares one for all checks of a connection: it aborts only when the connection ends. */
   #controllerFor(slot: Slot<C, K>, hook: CheckHook): AbortController {
-    if (this.#hooks.takesSignal(hook)) return new AbortController();
+    if (this.#state.hooks.takesSignal(hook)) return new AbortController();
     slot.checkController ??= new AbortController();
     return slot.checkController;
   }

@@ -5,8 +5,8 @@ import type { DeferredCalls } from './deferred-calls.js';
 import type { Slot } from './slot.js';
 
 interface SweepOwner<C, K> {
-  onIdleDue(slot: Slot<C, K>, nowMs: number): void;
-  idleUntilMs(slot: Slot<C, K>): number;
+  onDue(slot: Slot<C, K>, nowMs: number): void;
+  untilMs(slot: Slot<C, K>): number;
 }
 
 export class IdleSweep<C, K> {
@@ -42,11 +42,11 @@ export class IdleSweep<C, K> {
     const due: Slot<C, K>[] = [];
     let nextMs = Infinity;
     for (let link = this.#idle.head; link !== undefined; link = link.next) {
-      const untilMs = this.#owner.idleUntilMs(link.item);
+      const untilMs = this.#owner.untilMs(link.item);
       if (untilMs <= nowMs) due.push(link.item);
       else nextMs = Math.min(nextMs, untilMs);
     }
-    for (const slot of due) if (slot.idle.list !== undefined) this.#owner.onIdleDue(slot, nowMs);
+    for (const slot of due) if (slot.idle.list !== undefined) this.#owner.onDue(slot, nowMs);
     this.by(nextMs);
   }
 }

@@ -1,16 +1,14 @@
 import type { WaitDetails } from '../contract/errors.js';
-import { now, type Timer } from '../runtime/clock.js';
 import { Link, LinkedList } from '../waiting/linked-list.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import type { QueueOwner } from '../waiting/waiter.js';
-import { type Failures, longestBackoffMs } from './failure-memory.js';
+import { longestBackoffMs } from './failure-memory.js';
 import type { PoolLease } from './lease.js';
 import type { Trace } from './lease-watch.js';
+import { ServerHealth } from './server-health.js';
 import type { PoolSettings } from './settings.js';
 import type { Slot } from './slot.js';
 import { SlotCounts } from './slot-counts.js';
-
-export const firstBackoffMs = 50;
 
 /** What a key asks of the pool. */
 export interface KeyOwner<C, K> {
@@ -42,17 +40,7 @@ export class KeyState<C, K> implements QueueOwner {
   starvedSinceMs = 0;
   readonly starved = new Link<KeyState<C, K>>(this);
 
-  /** What is known of its server: nothing yet, that it answered last, or that it failed or hung last. */
-  trust: 'unknown' | 'answers' | 'doubtful' = 'unknown';
-  answeredMs = -Infinity;
-  /** Failures in a row. While there are any, one dial per backoff probes. */
-  failures = 0;
-  lastError: unknown = undefined;
-  backoffMs = 0;
-  retryAtMs = 0;
-  triedMs = -Infinity;
-  /** Armed while a waiter, or in the background `minIdle`, waits for `retryAtMs`. */
-  retry: { readonly dueMs: number; readonly timer: Timer; readonly background: boolean } | undefined;
+  readonly server = new ServerHealth();
 
   readonly #owner: KeyOwner<C, K>;
   readonly #settings: PoolSettings;
@@ -116,101 +104,35 @@ export class KeyState<C, K> implements QueueOwner {
    */
   get slotsWanted(): number {
     const { leasesPerConnection, maxConnecting } = this.#settings;
-    const coming = this.failures > 0 ? this.leasesInCheck : this.leasesToCome;
+    const coming = this.server.failures > 0 ? this.leasesInCheck : this.leasesToCome;
     const unmet = Math.ceil((this.waiting - coming) / leasesPerConnection);
     const room = Math.min(this.maximum - this.counts.total, maxConnecting - this.counts.connecting);
-    return Math.max(0, Math.min(unmet, room, this.failures > 0 ? 1 : Infinity));
+    return Math.max(0, Math.min(unmet, room, this.server.failures > 0 ? 1 : Infinity));
   }
 
   /** Whether a healthy connection of another key may be closed for it (P15). */
   isPromising(nowMs: number): boolean {
-    if (this.trust === 'answers') return true;
-    if (this.trust === 'unknown') return this.counts.connecting === 0;
-    return this.counts.total === 0 && nowMs - this.triedMs >= longestBackoffMs;
+    const { trust, triedMs } = this.server;
+    if (trust === 'answers') return true;
+    if (trust === 'unknown') return this.counts.connecting === 0;
+    return this.counts.total === 0 && nowMs - triedMs >= longestBackoffMs;
   }
 
   /** When a key in doubt becomes promising by the passing of time alone. */
   get nextTrialMs(): number {
-    return this.trust === 'doubtful' && this.counts.total === 0 ? this.triedMs + longestBackoffMs : Infinity;
+    const { trust, triedMs } = this.server;
+    return trust === 'doubtful' && this.counts.total === 0 ? triedMs + longestBackoffMs : Infinity;
   }
 
   /** Nothing is left that would have to be remembered here. */
   get quiet(): boolean {
-    return this.counts.total === 0 && this.waiting === 0 && this.retry === undefined;
+    return this.counts.total === 0 && this.waiting === 0 && this.server.retry === undefined;
   }
 
-  /** It answered: a connection arrived, a check said yes, or a lease ended well. */
-  onAnswer(nowMs: number): void {
-    this.trust = 'answers';
-    this.answeredMs = nowMs;
-  }
-
-  onDial(nowMs: number): void {
-    this.triedMs = nowMs;
-    if (this.failures > 0) this.#backOff(this.failures + this.counts.connecting, nowMs);
-  }
-
-  /** A dial was interrupted that had hung for some time. */
-  doubt(nowMs: number): void {
-    this.trust = 'doubtful';
-    this.triedMs = nowMs;
-  }
-
-  /**
-   * Counts a failure, once for all dials that began together, and tells how long to wait before the next dial. Half of
-   * the delay is random, so that many processes do not return at the same moment.
-   */
-  countFailure(failuresBefore: number, error: unknown): number {
-    const nowMs = now();
-    this.lastError = error;
-    this.doubt(nowMs);
-    if (this.failures <= failuresBefore) {
-      this.failures = failuresBefore + 1;
-      this.#backOff(this.failures, nowMs);
-    }
-    return Math.max(0, this.retryAtMs - nowMs);
-  }
-
-  #backOff(step: number, nowMs: number): void {
-    const longestMs = Math.min(longestBackoffMs, firstBackoffMs * 2 ** (step - 1));
-    this.backoffMs = (longestMs / 2) * (1 + Math.random());
-    this.retryAtMs = nowMs + this.backoffMs;
-  }
-
-  /** A connection arrived after failures: until it has proved itself, the next dial waits a little. */
-  onProbation(nowMs: number): void {
-    if (this.failures > 0) this.retryAtMs = nowMs + firstBackoffMs;
-  }
-
-  forgetFailures(): void {
-    this.failures = 0;
-    this.lastError = undefined;
-    this.backoffMs = 0;
-    this.retryAtMs = 0;
-    this.endRetry();
-  }
-
-  endRetry(): void {
-    this.retry?.timer.cancel();
-    this.retry = undefined;
-  }
-
-  /** What a key of this id knew before it was forgotten. */
-  restore(known: Failures): void {
-    Object.assign(this, known);
-    this.trust = 'doubtful';
-  }
-
-  toRemember(): Failures {
-    const { failures, lastError, backoffMs, retryAtMs, triedMs } = this;
-    return { failures, lastError, backoffMs, retryAtMs, triedMs };
-  }
-
-  /** What is open or being dialled now is not wanted any more; what failed may work again. */
+  /** Connections that are open or being dialled now are not wanted any more. */
   startGeneration(): void {
     this.generation++;
-    this.trust = 'unknown';
-    this.forgetFailures();
+    this.server.startAgain();
   }
 
   onLeave(why: 'aborted' | 'timedOut'): void {
@@ -222,6 +144,7 @@ export class KeyState<C, K> implements QueueOwner {
   }
 
   cause(): ErrorOptions | undefined {
-    return this.lastError === undefined ? undefined : { cause: this.lastError };
+    const { lastError } = this.server;
+    return lastError === undefined ? undefined : { cause: lastError };
   }
 }

@@ -2,12 +2,13 @@
  * What is watched of every lease from its birth: how long it takes to get one, and how long one is held. The core asks
  * for a trace when it makes a lease, so no way to acquire can miss the watch.
  */
+import type { Awaitable } from '../contract/types.js';
 import { type Exposed, exposed, tracingChannel } from '../runtime/channels.js';
 import { setTimer } from '../runtime/clock.js';
 import type { DeferredCalls } from './deferred-calls.js';
 import type { Hooks } from './hooks.js';
 import type { PoolLease } from './lease.js';
-import type { PoolSettings } from './settings.js';
+import type { PoolState } from './pool-state.js';
 
 /** Published on the tracing channel `latchkey:pool:acquire`: every acquire, also one that need not wait. */
 export interface PoolAcquireMessage {
@@ -17,7 +18,7 @@ export interface PoolAcquireMessage {
   readonly error?: unknown;
 }
 
-export const acquires = tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
+const acquires = tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
 
 /** Where a lease was asked for; `undefined` while leaks are not watched. */
 export type Trace = Error | undefined;
@@ -27,10 +28,38 @@ export class LeaseWatch<C, K> {
   readonly #hooks: Hooks<C, K>;
   readonly #deferred: DeferredCalls;
 
-  constructor({ leakWarnAfterMs }: PoolSettings, hooks: Hooks<C, K>, deferred: DeferredCalls) {
-    this.#warnAfterMs = leakWarnAfterMs;
+  constructor({ settings, hooks, deferred }: PoolState<C, K>) {
+    this.#warnAfterMs = settings.leakWarnAfterMs;
     this.#hooks = hooks;
     this.#deferred = deferred;
+  }
+
+  get isTraced(): boolean {
+    return acquires.start.hasSubscribers;
+  }
+
+  /** Acquires, and publishes the acquire from its start to its end. */
+  traceAcquire<T>(key: K, acquire: () => Awaitable<T>): Promise<T> {
+    return acquires.tracePromise(async () => acquire(), this.#message(key));
+  }
+
+  /** The same where there is an answer at once. */
+  traceTry<T>(key: K, attempt: () => T): T {
+    let end!: () => T;
+    const outcome = async () => {
+      try {
+        const answer = attempt();
+        end = () => answer;
+        return answer;
+      } catch (error) {
+        end = () => {
+          throw error;
+        };
+        throw error;
+      }
+    };
+    acquires.tracePromise(outcome, this.#message(key)).catch(() => {});
+    return end();
   }
 
   /** Called where a caller asks: the stack is the caller's. */
@@ -38,7 +67,7 @@ export class LeaseWatch<C, K> {
     return this.#warnAfterMs === Infinity ? undefined : new Error('the lease was acquired here');
   }
 
-  message(key: K): Exposed<PoolAcquireMessage> {
+  #message(key: K): Exposed<PoolAcquireMessage> {
     return exposed({ source: this.#hooks.source, key });
   }
 

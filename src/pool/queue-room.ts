@@ -18,8 +18,8 @@ export function callersInLine<C, K>(
     const { leasesPerConnection, maxConnecting } = settings;
     const unserved = callers - key.leasesToCome;
     if (unserved <= 0) return 0;
-    const isFailing = key.failures > 0;
-    const mayProbe = isFailing && now() >= key.retryAtMs && key.counts.connecting < maxConnecting;
+    const isFailing = key.server.failures > 0;
+    const mayProbe = isFailing && now() >= key.server.retryAtMs && key.counts.connecting < maxConnecting;
     const dials = isFailing ? Number(mayProbe) : key.maximum - key.counts.total;
     const wanted = Math.ceil(unserved / leasesPerConnection);
     const slots = Math.max(0, Math.min(wanted, dials + key.spare.size, freeSlots));

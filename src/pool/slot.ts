@@ -55,8 +55,8 @@ export class Slot<C, K> {
   constructor(key: KeyState<C, K>, bornMs: number, capacity: number) {
     this.key = key;
     this.generation = key.generation;
-    this.failuresBefore = key.failures;
-    this.backoffBeforeMs = key.backoffMs;
+    this.failuresBefore = key.server.failures;
+    this.backoffBeforeMs = key.server.backoffMs;
     this.bornMs = bornMs;
     this.capacity = capacity;
   }

@@ -4,49 +4,39 @@
  * slots starves.
  */
 import { now, setTimer, type Timer } from '../runtime/clock.js';
-import type { DeferredCalls } from './deferred-calls.js';
 import type { KeyState } from './key-state.js';
 import type { Lifecycle } from './lifecycle.js';
+import type { PoolState } from './pool-state.js';
 import type { PoolSettings } from './settings.js';
 import type { Slot } from './slot.js';
-import { type StarvedKeys, timeSliceMs } from './starved-keys.js';
+import { timeSliceMs } from './starved-keys.js';
 
 /** Slots that a key keeps for its dials, and that every key should have. */
 const few = 2;
 
 export class TakenDials<C, K> {
-  readonly #settings: PoolSettings;
-  readonly #deferred: DeferredCalls;
+  readonly #state: PoolState<C, K>;
   readonly #lifecycle: Lifecycle<C, K>;
-  readonly #starved: StarvedKeys<C, K>;
   readonly #onTurn: () => void;
   #turn: { readonly dueMs: number; readonly timer: Timer } | undefined;
 
-  constructor(
-    settings: PoolSettings,
-    deferred: DeferredCalls,
-    lifecycle: Lifecycle<C, K>,
-    starved: StarvedKeys<C, K>,
-    onTurn: () => void,
-  ) {
-    this.#settings = settings;
-    this.#deferred = deferred;
+  constructor(state: PoolState<C, K>, lifecycle: Lifecycle<C, K>, onTurn: () => void) {
+    this.#state = state;
     this.#lifecycle = lifecycle;
-    this.#starved = starved;
     this.#onTurn = onTurn;
   }
 
   /** Takes as many as are missing. While time alone can change what may be taken, it looks again after a time slice. */
   take(): void {
-    const { counts, dials } = this.#lifecycle;
-    if (this.#starved.demand === 0 || counts.total < this.#settings.max) {
+    const { counts, dials, starved, settings } = this.#state;
+    if (starved.demand === 0 || counts.total < settings.max) {
       this.#turn?.timer.cancel();
       this.#turn = undefined;
       return;
     }
     const nowMs = now();
     for (const slot of [...dials]) {
-      if (counts.leaving >= this.#starved.demand) break;
+      if (counts.leaving >= starved.demand) break;
       if (slot.state === 'connecting' && this.#mayTake(slot, nowMs)) this.#take(slot, nowMs);
     }
     this.#reviewAt(this.#nextChangeMs(nowMs), nowMs);
@@ -54,8 +44,9 @@ export class TakenDials<C, K> {
 
   /** When time alone may change what can be taken: a dial begins to hang, or a key that was in doubt may be tried again. */
   #nextChangeMs(nowMs: number): number {
-    let dueMs = this.#starved.nextTrialMs;
-    for (const { bornMs } of this.#lifecycle.dials) {
+    const { starved, dials } = this.#state;
+    let dueMs = starved.nextTrialMs;
+    for (const { bornMs } of dials) {
       if (bornMs + timeSliceMs > nowMs) dueMs = Math.min(dueMs, bornMs + timeSliceMs);
     }
     return dueMs;
@@ -65,27 +56,27 @@ export class TakenDials<C, K> {
     if (dueMs >= (this.#turn?.dueMs ?? Infinity)) return;
     this.#turn?.timer.cancel();
     const delayMs = Math.max(0, dueMs - nowMs);
-    const timer = this.#deferred.context.run(setTimer, this.#review, delayMs, { background: true });
+    const timer = this.#state.deferred.context.run(setTimer, this.#review, delayMs, { background: true });
     this.#turn = { dueMs, timer };
   }
 
   readonly #review = (): void => {
     this.#turn = undefined;
-    this.#deferred.run(this.#onTurn);
+    this.#state.deferred.run(this.#onTurn);
   };
 
   #mayTake(slot: Slot<C, K>, nowMs: number): boolean {
     const { key } = slot;
-    const { leaving } = this.#lifecycle.counts;
-    if (isSurplus(key, this.#settings)) return this.#starved.demand - key.demand > leaving;
-    const taker = this.#starved.first;
+    const { counts, starved, settings } = this.#state;
+    if (isSurplus(key, settings)) return starved.demand - key.demand > counts.leaving;
+    const taker = starved.first;
     if (taker === undefined || taker === key || taker.counts.total >= few) return false;
-    const hangs = nowMs - slot.bornMs >= timeSliceMs && key.trust !== 'answers';
-    return hangs && key.counts.connecting > few && this.#starved.promisingDemand > leaving;
+    const hangs = nowMs - slot.bornMs >= timeSliceMs && key.server.trust !== 'answers';
+    return hangs && key.counts.connecting > few && starved.promisingDemand > counts.leaving;
   }
 
   #take(slot: Slot<C, K>, nowMs: number): void {
-    if (nowMs - slot.bornMs >= timeSliceMs) slot.key.doubt(nowMs);
+    if (nowMs - slot.bornMs >= timeSliceMs) slot.key.server.doubt(nowMs);
     const reason = new DOMException('another key needs the slot of this dial', 'AbortError');
     this.#lifecycle.giveUpDial(slot, 'evicted', reason);
   }

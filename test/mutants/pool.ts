@@ -1,7 +1,10 @@
 import type { KnownMutant } from './known-mutant.js';
 
-const core = 'pool/pool-core.ts';
+const reactions = 'pool/reactions.ts';
+const matching = 'pool/matching.ts';
+const demand = 'pool/demand.ts';
 const lifecycle = 'pool/lifecycle.ts';
+const dialler = 'pool/dialler.ts';
 const keyState = 'pool/key-state.ts';
 
 export const poolMutants: readonly KnownMutant[] = [
@@ -28,64 +31,64 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'leases a draining connection again',
-    file: core,
-    from: 'else if (slot.retireReason !== undefined) this.#lifecycle.retire(slot, slot.retireReason);',
+    file: reactions,
+    from: 'else if (slot.retireReason !== undefined) this.lifecycle.retire(slot, slot.retireReason);',
     to: '',
     killedBy: 'pool claims: givingBack',
   },
   {
     name: "lets one caller's abort kill the dial of all",
-    file: core,
-    from: 'this.#counters[why]++;',
-    to: `this.#counters[why]++;
-      for (const slot of this.#lifecycle.slots) if (slot.state === 'connecting') slot.interrupt?.(why);`,
+    file: reactions,
+    from: 'this.#state.counters[why]++;',
+    to: `this.#state.counters[why]++;
+      for (const slot of this.#state.slots) if (slot.state === 'connecting') slot.interrupt?.(why);`,
     killedBy: 'pool claims: givingUp',
   },
   {
     name: 'does not pass the slot of a failed dial on',
-    file: core,
-    from: 'connectError(key.key, error));\n    this.#pump(key);',
+    file: reactions,
+    from: 'connectError(key.key, error));\n    this.pump(key);',
     to: 'connectError(key.key, error));',
     killedBy: 'pool claims: failure',
   },
   {
     name: 'tells nobody of a failed dial',
-    file: core,
-    from: 'if (key.serving === 0) this.#refuse(key',
-    to: 'if (false) this.#refuse(key',
+    file: reactions,
+    from: 'if (key.serving === 0) this.#state.refuse(key',
+    to: 'if (false) this.#state.refuse(key',
     killedBy: 'pool claims: failure',
   },
   {
     name: 'tells everybody of a failed dial, served or not',
-    file: core,
-    from: 'if (key.serving === 0) this.#refuse(key',
-    to: 'this.#refuse(key',
+    file: reactions,
+    from: 'if (key.serving === 0) this.#state.refuse(key',
+    to: 'this.#state.refuse(key',
     killedBy: 'pool claims: failure',
   },
   {
     name: 'keeps a second shared connection',
-    file: core,
-    from: "if (from === 'fresh' && leasesPerConnection > 1 && isSpare) {",
+    file: matching,
+    from: "if (from === 'fresh' && settings.leasesPerConnection > 1 && isSpare) {",
     to: 'if (false) {',
     killedBy: 'pool claims: dialling',
   },
   {
     name: 'does not close a connection that arrives too late',
-    file: lifecycle,
-    from: 'slot.connection = connection;\n        this.#callClose(slot, reason);',
-    to: 'slot.connection = connection;\n        this.#deferred.run(() => this.#free(slot));',
+    file: dialler,
+    from: 'slot.connection = connection;\n        this.#lifecycle.closeConnection(slot, reason);',
+    to: 'slot.connection = connection;\n        deferred.run(() => this.#lifecycle.free(slot));',
     killedBy: 'explorer of ConnectionPool',
   },
   {
     name: 'evicts every idle connection',
-    file: core,
+    file: demand,
     from: 'head !== undefined && missing() > 0;',
-    to: 'head !== undefined && this.#starved.promisingDemand > 0;',
+    to: 'head !== undefined && starved.promisingDemand > 0;',
     killedBy: 'pool claims: fairness',
   },
   {
     name: 'evicts none',
-    file: core,
+    file: demand,
     from: 'head !== undefined && missing() > 0;',
     to: 'false;',
     killedBy: 'explorer of ConnectionPool',
@@ -99,8 +102,8 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'gives a slot back to the key that yielded it',
-    file: core,
-    from: 'this.#starved.sendToEnd(key, nowMs);',
+    file: matching,
+    from: 'starved.sendToEnd(key, nowMs);',
     to: '',
     killedBy: 'pool claims: fairness',
   },
@@ -113,14 +116,14 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'dials on during the backoff',
-    file: core,
+    file: demand,
     from: 'waitsForRetry ? 0 : wanted',
     to: 'wanted',
     killedBy: 'pool claims: failure',
   },
   {
     name: 'counts dials that fail together one by one',
-    file: keyState,
+    file: 'pool/server-health.ts',
     from: 'if (this.failures <= failuresBefore) {\n      this.failures = failuresBefore + 1;',
     to: 'if (true) {\n      this.failures += 3;',
     killedBy: 'pool claims: failure',
@@ -128,15 +131,15 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'never gives up on a close that hangs',
     file: lifecycle,
-    from: "timeout: () => this.#deferred.run(() => this.#abandon(slot, 'close')),",
+    from: "timeout: () => deferred.run(() => this.abandon(slot, 'close')),",
     to: 'timeout: () => {},',
     killedBy: 'pool claims: failure',
   },
   {
     name: 'says that it is closed before it is',
-    file: core,
-    from: 'closing.isDraining || this.#lifecycle.counts.total > 0) return;',
-    to: 'closing.isDraining) return;',
+    file: 'pool/closing.ts',
+    from: '|| counts.total > 0) return;',
+    to: ') return;',
     killedBy: 'pool claims: closing',
   },
   {
@@ -148,24 +151,24 @@ export const poolMutants: readonly KnownMutant[] = [
   },
   {
     name: 'takes the lifetime for a matter of idle connections only',
-    file: core,
-    from: "else if (from !== 'fresh' && nowMs >= slot.expiresMs) this.#lifecycle.retire(slot, 'lifetime');",
-    to: '',
+    file: matching,
+    from: "if (from !== 'fresh' && nowMs >= slot.expiresMs) this.#lifecycle.retire(slot, 'lifetime');",
+    to: 'if (false) return;',
     killedBy: 'pool claims: age',
   },
   {
     name: 'passes a connection on a microtask late',
-    file: core,
+    file: matching,
     from: 'key.queue.grant(this.#lease(slot, nowMs, key.queue.head!.demand));',
     to: 'const lease = this.#lease(slot, nowMs, key.queue.head!.demand);\n      queueMicrotask(() => key.queue.grant(lease));',
     killedBy: 'microtask sweep of ConnectionPool',
   },
   {
     name: 'believes that nothing has happened since a connection arrived',
-    file: lifecycle,
-    from: 'value: (connection) => this.#deferred.run(() => this.#arrive(slot, connection)),',
+    file: dialler,
+    from: 'value: (connection) => deferred.run(() => this.#arrive(slot, connection)),',
     to: `value: (connection) =>
-        queueMicrotask(() => this.#deferred.run(() => this.#arrive(slot, connection))),`,
+        queueMicrotask(() => deferred.run(() => this.#arrive(slot, connection))),`,
     killedBy: 'model of ConnectionPool',
   },
 ];

@@ -38,7 +38,7 @@ describe('package', () => {
   });
 
   test.each([
-    ['the whole core', "export * from 'latchkey'", 26 * 1024],
+    ['the whole core', "export * from 'latchkey'", 27 * 1024],
     ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 5.5 * 1024],
     ['Semaphore alone', "export { Semaphore } from 'latchkey'", 5.5 * 1024],
   ])('%s stays within its budget, minified and gzipped', async (name, code, budget) => {

@@ -59,7 +59,7 @@ describe('how many dials a key wants', () => {
     key.counts.leased = 3;
     expect(key.slotsWanted).toBe(0);
     Object.assign(key.counts, { connecting: 0, leased: 0 });
-    key.countFailure(0, new Error('down'));
+    key.server.countFailure(0, new Error('down'));
     expect(key.slotsWanted).toBe(1);
     // A probe that hangs does not bar the next.
     key.counts.connecting = 1;
@@ -79,34 +79,39 @@ describe('a key whose dials fail', () => {
   test('waits twice as long each time, from 50 ms to 5 s, half of it at random', () => {
     const { key } = keyWith();
     const random = vi.spyOn(Math, 'random').mockReturnValue(1);
-    const delays = Array.from({ length: 9 }, (_, i) => key.countFailure(i, new Error(`${i}`)));
+    const delays = Array.from({ length: 9 }, (_, i) => key.server.countFailure(i, new Error(`${i}`)));
     expect(delays).toEqual([50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
     random.mockReturnValue(0.5);
-    expect(key.countFailure(9, new Error('9'))).toBe(3_750);
-    expect([key.failures, key.lastError]).toEqual([10, new Error('9')]);
+    expect(key.server.countFailure(9, new Error('9'))).toBe(3_750);
+    expect([key.server.failures, key.server.lastError]).toEqual([10, new Error('9')]);
   });
 
   test('counts dials that began together as one failure, and tells what is left of the backoff', () => {
     const { key } = keyWith();
-    key.countFailure(0, new Error('first'));
-    expect(key.countFailure(0, new Error('second'))).toBeLessThanOrEqual(50);
-    expect(key.retryAtMs).toBeGreaterThanOrEqual(25);
-    expect(key.failures).toBe(1);
+    key.server.countFailure(0, new Error('first'));
+    expect(key.server.countFailure(0, new Error('second'))).toBeLessThanOrEqual(50);
+    expect(key.server.retryAtMs).toBeGreaterThanOrEqual(25);
+    expect(key.server.failures).toBe(1);
     const cancel = vi.fn();
-    key.retry = { dueMs: 30, timer: { cancel }, background: true };
+    key.server.retry = { dueMs: 30, timer: { cancel }, background: true };
     expect(key.quiet).toBe(false);
     vi.advanceTimersByTime(100);
-    expect(key.countFailure(0, new Error('third'))).toBe(0);
-    key.forgetFailures();
-    expect([key.failures, key.lastError, key.retry, key.quiet]).toEqual([0, undefined, undefined, true]);
+    expect(key.server.countFailure(0, new Error('third'))).toBe(0);
+    key.server.forgetFailures();
+    expect([key.server.failures, key.server.lastError, key.server.retry, key.quiet]).toEqual([
+      0,
+      undefined,
+      undefined,
+      true,
+    ]);
     expect(cancel).toHaveBeenCalledOnce();
   });
 
   test('begins anew with a new generation', () => {
     const { key } = keyWith();
-    key.countFailure(0, new Error('down'));
+    key.server.countFailure(0, new Error('down'));
     key.startGeneration();
-    expect([key.generation, key.failures]).toEqual([1, 0]);
+    expect([key.generation, key.server.failures]).toEqual([1, 0]);
   });
 
   test('tells who waited in vain why, and hears of those who leave', async () => {
@@ -116,7 +121,7 @@ describe('a key whose dials fail', () => {
     await vi.advanceTimersByTimeAsync(5);
     expect(plain.reason).toMatchObject({ code: 'ERR_WAIT_TIMEOUT', key: 'a', waitedMs: 5 });
     expect(Object.hasOwn(plain.reason as Error, 'cause')).toBe(false);
-    key.countFailure(0, down);
+    key.server.countFailure(0, down);
     const told = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 }), undefined));
     await vi.advanceTimersByTimeAsync(5);
     expect((told.reason as Error).cause).toBe(down);

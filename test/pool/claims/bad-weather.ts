@@ -260,4 +260,17 @@ export const badWeather = [
     expect(next.value?.connection.id).toBe(2);
     next.value?.release();
   }),
+
+  claim('P18: a caller refused by maxWaiting does not end the backoff of its key', async (open) => {
+    const world = open({ maxWaiting: 0, connect: () => Promise.reject(refusal) });
+    const first = world.acquire();
+    await world.settle();
+    expect(first.reason).toMatchObject({ code: 'ERR_CONNECT' });
+    for (const _ of times(3)) {
+      const next = world.acquire();
+      await world.settle();
+      expect(next.reason).toMatchObject({ code: 'ERR_QUEUE_FULL' });
+    }
+    expect([world.dials, world.stats.keys]).toEqual([1, 0]);
+  }),
 ];

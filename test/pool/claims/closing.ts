@@ -73,6 +73,44 @@ export const closing = [
     expect(world.stats.total).toBe(0);
   }),
 
+  claim('P4: a caller whose isAlive hook closes the pool is refused', async (open) => {
+    let isClosing = false;
+    const world = open({
+      hooks: {
+        isAlive: () => {
+          if (isClosing) void world.pool.close();
+          return true;
+        },
+      },
+    });
+    (await world.lease()).release();
+    const busy = await world.lease('b');
+    isClosing = true;
+    const caller = world.acquire();
+    await world.settle();
+    expect(caller.reason).toMatchObject({ code: 'ERR_CLOSED' });
+    busy.release();
+    await world.settle();
+    expect(world.stats).toMatchObject({ total: 0, keys: 0, waiting: 0 });
+  }),
+
+  claim(
+    'close() called again by a hook that the close itself calls returns the same promise',
+    async (open) => {
+      const promises: Promise<void>[] = [];
+      const world = open({
+        onEvent: ({ type }) => {
+          if (type === 'close') promises.push(world.pool.close());
+        },
+      });
+      (await world.lease()).release();
+      promises.push(world.pool.close());
+      await world.settle();
+      expect(new Set(promises)).toEqual(new Set([world.pool.close()]));
+      expect(promises).toHaveLength(2);
+    },
+  ),
+
   claim('a pool that was never used closes at once', async (open) => {
     const world = open();
     await world.pool.close();
