@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Service {
   readonly server: Server;
-  /** Semaphores, adaptive ones too. */
+  /** Locks and semaphores of this process. */
   readonly limits: readonly { close(): void; idle(): Promise<void> }[];
   /** Connection pools. */
   readonly pools: readonly { close(options: { graceMs: number }): Promise<void> }[];

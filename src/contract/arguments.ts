@@ -106,7 +106,12 @@ export function checkFinite(name: string, value: unknown): void {
   }
 }
 
-/** The error of a method that was taken off its object, as in `const { run } = mutex`. */
+/** Refuses the call of a method that was taken off its object, as in `const { run } = semaphore`. */
+export function checkReceiver(name: string, object: object | undefined): void {
+  if (object === undefined) throw lostObject(name);
+}
+
+/** The error of a method that was taken off its object. */
 export function lostObject(name: string): TypeError {
   return new TypeError(
     `a method of ${name} was called without its object; call it as object.method(), or pass () => object.method()`,

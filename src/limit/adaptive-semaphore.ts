@@ -26,6 +26,7 @@ import {
   checkLimit,
   checkObject,
   checkOptions,
+  checkReceiver,
   type OptionNames,
 } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
@@ -194,6 +195,7 @@ export class AdaptiveSemaphore implements Limiter {
    */
   run<T>(task: () => Awaitable<T>, options?: PartitionedWaitOptions): Promise<T> {
     try {
+      checkReceiver('AdaptiveSemaphore', this);
       checkFunction('task', task);
       const permit = options === undefined ? this.#tryAcquire() : undefined;
       if (permit !== undefined) return this.#runWith(permit, task, undefined);
@@ -205,11 +207,17 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** Waits for a permit. Release it with the outcome of the work. Rejects as `run` does. */
   acquire(options?: PartitionedWaitOptions): Promise<AdaptivePermit> {
-    return this.#acquire(options);
+    try {
+      checkReceiver('AdaptiveSemaphore', this);
+      return this.#acquire(options);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
   }
 
   /** The permit if one is free and nobody waits, at once; else `undefined`. @throws ClosedError */
   tryAcquire(): AdaptivePermit | undefined {
+    checkReceiver('AdaptiveSemaphore', this);
     return this.#tryAcquire();
   }
 
@@ -219,6 +227,7 @@ export class AdaptiveSemaphore implements Limiter {
    * @throws TypeError or RangeError when `ms` is not a finite number of at least 0.
    */
   pauseFor(ms: number): void {
+    checkReceiver('AdaptiveSemaphore', this);
     checkFinite('ms', ms);
     const untilMs = now() + ms;
     if (ms === 0 || untilMs <= (this.#pausedUntilMs ?? -Infinity)) return;
@@ -231,22 +240,30 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** Resolves when nothing is held and nobody waits: at once if that is so now. The options are those of a wait. */
   idle(options?: WaitOptions): Promise<void> {
-    return this.#semaphore.idle(options);
+    try {
+      checkReceiver('AdaptiveSemaphore', this);
+      return this.#semaphore.idle(options);
+    } catch (refused) {
+      return Promise.reject(refused);
+    }
   }
 
   /** Rejects all waiters with `reason`, and stays open. Default: an `AbortError`, as a signal gives. */
   refuseWaiting(reason?: unknown): void {
+    checkReceiver('AdaptiveSemaphore', this);
     this.#semaphore.refuseWaiting(reason);
   }
 
   /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
   close(): void {
+    checkReceiver('AdaptiveSemaphore', this);
     this.#resumption?.cancel();
     this.#semaphore.close();
   }
 
   /** The counts, whether it is paused, and the internal figures of the algorithm. */
   stats(): SemaphoreStats & { paused: boolean; algorithm: Readonly<Record<string, number | string>> } {
+    checkReceiver('AdaptiveSemaphore', this);
     this.#resumeIfDue();
     const algorithm = this.#algorithm.snapshot?.() ?? {};
     const paused = this.#pausedUntilMs !== undefined;

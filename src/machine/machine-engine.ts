@@ -1,16 +1,22 @@
 /** The lease engine of one machine: no server, no file per lock. A lease ends with its release or with its process. */
 
-import { checkString } from '../contract/arguments.js';
+import { checkString, type OptionNames } from '../contract/arguments.js';
+import type { LockOptions } from '../contract/types.js';
 import { checkName, type LockKind } from '../remote-locks/key-name.js';
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
+import type { LeaseOptions } from '../remote-locks/lease-keeper.js';
+import { lockOptionNames } from '../waiting/lock-settings.js';
 import { boundName } from './bound-name.js';
 import { HeldPlace } from './held-place.js';
 import { os, thisProcess } from './node-parts.js';
 import { PlaceWait } from './place-wait.js';
 import { TokenClock } from './token-clock.js';
 
-/** Options of `MachineMutex` and `MachineSemaphore`. */
-export interface MachineLockOptions {
+/**
+ * Options of `MachineMutex` and `MachineSemaphore`. `maxWaiting` counts the callers of this process, per key, without the one
+ * caller for which the other processes are asked.
+ */
+export interface MachineLockOptions extends LockOptions {
   /** Keys of different namespaces are different locks. Default 'latchkey'. */
   namespace?: string | undefined;
   /**
@@ -20,8 +26,16 @@ export interface MachineLockOptions {
   directory?: string | undefined;
 }
 
+export const machineOptionNames: OptionNames<MachineLockOptions> = {
+  ...lockOptionNames,
+  namespace: true,
+  directory: true,
+};
+
 /** A grant of the kernel does not expire: the deadline of the lease keeper is some 285,000 years away. */
-export const noEnd = { ttlMs: Number.MAX_SAFE_INTEGER, maxHoldMs: Infinity };
+export function withoutEnd({ waitTimeoutMs, maxWaiting }: MachineLockOptions): LeaseOptions {
+  return { ttlMs: Number.MAX_SAFE_INTEGER, maxHoldMs: Infinity, waitTimeoutMs, maxWaiting };
+}
 
 export class MachineEngine implements LeaseEngine {
   readonly #kind: LockKind;

@@ -14,9 +14,7 @@
  */
 import { checkOptions } from '../contract/arguments.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
-import { MachineEngine, type MachineLockOptions, noEnd } from './machine-engine.js';
-
-const known = { namespace: true, directory: true } as const;
+import { MachineEngine, type MachineLockOptions, machineOptionNames, withoutEnd } from './machine-engine.js';
 
 /**
  * One holder at a time for each key, among all processes and worker threads of this user on this machine. Needs Linux, and no
@@ -39,7 +37,7 @@ const known = { namespace: true, directory: true } as const;
 export class MachineMutex<K extends string | number | bigint = string> extends RemoteMutex<K> {
   /** @throws TypeError or RangeError that names the option and the value; Error where the system is not Linux. */
   constructor(options: MachineLockOptions = {}) {
-    checkOptions(options, known);
-    super(new MachineEngine('mutex', options), noEnd);
+    checkOptions(options, machineOptionNames);
+    super(new MachineEngine('mutex', options), withoutEnd(options));
   }
 }

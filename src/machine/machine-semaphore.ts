@@ -9,11 +9,11 @@
  * Cost: `limit` attempts to bind when all places are taken, and `limit` connections per waiting process.
  * What it is not: weighted, or adaptive. Lineage: as MachineMutex.
  */
-import { checkOptions } from '../contract/arguments.js';
+import { checkOptions, type OptionNames } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
 import { checkPlaces } from '../remote-locks/lease-keeper.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
-import { MachineEngine, type MachineLockOptions, noEnd } from './machine-engine.js';
+import { MachineEngine, type MachineLockOptions, machineOptionNames, withoutEnd } from './machine-engine.js';
 
 /** Options of `MachineSemaphore`. */
 export interface MachineSemaphoreOptions extends MachineLockOptions {
@@ -21,7 +21,7 @@ export interface MachineSemaphoreOptions extends MachineLockOptions {
   name: string;
 }
 
-const known = { name: true, namespace: true, directory: true } as const;
+const optionNames: OptionNames<MachineSemaphoreOptions> = { ...machineOptionNames, name: true };
 
 /**
  * At most `limit` holders at a time, among all processes and worker threads of this user on this machine that give the same
@@ -40,9 +40,9 @@ export class MachineSemaphore extends RemoteSemaphore {
   /** @throws TypeError or RangeError that names the option and the value; Error where the system is not Linux. */
   constructor(limit: number, options: MachineSemaphoreOptions) {
     checkPlaces(limit);
-    checkOptions(options, known);
+    checkOptions(options, optionNames);
     const { name } = options;
     checkName('name', name);
-    super(new MachineEngine('semaphore', options, limit), limit, name, noEnd);
+    super(new MachineEngine('semaphore', options, limit), limit, name, withoutEnd(options));
   }
 }

@@ -24,6 +24,7 @@ import {
   checkFunction,
   checkLimit,
   checkOptions,
+  checkReceiver,
   type OptionNames,
 } from '../contract/arguments.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
@@ -88,9 +89,10 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   use<T>(...args: KeyThen<K, [task: UseTask<C, K, T>, options?: WaitOptions | undefined]>): Promise<T>;
   use(first?: unknown, second?: unknown, third?: unknown): Promise<unknown> {
     try {
+      checkReceiver('ConnectionPool', this);
       return typeof first === 'function'
         ? this.#use(undefined, first, second)
-        : this.#use(first, second, third);
+        : this.#use(first, second === undefined ? first : second, third);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -106,6 +108,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   acquire(...args: KeyThen<K, [options?: WaitOptions | undefined]>): Promise<Lease<C, K>>;
   acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
     try {
+      checkReceiver('ConnectionPool', this);
       const isKeyless = second === undefined && isWaitOptions(first);
       return Promise.resolve(isKeyless ? this.#acquire(undefined, first) : this.#acquire(first, second));
     } catch (refused) {
@@ -118,6 +121,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * overtakes a waiter. @throws ClosedError when the pool is closed.
    */
   tryAcquire(...key: KeyThen<K, []>): Lease<C, K> | undefined {
+    checkReceiver('ConnectionPool', this);
     return this.#core.tryAcquire(key[0] as K);
   }
 
@@ -126,6 +130,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * and dials under way are aborted and replaced. For credentials that changed, or a server that moved.
    */
   reset(...key: [] | [key: K]): void {
+    checkReceiver('ConnectionPool', this);
     this.#core.reset(...(key as [K]));
   }
 
@@ -137,6 +142,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    */
   close(options: CloseOptions = {}): Promise<void> {
     try {
+      checkReceiver('ConnectionPool', this);
       checkOptions(options, closeOptionNames);
       const { graceMs = defaultGraceMs, drain = false } = options;
       checkDuration('graceMs', graceMs);
@@ -164,11 +170,13 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   stats(): ConnectionPoolStats;
   stats(key: K): KeyStats | undefined;
   stats(...key: [] | [key: K]): ConnectionPoolStats | KeyStats | undefined {
+    checkReceiver('ConnectionPool', this);
     return key.length === 0 ? this.#core.stats() : this.#core.keyStats(key[0]);
   }
 
   /** The keys that have a connection or a waiter now. */
   keys(): IterableIterator<K> {
+    checkReceiver('ConnectionPool', this);
     return this.#core.keys();
   }
 

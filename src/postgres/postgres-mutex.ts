@@ -18,11 +18,17 @@
  *   `lease.token`. After a failover to a replica that lags behind, a lock may be granted twice.
  * Lineage: madelson's DistributedLock; ShedLock's table.
  */
-import { checkBoolean, checkDuration, ownOptions } from '../contract/arguments.js';
+import {
+  checkBoolean,
+  checkDuration,
+  checkOptions,
+  type OptionNames,
+  ownOptions,
+} from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 import { checkName } from '../remote-locks/key-name.js';
 import type { LeaseEngine } from '../remote-locks/lease-engine.js';
-import type { LeaseOptions } from '../remote-locks/lease-keeper.js';
+import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
 import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';
@@ -39,6 +45,14 @@ export interface PostgresMutexOptions extends LeaseOptions {
   /** Of mode 'session': the pooler in between keeps one server connection per client (pgbouncer: `pool_mode = session`). */
   trustPooler?: boolean | undefined;
 }
+
+const optionNames: OptionNames<PostgresMutexOptions> = {
+  ...leaseOptionNames,
+  mode: true,
+  namespace: true,
+  table: true,
+  trustPooler: true,
+};
 
 /**
  * One holder at a time for each key, over all processes that use the same PostgreSQL. In mode 'session' a key and
@@ -61,12 +75,13 @@ export class PostgresMutex<K extends string | number | bigint = string> extends 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(pool: PostgresPool, options: PostgresMutexOptions) {
     const own = ownOptions(options);
-    super(engineOf(pool, own), own);
+    super(engineOf(pool, own), leaseOptionsOf(own));
   }
 }
 
 function engineOf(pool: PostgresPool, options: PostgresMutexOptions): LeaseEngine {
   checkPool(pool);
+  checkOptions(options, optionNames);
   const { mode, namespace = 'latchkey', table = defaultTable, ttlMs = 10_000, trustPooler = false } = options;
   if (mode !== 'session' && mode !== 'leaseTable') {
     throw new TypeError(`mode must be 'session' or 'leaseTable', got ${printable(mode)}`);

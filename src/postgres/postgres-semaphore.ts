@@ -9,9 +9,14 @@
  *   25 to 250 ms.
  * Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
  */
-import { ownOptions } from '../contract/arguments.js';
+import { checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
-import { checkPlaces, type LeaseOptions } from '../remote-locks/lease-keeper.js';
+import {
+  checkPlaces,
+  type LeaseOptions,
+  leaseOptionNames,
+  leaseOptionsOf,
+} from '../remote-locks/lease-keeper.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';
@@ -25,6 +30,13 @@ export interface PostgresSemaphoreOptions extends LeaseOptions {
   /** Created by `leaseTableSchema`. Default 'latchkey_leases'. */
   table?: string | undefined;
 }
+
+const optionNames: OptionNames<PostgresSemaphoreOptions> = {
+  ...leaseOptionNames,
+  name: true,
+  namespace: true,
+  table: true,
+};
 
 /**
  * At most `limit` holders at a time, over all processes that use the same PostgreSQL and name.
@@ -46,9 +58,10 @@ export class PostgresSemaphore extends RemoteSemaphore {
     checkPool(pool);
     checkPlaces(limit);
     const own = ownOptions(options);
+    checkOptions(own, optionNames);
     const { name, namespace = 'latchkey', table = defaultTable } = own;
     checkName('name', name);
     checkName('namespace', namespace);
-    super(new LeaseTableEngine(pool, 'semaphore', namespace, table, limit), limit, name, own);
+    super(new LeaseTableEngine(pool, 'semaphore', namespace, table, limit), limit, name, leaseOptionsOf(own));
   }
 }

@@ -25,6 +25,7 @@ import {
   checkFunction,
   checkLimit,
   checkOptions,
+  checkReceiver,
   type OptionNames,
 } from '../contract/arguments.js';
 import { ClosedError, printable, QueueFullError, type WaitDetails } from '../contract/errors.js';
@@ -167,6 +168,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    * `WaitTimeoutError`. After a rejection the item is not in.
    */
   async offer(item: T, options: OfferOptions = {}): Promise<boolean> {
+    checkReceiver('BoundedQueue', this);
     const settings = waitSettings(options);
     const { critical = false } = options;
     checkBoolean('critical', critical);
@@ -190,6 +192,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    * and no item is left. Rejects with `signal.reason` or `WaitTimeoutError`.
    */
   async take(max = 1, options?: WaitOptions): Promise<Batch<T>> {
+    checkReceiver('BoundedQueue', this);
     checkLimit('max', max);
     const settings = waitSettings(options);
     if (this.#items.size === 0 && !this.#closed) return this.#consumers.wait(settings);
@@ -209,6 +212,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
 
   /** Lets no item in any more. Waiting producers are refused with `ClosedError`; consumers get the items left. Idempotent. */
   close(): void {
+    checkReceiver('BoundedQueue', this);
     if (this.#closed) return;
     this.#closed = true;
     this.#alert.flush();

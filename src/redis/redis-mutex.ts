@@ -17,9 +17,9 @@
  *   is not Redlock: several independent servers prevent none of these.
  * Lineage: Redisson's pub/sub wake-up; Kleppmann's fencing.
  */
-import { checkFunction, checkObject, ownOptions } from '../contract/arguments.js';
+import { checkFunction, checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
-import type { LeaseOptions } from '../remote-locks/lease-keeper.js';
+import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
 import type { RedisSend } from './redis-commands.js';
 import { RedisEngine, type RedisSubscribe } from './redis-engine.js';
@@ -32,6 +32,12 @@ export interface RedisMutexOptions extends LeaseOptions {
   subscribe?: RedisSubscribe | undefined;
 }
 
+export const redisOptionNames: OptionNames<RedisMutexOptions> = {
+  ...leaseOptionNames,
+  namespace: true,
+  subscribe: true,
+};
+
 /** @throws TypeError or RangeError that names the option and the value. */
 export function redisEngine(
   send: RedisSend,
@@ -39,8 +45,6 @@ export function redisEngine(
   kind: 'mutex' | 'semaphore',
   places = 1,
 ): RedisEngine {
-  checkFunction('send', send);
-  checkObject('options', options);
   const { namespace = 'latchkey', subscribe } = options;
   checkName('namespace', namespace);
   if (subscribe !== undefined) checkFunction('subscribe', subscribe);
@@ -66,7 +70,9 @@ export function redisEngine(
 export class RedisMutex<K extends string | number | bigint = string> extends RemoteMutex<K> {
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(send: RedisSend, options: RedisMutexOptions = {}) {
+    checkFunction('send', send);
     const own = ownOptions(options);
-    super(redisEngine(send, own, 'mutex'), own);
+    checkOptions(own, redisOptionNames);
+    super(redisEngine(send, own, 'mutex'), leaseOptionsOf(own));
   }
 }

@@ -10,18 +10,20 @@
  * Cancel, Cost: as RedisMutex. What it is not: exact while Redis fails over.
  * Lineage: the sorted-set semaphore of Carlson's Redis in Action, with the server's clock instead of the clients'.
  */
-import { checkFunction, ownOptions } from '../contract/arguments.js';
+import { checkFunction, checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
-import { checkPlaces } from '../remote-locks/lease-keeper.js';
+import { checkPlaces, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import type { RedisSend } from './redis-commands.js';
-import { type RedisMutexOptions, redisEngine } from './redis-mutex.js';
+import { type RedisMutexOptions, redisEngine, redisOptionNames } from './redis-mutex.js';
 
 /** Options of `RedisSemaphore`. */
 export interface RedisSemaphoreOptions extends RedisMutexOptions {
   /** Semaphores of one name share their places. */
   name: string;
 }
+
+const optionNames: OptionNames<RedisSemaphoreOptions> = { ...redisOptionNames, name: true };
 
 /**
  * At most `limit` holders at a time, over all processes that use the same Redis and name.
@@ -42,7 +44,8 @@ export class RedisSemaphore extends RemoteSemaphore {
     checkFunction('send', send);
     checkPlaces(limit);
     const own = ownOptions(options);
+    checkOptions(own, optionNames);
     checkName('name', own.name);
-    super(redisEngine(send, own, 'semaphore', limit), limit, own.name, own);
+    super(redisEngine(send, own, 'semaphore', limit), limit, own.name, leaseOptionsOf(own));
   }
 }

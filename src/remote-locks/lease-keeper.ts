@@ -12,7 +12,7 @@
  *   LK6  A pause between two requests is at most 250 ms, so a wake-up that never comes costs at most that much.
  *   LK7  The owner's name is random and drawn for each request: processes that were cloned do not share a name.
  *   LK8  After `close()` nothing is granted; it resolves when nothing is held and no request is under way.
- *   and those of RemoteLease.
+ *   and those of RemoteLease and Ending (EN).
  *
  * Hand-over: between processes as the engine can: by wake-up, and by asking again after a pause with jitter. A waiter of the
  *   same process asks the database as well, because other processes may have waited longer.
@@ -23,19 +23,31 @@
 
 import { runAndRelease } from '../calling/run-and-release.js';
 import { answerWithin } from '../calling/with-timeout.js';
-import { checkDuration, checkFunction, checkLimit } from '../contract/arguments.js';
+import { checkDuration, checkFunction, checkLimit, type OptionNames } from '../contract/arguments.js';
 import { AttemptTimeoutError, ClosedError } from '../contract/errors.js';
-import type { Awaitable, KeyedLock, KeyLease, WaitOptions } from '../contract/types.js';
+import type {
+  Awaitable,
+  KeyedLock,
+  KeyLease,
+  LockOptions,
+  LockStats,
+  WaitOptions,
+} from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { AsyncContext } from '../runtime/async-context.js';
+import { Ending } from '../waiting/ending.js';
+import { type LockSettings, lockOptionNames, lockSettings } from '../waiting/lock-settings.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { LeaseEngine } from './lease-engine.js';
 import { LeaseQueue } from './lease-queue.js';
 import { Moment, RemoteLease } from './remote-lease.js';
 import { RequestGate } from './request-gate.js';
 
-/** How long a lease lasts. */
-export interface LeaseOptions {
+/**
+ * How long a lease lasts, and how callers of this process wait. `maxWaiting` counts per key, without the one caller for which the
+ * database is asked.
+ */
+export interface LeaseOptions extends LockOptions {
   /** How long a lease lasts unless it is renewed, in milliseconds, at least 100. Default 10_000; renewed after each third. */
   ttlMs?: number | undefined;
   /**
@@ -43,6 +55,22 @@ export interface LeaseOptions {
    * `ttlMs`; `Infinity` for tasks that may take any time.
    */
   maxHoldMs?: number | undefined;
+}
+
+export const leaseOptionNames: OptionNames<LeaseOptions> = {
+  ...lockOptionNames,
+  ttlMs: true,
+  maxHoldMs: true,
+};
+
+/** Of an adapter's options, those that the keeper reads. */
+export function leaseOptionsOf({
+  ttlMs,
+  maxHoldMs,
+  waitTimeoutMs,
+  maxWaiting,
+}: LeaseOptions): Required<LeaseOptions> {
+  return { ttlMs, maxHoldMs, waitTimeoutMs, maxWaiting };
 }
 
 /** Refuses a number of places that a database cannot represent. */
@@ -66,14 +94,15 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   readonly #limit: number;
   readonly #ttlMs: number;
   readonly #maxHoldMs: number;
+  readonly #settings: LockSettings;
   readonly #nameOf: (key: K) => string;
   readonly #gate: RequestGate;
   readonly #queues = new Map<string, LeaseQueue<K>>();
   readonly #leases = new Set<RemoteLease<K>>();
-  readonly #ending = new Set<Promise<void>>();
+  readonly #ending: Ending;
+  readonly #releases = new Set<Promise<void>>();
   readonly #pursuits = new Set<Promise<void>>();
   readonly #context = new AsyncContext();
-  #isClosed = false;
 
   /** `limit`: how many leases of one key may be out in this process; the engine decides about all processes together. */
   constructor(
@@ -83,6 +112,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     options: LeaseOptions,
     limit = 1,
   ) {
+    const settings = lockSettings(options, leaseOptionNames);
     const { ttlMs = 10_000 } = options;
     checkDuration('ttlMs', ttlMs);
     if (ttlMs < 100 || ttlMs === Infinity) {
@@ -90,6 +120,11 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     }
     const { maxHoldMs = 10 * ttlMs } = options;
     checkDuration('maxHoldMs', maxHoldMs);
+    this.#settings = settings;
+    this.#ending = new Ending('the lock', {
+      describe: (waitedMs) => ({ waitedMs, held: this.held, waiting: this.waiting, limit }),
+      onLeave() {},
+    });
     this.#source = source;
     this.#engine = engine;
     this.#nameOf = nameOf;
@@ -111,8 +146,9 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   acquire(key: K, options?: WaitOptions): Promise<KeyLease<K>> {
     try {
-      const settings = waitSettings(options);
+      const settings = waitSettings(options, this.#settings.waits);
       const queue = this.#queueOf(key);
+      queue.checkRoom(this.#settings.maxWaiting);
       const wait = queue.wait(settings);
       this.#pursue(queue);
       return wait;
@@ -143,7 +179,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     try {
       const answer = await this.#ask(queue, attempt);
       if (!(answer instanceof RemoteLease)) return undefined;
-      if (!this.#isClosed) return answer;
+      if (!this.#ending.closed) return answer;
       void answer.release();
     } catch (error) {
       this.#giveUp(queue.name, attempt.owner);
@@ -155,19 +191,43 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   /** Releases every lease of this process; resolves when the database has answered, or could not be reached. */
   async releaseAll(): Promise<void> {
     for (const lease of this.#leases) void lease.release();
-    await Promise.all(this.#ending);
+    await Promise.all(this.#releases);
+  }
+
+  /** How many leases this process holds. */
+  get held(): number {
+    return this.#leases.size;
+  }
+
+  /** How many callers of this process wait. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const queue of this.#queues.values()) waiting += queue.waiting;
+    return waiting;
+  }
+
+  stats(): LockStats {
+    return { held: this.held, waiting: this.waiting, closed: this.#ending.closed };
+  }
+
+  /** Resolves when nothing is held, nobody waits and no request is under way. */
+  async idle(options?: WaitOptions): Promise<void> {
+    await this.#ending.idle(this.#queues.size === 0, options);
+  }
+
+  refuseWaiting(makeError: () => unknown): void {
+    for (const queue of this.#queues.values()) queue.refuseAll(makeError);
   }
 
   /** Refuses waiters and later callers with `ClosedError`, then releases everything. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    for (const queue of this.#queues.values()) queue.close();
+    this.refuseWaiting(this.#ending.close());
     await Promise.all([this.releaseAll(), ...this.#pursuits]);
-    await Promise.all(this.#ending);
+    await Promise.all(this.#releases);
   }
 
   #queueOf(key: K): LeaseQueue<K> {
-    if (this.#isClosed) throw new ClosedError('the lock');
+    this.#ending.checkOpen();
     const name = this.#nameOf(key);
     let queue = this.#queues.get(name);
     if (queue === undefined) {
@@ -181,6 +241,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   #pursue(queue: LeaseQueue<K>): void {
     if (queue.isPursued || !queue.wantsMore) {
       if (queue.isIdle) this.#queues.delete(queue.name);
+      if (this.#queues.size === 0) this.#ending.onFree();
       return;
     }
     queue.isPursued = true;
@@ -232,10 +293,10 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   /** A grant may have been made although its answer was lost or no caller waited for it. */
   #giveUp(name: string, owner: string): void {
     const ended: Promise<void> = answerWithin(this.#ttlMs, this.#engine.release(name, owner)).then(
-      () => void this.#ending.delete(ended),
-      () => void this.#ending.delete(ended),
+      () => void this.#releases.delete(ended),
+      () => void this.#releases.delete(ended),
     );
-    this.#ending.add(ended);
+    this.#releases.add(ended);
   }
 
   async #ask(
@@ -306,7 +367,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       proved,
       onEnd: () => {
         this.#leases.delete(lease);
-        this.#ending.delete(ended);
+        this.#releases.delete(ended);
         end();
         queue.held--;
         this.#pursue(queue);
@@ -317,7 +378,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       end = resolve;
     });
     this.#leases.add(lease);
-    this.#ending.add(ended);
+    this.#releases.add(ended);
     queue.held++;
     return lease;
   }

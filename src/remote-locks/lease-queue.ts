@@ -1,4 +1,4 @@
-import { AttemptTimeoutError, ClosedError, type WaitDetails } from '../contract/errors.js';
+import { AttemptTimeoutError, QueueFullError, type WaitDetails } from '../contract/errors.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
@@ -46,6 +46,16 @@ export class LeaseQueue<K> implements QueueOwner {
     return this.#queue.size === 0;
   }
 
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  /** @throws QueueFullError when `maxWaiting` callers wait, besides the one for which the database is asked. */
+  checkRoom(maxWaiting: number): void {
+    const isAsking = this.held < this.#limit;
+    if (this.waiting >= maxWaiting + Number(isAsking)) throw new QueueFullError(this.describe(0));
+  }
+
   wait(settings: WaitSettings): Promise<RemoteLease<K>> {
     return this.#queue.wait(settings);
   }
@@ -79,8 +89,9 @@ export class LeaseQueue<K> implements QueueOwner {
     }
   }
 
-  close(): void {
-    this.#queue.refuseAll(() => new ClosedError('the lock'));
+  /** Ends every wait; `makeError` is called for each of them. */
+  refuseAll(makeError: () => unknown): void {
+    this.#queue.refuseAll(makeError);
     this.onLeave();
   }
 

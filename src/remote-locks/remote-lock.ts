@@ -1,8 +1,15 @@
 /** The public classes of a lease keeper: a mutex with keys, and a semaphore with one name. A database only adds its engine. */
-import type { Awaitable, KeyedLock, KeyLease, Limiter, WaitOptions } from '../contract/types.js';
+import { checkReceiver, lostObject } from '../contract/arguments.js';
+import type { Awaitable, KeyedLock, KeyLease, Limiter, LockStats, WaitOptions } from '../contract/types.js';
+import { abortError } from '../waiting/abort-listeners.js';
 import { nameOf } from './key-name.js';
 import type { LeaseEngine } from './lease-engine.js';
 import { checkPlaces, LeaseKeeper, type LeaseOptions } from './lease-keeper.js';
+
+/** Calls `task` with the lock; rejects where the method was taken off its lock, as in `const { run } = mutex`. */
+function onLock<L extends object, T>(lock: L, task: (lock: L) => Promise<T>): Promise<T> {
+  return lock === undefined ? Promise.reject(lostObject('a lock across processes')) : task(lock);
+}
 
 /**
  * One holder at a time for each key, over all processes that use the same database.
@@ -33,12 +40,12 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * driver reported. Giving up loses only the place in the queue.
    */
   run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return this.#keeper.run(key, task, options);
+    return onLock(this, (lock) => lock.#keeper.run(key, task, options));
   }
 
   /** Waits for `key`; the lease works with `await using`. Rejects as `run` does. */
   acquire(key: K, options?: WaitOptions): Promise<KeyLease<K>> {
-    return this.#keeper.acquire(key, options);
+    return onLock(this, (lock) => lock.#keeper.acquire(key, options));
   }
 
   /**
@@ -46,12 +53,37 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * when this process holds it or waits for it. Rejects as `run` does.
    */
   tryAcquire(key: K): Promise<KeyLease<K> | undefined> {
-    return this.#keeper.tryAcquire(key);
+    return onLock(this, (lock) => lock.#keeper.tryAcquire(key));
+  }
+
+  /** How many callers of this process wait now. */
+  get waiting(): number {
+    return this.#keeper.waiting;
+  }
+
+  /** The counts of this process. */
+  stats(): LockStats {
+    checkReceiver('a lock across processes', this);
+    return this.#keeper.stats();
+  }
+
+  /**
+   * Resolves when this object holds nothing, nobody waits for it, and it sends the database no request: at once if that is so
+   * now. The options are those of a wait.
+   */
+  idle(options?: WaitOptions): Promise<void> {
+    return onLock(this, (lock) => lock.#keeper.idle(options));
+  }
+
+  /** Rejects every waiter of this process with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason: unknown = abortError()): void {
+    checkReceiver('a lock across processes', this);
+    this.#keeper.refuseWaiting(() => reason);
   }
 
   /** Releases everything that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */
   releaseAll(): Promise<void> {
-    return this.#keeper.releaseAll();
+    return onLock(this, (lock) => lock.#keeper.releaseAll());
   }
 
   /**
@@ -59,7 +91,7 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * Resolves when the database has answered, or could not be reached within `ttlMs`.
    */
   close(): Promise<void> {
-    return this.#keeper.close();
+    return onLock(this, (lock) => lock.#keeper.close());
   }
 }
 
@@ -80,36 +112,63 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
 export class RemoteSemaphore implements Limiter {
   readonly #keeper: LeaseKeeper<string>;
   readonly #name: string;
+  readonly #limit: number;
 
   /** @throws TypeError or RangeError that names the option and the value. */
   constructor(engine: LeaseEngine, limit: number, name: string, options: LeaseOptions = {}) {
     checkPlaces(limit);
     this.#name = name;
+    this.#limit = limit;
     this.#keeper = new LeaseKeeper(this, engine, String, options, limit);
   }
 
   /** Runs `task` in one of the places and settles as the task does. Rejects as `run` of the mutex does. */
   run<T>(task: (lease: KeyLease<string>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return this.#keeper.run(this.#name, task, options);
+    return onLock(this, (lock) => lock.#keeper.run(lock.#name, task, options));
   }
 
   /** Waits for a place; the lease works with `await using`. */
   acquire(options?: WaitOptions): Promise<KeyLease<string>> {
-    return this.#keeper.acquire(this.#name, options);
+    return onLock(this, (lock) => lock.#keeper.acquire(lock.#name, options));
   }
 
   /** Takes a place if one is free: one round trip, no wait. `undefined` when all places are taken. */
   tryAcquire(): Promise<KeyLease<string> | undefined> {
-    return this.#keeper.tryAcquire(this.#name);
+    return onLock(this, (lock) => lock.#keeper.tryAcquire(lock.#name));
+  }
+
+  /** How many callers of this process wait now. */
+  get waiting(): number {
+    return this.#keeper.waiting;
+  }
+
+  /** The counts of this process. */
+  stats(): LockStats & { limit: number } {
+    checkReceiver('a lock across processes', this);
+    return { limit: this.#limit, ...this.#keeper.stats() };
+  }
+
+  /**
+   * Resolves when this object holds nothing, nobody waits for it, and it sends the database no request: at once if that is so
+   * now. The options are those of a wait.
+   */
+  idle(options?: WaitOptions): Promise<void> {
+    return onLock(this, (lock) => lock.#keeper.idle(options));
+  }
+
+  /** Rejects every waiter of this process with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason: unknown = abortError()): void {
+    checkReceiver('a lock across processes', this);
+    this.#keeper.refuseWaiting(() => reason);
   }
 
   /** Gives back all places that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */
   releaseAll(): Promise<void> {
-    return this.#keeper.releaseAll();
+    return onLock(this, (lock) => lock.#keeper.releaseAll());
   }
 
   /** For a shutdown: refuses waiters and later callers with `ClosedError`, then gives back all places. */
   close(): Promise<void> {
-    return this.#keeper.close();
+    return onLock(this, (lock) => lock.#keeper.close());
   }
 }

@@ -17,7 +17,13 @@
  *   waits until it gives up.
  * What it is not: a cache. Put one in front of it; see the page. Lineage: Go's singleflight, with a signal per caller.
  */
-import { checkDuration, checkFunction, checkOptions, type OptionNames } from '../contract/arguments.js';
+import {
+  checkDuration,
+  checkFunction,
+  checkOptions,
+  checkReceiver,
+  type OptionNames,
+} from '../contract/arguments.js';
 import type { WaitDetails } from '../contract/errors.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
 import { observer } from '../runtime/observer.js';
@@ -68,6 +74,7 @@ export class SingleFlight<K = string, V = unknown> {
 
   /** Whether a call for `key` is under way, so that a new caller would join it. */
   has(key: K): boolean {
+    checkReceiver('SingleFlight', this);
     return this.#flights.has(key);
   }
 
@@ -80,6 +87,7 @@ export class SingleFlight<K = string, V = unknown> {
   run(key: K, call: (signal: AbortSignal) => Awaitable<V>, options?: WaitOptions): Promise<V> {
     let settings: WaitSettings;
     try {
+      checkReceiver('SingleFlight', this);
       checkFunction('call', call);
       settings = waitSettings(options, this.#defaults);
     } catch (refused) {

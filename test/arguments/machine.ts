@@ -1,10 +1,15 @@
 import { MachineMutex, MachineSemaphore } from 'latchkey/machine';
-import { type Domain, finiteLimit, may } from '../support/wrong-values.js';
+import { count, type Domain, duration, finiteLimit, may } from '../support/wrong-values.js';
 import { add, addKeyedLock, addLock, addOptions, idleStage, onNothing, work } from './row.js';
 
 const text: Domain = (value) => typeof value === 'string' && !/\0|\p{Surrogate}/u.test(value);
 const key: Domain = (value) => text(value) || typeof value === 'number' || typeof value === 'bigint';
-const options = { namespace: may(text), directory: may((value) => typeof value === 'string') };
+const options = {
+  namespace: may(text),
+  directory: may((value) => typeof value === 'string'),
+  waitTimeoutMs: may(duration),
+  maxWaiting: may(count),
+};
 const namespace = crypto.randomUUID();
 
 addOptions('throws', 'MachineMutex', options, (value) => new MachineMutex(value));

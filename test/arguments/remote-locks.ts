@@ -4,6 +4,7 @@ import * as redis from 'latchkey/redis';
 import {
   aFunction,
   boolean,
+  count,
   type Domain,
   duration,
   finite,
@@ -30,7 +31,8 @@ import {
 const client: postgres.PostgresPool = { connect: nobody, query: nobody };
 const key: Domain = (value) => ['string', 'number', 'bigint'].includes(typeof value);
 const ttlMs = may((value) => finite(value) && (value as number) >= 100);
-const terms = { ttlMs, maxHoldMs: may(duration), namespace: may(string) };
+const waits = { waitTimeoutMs: may(duration), maxWaiting: may(count) };
+const terms = { ttlMs, maxHoldMs: may(duration), namespace: may(string), ...waits };
 const table = may(
   (value) => string(value) && /^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$/.test(value as string),
 );
@@ -84,6 +86,17 @@ add('throws', 'RedisSemaphore', onNothing, {
   send: [aFunction, (_, value) => new redis.RedisSemaphore(value, 2, { name: 'places' })],
   limit: [finiteLimit, (_, value) => new redis.RedisSemaphore(send, value, { name: 'places' })],
 });
+for (const [what, make] of Object.entries({
+  RedisMutex: () => new redis.RedisMutex(send),
+  RedisSemaphore: () => new redis.RedisSemaphore(send, 2, { name: 'places' }),
+})) {
+  const stage = () => idleStage(make(), () => true);
+  add('rejects', `${what}.idle`, stage, {
+    options: [may(object), (subject, options) => subject.idle(options)],
+    signal: [may(signal), (subject, value) => subject.idle({ signal: value })],
+    waitTimeoutMs: [may(duration), (subject, value) => subject.idle({ waitTimeoutMs: value })],
+  });
+}
 const remoteMutexes: [string, () => core.KeyedLock<string>][] = [
   ['PostgresMutex', () => new postgres.PostgresMutex(client, { mode: 'leaseTable' })],
   ['RedisMutex', () => new redis.RedisMutex(send)],

@@ -1,11 +1,23 @@
 /** The methods and options that every lock has: waiting, stats, idle, close, refuseWaiting, maxWaiting, waitTimeoutMs. */
-import { AdaptiveSemaphore, AimdLimit, KeyedMutex, type LockOptions, Mutex, Semaphore } from 'latchkey';
+import {
+  AdaptiveSemaphore,
+  AimdLimit,
+  ConnectionPool,
+  KeyedMutex,
+  type LockOptions,
+  Mutex,
+  Semaphore,
+} from 'latchkey';
+import { RemoteMutex, RemoteSemaphore } from 'latchkey/remote-locks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { MemoryEngine } from '../remote-locks/support/memory-engine.js';
 
 interface Lock {
   run(task: () => unknown): Promise<unknown>;
+  /** A lock across processes gives back what it holds when it is closed, so that other processes need not wait. */
+  readonly heldAfterClose?: 0;
   /** The lock itself. */
-  readonly words: Pick<Mutex, 'waiting' | 'idle' | 'close' | 'refuseWaiting'> & { stats(): object };
+  readonly words: Pick<Mutex, 'waiting' | 'idle' | 'refuseWaiting'> & { close(): unknown; stats(): object };
 }
 
 const locks: Record<string, (options?: LockOptions) => Lock> = {
@@ -25,17 +37,28 @@ const locks: Record<string, (options?: LockOptions) => Lock> = {
     const words = new AdaptiveSemaphore({ algorithm: new AimdLimit({ initial: 1, max: 1 }), ...options });
     return { words, run: (task) => words.run(task) };
   },
+  RemoteMutex: (options) => {
+    const words = new RemoteMutex(new MemoryEngine(), options);
+    return { words, heldAfterClose: 0, run: (task) => words.run('key', task) };
+  },
+  RemoteSemaphore: (options) => {
+    const words = new RemoteSemaphore(new MemoryEngine(), 1, 'name', options);
+    return { words, heldAfterClose: 0, run: (task) => words.run(task) };
+  },
 };
 
 /** A task that holds the lock until the test ends it. */
-function holding({ run }: Lock) {
+async function holding({ run }: Pick<Lock, 'run'>) {
   let end = () => {};
-  const ended = run(
-    () =>
-      new Promise<void>((resolve) => {
+  let ended: Promise<unknown> | undefined;
+  await new Promise<void>((started) => {
+    ended = run(() => {
+      started();
+      return new Promise<void>((resolve) => {
         end = resolve;
-      }),
-  );
+      });
+    });
+  });
   return { end: () => end(), ended };
 }
 
@@ -45,7 +68,7 @@ const codeOf = (promise: Promise<unknown>) =>
     (error) => error.code ?? error,
   );
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }));
 afterEach(() => {
   expect(vi.getTimerCount(), 'timers left behind').toBe(0);
   vi.useRealTimers();
@@ -54,19 +77,20 @@ afterEach(() => {
 describe.each(Object.entries(locks))('%s', (_name, make) => {
   test('waiting and stats() count holders and waiters', async () => {
     const lock = make();
-    const holder = holding(lock);
+    const holder = await holding(lock);
     const second = lock.run(() => 2);
     expect(lock.words.waiting).toBe(1);
     expect(lock.words.stats()).toMatchObject({ held: 1, waiting: 1, closed: false });
     holder.end();
     await second;
+    await lock.words.idle();
     expect(lock.words.stats()).toMatchObject({ held: 0, waiting: 0, closed: false });
   });
 
   test('EN2: idle() resolves when nothing is held and no caller waits, at once if that is already so', async () => {
     const lock = make();
     await lock.words.idle();
-    const holder = holding(lock);
+    const holder = await holding(lock);
     let isIdle = false;
     const idle = lock.words.idle().then(() => {
       isIdle = true;
@@ -79,7 +103,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
 
   test('EN3: idle() rejects with the reason of its signal, and others are not affected', async () => {
     const lock = make();
-    const holder = holding(lock);
+    const holder = await holding(lock);
     const controller = new AbortController();
     const [aborted, other] = [lock.words.idle({ signal: controller.signal }), lock.words.idle()];
     const reason = new Error('no patience');
@@ -91,13 +115,13 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
 
   test('EN1, EN2: close() refuses waiters and newcomers, the holder finishes, and then it is idle', async () => {
     const lock = make();
-    const holder = holding(lock);
+    const holder = await holding(lock);
     const waiter = codeOf(lock.run(() => 2));
     lock.words.close();
     lock.words.close();
     expect(await waiter).toBe('ERR_CLOSED');
     expect(await codeOf(lock.run(() => 3))).toBe('ERR_CLOSED');
-    expect(lock.words.stats()).toMatchObject({ held: 1, waiting: 0, closed: true });
+    expect(lock.words.stats()).toMatchObject({ held: lock.heldAfterClose ?? 1, waiting: 0, closed: true });
     const idle = lock.words.idle();
     holder.end();
     await holder.ended;
@@ -108,7 +132,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
 
   test('refuseWaiting() rejects the waiters, and stays open', async () => {
     const lock = make();
-    const holder = holding(lock);
+    const holder = await holding(lock);
     const reason = new Error('not today');
     const refused = [codeOf(lock.run(() => 2)), codeOf(lock.run(() => 3))];
     lock.words.refuseWaiting(reason);
@@ -125,7 +149,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
 
   test('maxWaiting: the next caller is refused at once', async () => {
     const lock = make({ maxWaiting: 1 });
-    const holder = holding(lock);
+    const holder = await holding(lock);
     const waiter = lock.run(() => 'waiter');
     expect(await codeOf(lock.run(() => 3))).toBe('ERR_QUEUE_FULL');
     holder.end();
@@ -134,7 +158,7 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
 
   test('waitTimeoutMs is the default of its waits', async () => {
     const lock = make({ waitTimeoutMs: 50 });
-    const holder = holding(lock);
+    const holder = await holding(lock);
     const late = codeOf(lock.run(() => 2));
     vi.advanceTimersByTime(49);
     expect(lock.words.waiting).toBe(1);
@@ -143,5 +167,57 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     holder.end();
     await holder.ended;
     expect(await lock.run(() => 'free')).toBe('free');
+  });
+});
+
+describe('RemoteMutex', () => {
+  test('LK1: maxWaiting leaves room for the one caller for which the database is asked', async () => {
+    const mutex = new RemoteMutex(new MemoryEngine(), { maxWaiting: 0 });
+    const asking = mutex.run('key', () => 'served');
+    expect(await codeOf(mutex.run('key', () => 2))).toBe('ERR_QUEUE_FULL');
+    expect(await mutex.run('other', () => 'other')).toBe('other');
+    expect(await asking).toBe('served');
+  });
+
+  test('EN2: idle() waits for a request that is under way', async () => {
+    const engine = new MemoryEngine();
+    const mutex = new RemoteMutex(engine);
+    const controller = new AbortController();
+    const waits = mutex.acquire('key', { signal: controller.signal });
+    controller.abort('enough');
+    await expect(waits).rejects.toBe('enough');
+    expect(mutex.waiting).toBe(0);
+    await mutex.idle();
+    expect(engine.requests.length).toBe(1);
+  });
+});
+
+describe('ConnectionPool', () => {
+  const one = (options: LockOptions) =>
+    new ConnectionPool<object>(
+      { connect: () => ({}), close() {} },
+      { ...options, max: 1, idleTimeoutMs: Infinity, maxLifetimeMs: Infinity },
+    );
+  const run = (pool: ConnectionPool<object>) => (task: () => unknown) => pool.use(task);
+
+  test('maxWaiting: one caller more is refused at once', async () => {
+    const pool = one({ maxWaiting: 1, waitTimeoutMs: Infinity });
+    const holder = await holding({ run: run(pool) });
+    const waiter = pool.use(() => 'waiter');
+    expect(await codeOf(pool.use(() => 3))).toBe('ERR_QUEUE_FULL');
+    holder.end();
+    expect(await waiter).toBe('waiter');
+  });
+
+  test('waitTimeoutMs is the default of its waits', async () => {
+    const pool = one({ waitTimeoutMs: 50 });
+    const holder = await holding({ run: run(pool) });
+    const late = codeOf(pool.use(() => 2));
+    await vi.advanceTimersByTimeAsync(49);
+    expect(pool.stats().waiting).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await late).toBe('ERR_WAIT_TIMEOUT');
+    holder.end();
+    expect(await pool.use(() => 'free')).toBe('free');
   });
 });
