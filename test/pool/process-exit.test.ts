@@ -1,38 +1,100 @@
-/** A real process, with real time: what keeps it alive, and what must not (T44). */
-import { execFile } from 'node:child_process';
+/** A real process: what keeps it alive, and what must not (T44). */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { printed } from '../support/program.js';
 
-const built = path.join(fileURLToPath(new URL('../..', import.meta.url)), 'dist/index.js');
+let scratch = '';
+beforeAll(async () => {
+  scratch = await mkdtemp(path.join(tmpdir(), 'latchkey-exit-'));
+});
+afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-/** Runs a program against the built package; tells what it printed and how long after its last line it ended. */
-async function run(program: string): Promise<{ printed: string[]; lingeredMs: number }> {
+let programs = 0;
+
+/** Runs a program against the sources, in a process of its own; resolves with the lines that it printed. */
+async function linesOf(program: string): Promise<string[]> {
   const code = `
-    import { ConnectionPool, KeyedMutex, Mutex, Semaphore } from ${JSON.stringify(built)};
-    const pool = new ConnectionPool({ connect: () => ({}), close() {} }, { max: 1 });
-    ${program}
-    process.on('exit', (() => { const doneMs = Date.now(); return () => console.log(Date.now() - doneMs); })());`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], {
-    timeout: 10_000,
-  });
-  const lines = stdout.trim().split('\n');
-  return { printed: lines.slice(0, -1), lingeredMs: Number(lines.at(-1)) };
+    import { AdaptiveSemaphore, ConnectionPool, KeyedMutex, Mutex, retry, Semaphore } from 'latchkey';
+    import { SingleFlight } from 'latchkey/single-flight';
+    import { BoundedQueue } from 'latchkey/bounded-queue';
+    const days = 86_400_000;
+    // Idle for days: if its timers kept the process alive, the test would not end.
+    const poolThat = (close) =>
+      new ConnectionPool({ connect: () => ({}), close }, { max: 1, idleTimeoutMs: 5 * days, maxLifetimeMs: 5 * days, closeTimeoutMs: 100 });
+    const pool = poolThat(() => {});
+    const never = () => new Promise(() => {});
+    ${program}`;
+  const output = await printed(code, path.join(scratch, `${programs++}.mjs`));
+  return output.trim().split('\n');
 }
 
-test('idle connections and idle locks do not keep a process alive', async () => {
-  const { lingeredMs } = await run(`
-    (await pool.acquire()).release();
-    new Mutex(); new KeyedMutex(); new Semaphore(1);
-  `);
-  expect(lingeredMs).toBeLessThan(1_000);
+test.each([
+  ['an idle connection', '(await pool.acquire()).release();'],
+  ['a connection that is held', 'await pool.acquire();'],
+  [
+    'a lock that is held',
+    'new Mutex().tryAcquire(); new KeyedMutex().tryAcquire("a"); new Semaphore(1).tryAcquire();',
+  ],
+  ['a pause that no caller waits for', 'new AdaptiveSemaphore().pauseFor(5 * days);'],
+  [
+    'the alert of a queue that has overflowed',
+    `const queue = new BoundedQueue({ capacity: 1, policy: 'drop-newest', onOverflow() {}, overflowIntervalMs: 5 * days });
+     await queue.offer(1); await queue.offer(2);`,
+  ],
+])('%s does not keep a process alive', async (_what, program) => {
+  expect(await linesOf(`${program} process.on('beforeExit', () => console.log('ends'));`)).toEqual(['ends']);
 });
 
-test('a pending acquire keeps the process alive until it has timed out', async () => {
-  const { printed } = await run(`
-    await pool.acquire();
-    pool.acquire({ waitTimeoutMs: 200 }).catch((error) => console.log(error.code));
-  `);
-  expect(printed).toEqual(['ERR_WAIT_TIMEOUT']);
+test.each([
+  [
+    'a caller of a pool',
+    'await pool.acquire(); await ended(pool.acquire({ waitTimeoutMs: 100 }));',
+    'ERR_WAIT_TIMEOUT',
+  ],
+  [
+    'a caller of a mutex',
+    'const mutex = new Mutex(); mutex.tryAcquire(); await ended(mutex.acquire({ waitTimeoutMs: 100 }));',
+    'ERR_WAIT_TIMEOUT',
+  ],
+  [
+    'a caller of idle()',
+    'const mutex = new Mutex(); mutex.tryAcquire(); await ended(mutex.idle({ waitTimeoutMs: 100 }));',
+    'ERR_WAIT_TIMEOUT',
+  ],
+  [
+    'a caller of a single flight',
+    "await ended(new SingleFlight().run('key', never, { waitTimeoutMs: 100 }));",
+    'ERR_WAIT_TIMEOUT',
+  ],
+  [
+    'a caller during a pause',
+    'const semaphore = new AdaptiveSemaphore(); semaphore.pauseFor(100); await ended(semaphore.run(() => "ran"));',
+    'ran',
+  ],
+  [
+    'the pause of a retry',
+    'let calls = 0; await ended(retry(() => ++calls === 2 ? "ran" : Promise.reject(new Error("down")), { backoff: () => 100 }));',
+    'ran',
+  ],
+  [
+    'an attempt that may time out',
+    'await ended(retry(never, { attempts: 1, attemptTimeoutMs: 100 }));',
+    'ERR_ATTEMPT_TIMEOUT',
+  ],
+  [
+    'a pool that closes, with a lease out',
+    'await pool.acquire(); await ended(pool.close({ graceMs: 100 }));',
+    undefined,
+  ],
+  [
+    'a pool that closes, whose connection does not',
+    'const slow = poolThat(never); (await slow.acquire()).release(); await ended(slow.close());',
+    undefined,
+  ],
+])('%s keeps a process alive until it has ended', async (_what, program, result) => {
+  const ended =
+    'const ended = (promise) => promise.then((value) => console.log(String(value)), (error) => console.log(error.code));';
+  expect(await linesOf(`${ended} ${program}`)).toEqual([String(result)]);
 });
