@@ -98,7 +98,7 @@ export interface RetryMessage {
   readonly delayMs: number;
 }
 
-const retries = channel<RetryMessage>('latchkey:retry');
+const retries = /* @__PURE__ */ channel<RetryMessage>('latchkey:retry');
 
 type Task<T> = (context: AttemptContext) => Awaitable<T>;
 
@@ -166,7 +166,7 @@ function retrySettings(options: RetryOptions) {
   return { attempts, backoff, ...durations, shouldRetry, retryAfterMs, budget, signal, onRetry };
 }
 
-const defaults: RetrySettings = retrySettings({});
+const defaults: RetrySettings = /* @__PURE__ */ retrySettings({});
 
 /** Timers may fire up to 1 ms early. No attempt is started in that remainder. */
 const timerGrainMs = 1;

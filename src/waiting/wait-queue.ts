@@ -46,7 +46,7 @@ export interface WaitMessage extends WaitDetails {
   readonly error?: ErrorFacts;
 }
 
-const waits = tracingChannel<WaitMessage>('latchkey:wait');
+const waits = /* @__PURE__ */ tracingChannel<WaitMessage>('latchkey:wait');
 
 /** The waiters for one thing, the oldest at the head. */
 export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
