@@ -1,6 +1,7 @@
 /** Locks, each beside a model of a few lines: a caller is granted when, and only when, the model says so. */
 import type { Permit, WaitOptions } from 'latchkey';
 import { controlledDelay, fairShare, type WaitOrder } from 'latchkey/overload';
+import { vi } from 'vitest';
 import type * as everything from '../everything.js';
 import type { LockLike } from '../lock-likes.js';
 
@@ -16,8 +17,8 @@ export interface Waiting {
 export interface Model {
   /** Why such a caller is refused, when it asks or when the limit changes. */
   refuses?(waiting: Waiting): string | undefined;
-  /** Whether the waiter may go on, given the waiters before it. */
-  fits(waiting: Waiting, before: readonly Waiting[]): boolean;
+  /** Whether the waiter may go on, given the waiters that came before it, and after it. */
+  fits(waiting: Waiting, before: readonly Waiting[], after: readonly Waiting[]): boolean;
   take(waiting: Waiting): void;
   give(waiting: Waiting): void;
   setLimit?(limit: number): void;
@@ -75,6 +76,34 @@ export function unitsModel(limit: number): Model {
   };
 }
 
+/** Only the newest waiter may go on. */
+function newestModel(limit: number): Model {
+  const units = unitsModel(limit);
+  return { ...units, fits: (waiting, _before, after) => units.fits(waiting, after, []) };
+}
+
+/** The partition goes on that has waited longest since its last grant, or since its first waiter came. */
+function turnsModel(limit: number): Model {
+  const units = unitsModel(limit);
+  const since = new Map<string | number | undefined, number>();
+  let steps = 0;
+  return {
+    ...units,
+    fits: (waiting, before, after) => {
+      const partitions = new Set([...before, waiting, ...after].map(({ wants }) => wants[1]));
+      for (const partition of since.keys()) if (!partitions.has(partition)) since.delete(partition);
+      for (const partition of partitions) if (!since.has(partition)) since.set(partition, steps++);
+      const [next] = [...partitions].sort((a, b) => since.get(a)! - since.get(b)!);
+      const itsOlder = before.filter(({ wants }) => wants[1] === next);
+      return waiting.wants[1] === next && units.fits(waiting, itsOlder, []);
+    },
+    take: (waiting) => {
+      units.take(waiting);
+      since.set(waiting.wants[1], steps++);
+    },
+  };
+}
+
 /** Every third permit teaches nothing, so the limit stays as it is. */
 const teaches = ({ id }: Waiting) => id % 3 !== 2;
 
@@ -118,15 +147,27 @@ export const keyedMutex: LockSubject = {
   },
 };
 
-const semaphoreOf = (name: string, order?: WaitOrder): LockSubject => ({
+const semaphoreOf = (
+  name: string,
+  order?: WaitOrder,
+  { model = unitsModel, beforeServing = () => {} } = {},
+): LockSubject => ({
   name,
-  model: () => unitsModel(2),
+  model: () => model(2),
   lock({ Semaphore }) {
     const lock = new Semaphore(2, { order });
     return {
-      acquire: ([weight], options) => lock.acquire({ weight: Number(weight), ...options }),
+      async acquire([weight, partition], options) {
+        const permit = await lock.acquire({ weight: Number(weight), partition, ...options });
+        const release = () => {
+          beforeServing();
+          permit.release();
+        };
+        return { release } as Permit;
+      },
       isFree: () => lock.held === 0 && lock.waiting === 0,
       setLimit: (limit) => {
+        beforeServing();
         lock.limit = limit;
       },
       close: () => lock.close(),
@@ -141,6 +182,15 @@ export const controlledSemaphore = semaphoreOf(
   controlledDelay({ intervalMs: Infinity }),
 );
 export const sharedSemaphore = semaphoreOf('Semaphore, fairShare', fairShare());
+/** A queue that has stood for a moment counts as overloaded. */
+export const newestFirstSemaphore = semaphoreOf(
+  'Semaphore, controlledDelay under overload',
+  controlledDelay({ targetMs: Infinity, intervalMs: 0 }),
+  { model: newestModel, beforeServing: () => void vi.advanceTimersByTime(1) },
+);
+export const partitionedSemaphore = semaphoreOf('Semaphore, fairShare of partitions', fairShare(), {
+  model: turnsModel,
+});
 
 export const adaptiveSemaphore = (limit: number): LockSubject => ({
   name: 'AdaptiveSemaphore',

@@ -143,7 +143,9 @@ export class LockWorld implements World {
   }
 
   #serve(): void {
-    const next = this.#queue.findIndex((worker, i) => this.#model.fits(worker, this.#queue.slice(0, i)));
+    const next = this.#queue.findIndex((worker, i) =>
+      this.#model.fits(worker, this.#queue.slice(0, i), this.#queue.slice(i + 1)),
+    );
     if (next === -1) return;
     const [worker] = this.#queue.splice(next, 1);
     this.#model.take(worker!);

@@ -10,6 +10,8 @@ import {
   keyedMutex,
   type LockSubject,
   mutex,
+  newestFirstSemaphore,
+  partitionedSemaphore,
   semaphore,
   sharedSemaphore,
 } from './lock-subjects.js';
@@ -72,6 +74,10 @@ export const tinyWorlds: readonly SmallWorld[] = [
   ...[controlledSemaphore, sharedSemaphore].map((subject) =>
     ofLock(subject, 'the limit changes', { workers: [{ ...two, ...aborts }, one], limits: [1, 2] }),
   ),
+  ofLock(newestFirstSemaphore, 'one at a time, one aborts', { workers: [two, { ...two, ...aborts }, two] }),
+  ofLock(partitionedSemaphore, 'one at a time, two partitions', {
+    workers: [{ wants: [2, 'a'] }, { wants: [2, 'a'], ...aborts }, { wants: [2, 'b'] }],
+  }),
   ofLock(semaphore, 'it is paused', { workers: [two, { ...one, ...aborts }], limits: [0, 2] }),
   ofLock(semaphore, 'it closes', { workers: [two, { ...one, ...aborts }], closes: true }),
   ofLock(adaptiveSemaphore(1), 'the algorithm raises the limit', {
@@ -150,6 +156,19 @@ export const smallWorlds: readonly SmallWorld[] = [
   ofLock(semaphore, 'a heavy one, one times out, it closes', {
     workers: [two, { ...one, ...aborts }, { ...one, ...late }],
     closes: true,
+  }),
+  ofLock(newestFirstSemaphore, 'it is paused', {
+    workers: [two, { ...two, ...aborts }, two],
+    limits: [0, 2],
+  }),
+  ofLock(partitionedSemaphore, 'one at a time, three partitions', {
+    workers: [
+      { wants: [2, 'a'] },
+      { wants: [2, 'a'], ...aborts },
+      { wants: [2, 'b'], ...aborts },
+      { wants: [2, 'a'] },
+      { wants: [2, 'c'] },
+    ],
   }),
   ofLock(adaptiveSemaphore(2), 'the algorithm lowers the limit', {
     workers: [one, one, { ...one, ...aborts }],
