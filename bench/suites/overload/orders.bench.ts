@@ -1,12 +1,22 @@
 /** On demand, in virtual time: the orders of `latchkey/overload` beside timeouts and bounds, on real semaphores. */
-import { controlledDelay, fairShare } from 'latchkey/overload';
+import { type ControlledDelayOptions, controlledDelay, fairShare } from 'latchkey/overload';
 import { aligned } from '../../harness/report.js';
 import { quantile } from '../../harness/statistics.js';
 import type { Suite } from '../../harness/subjects.js';
-import { type Outcome, play, possiblePerSecond, type Setting, type Stream } from './scenarios.js';
+import { clairvoyant, pidRejector, prediction } from './admissions.js';
+import { cockatiel, pool, pQueue } from './rivals.js';
+import {
+  type Outcome,
+  play,
+  possiblePerSecond,
+  type Setting,
+  type Stream,
+  semaphoreWith,
+} from './scenarios.js';
 
 const deadlineMs = 500;
-const counted = { seconds: 20, fromSecond: 5 };
+const counted = { seconds: 21, fromSecond: 5 };
+const countedSeconds = counted.seconds - 1 - counted.fromSecond;
 
 const loads: [name: string, perSecond: (second: number) => number][] = [
   ['0.8x', () => 800],
@@ -16,73 +26,88 @@ const loads: [name: string, perSecond: (second: number) => number][] = [
   ['bursts', (second) => (second % 5 < 1 ? 3_000 : 700)],
 ];
 
-const delayed = () => ({ order: controlledDelay() });
+const delay = (options?: ControlledDelayOptions): Setting['make'] => {
+  return () => semaphoreWith({ order: controlledDelay(options) });
+};
+const plain: Setting = { name: 'first come, first served', make: () => semaphoreWith() };
+const delayed: Setting = { name: 'controlledDelay()', make: delay() };
 const settings: Setting[] = [
-  { name: 'first come, first served' },
-  { name: 'waitTimeoutMs 500, as the deadline', wait: { waitTimeoutMs: 500 } },
-  { name: 'waitTimeoutMs 250, half of it', wait: { waitTimeoutMs: 250 } },
-  { name: 'maxWaiting 1,000', options: () => ({ maxWaiting: 1_000 }) },
-  { name: 'maxWaiting 100, tuned', options: () => ({ maxWaiting: 100 }) },
-  { name: 'controlledDelay()', options: delayed },
-  {
-    name: 'controlledDelay({ newestFirst: false })',
-    options: () => ({ order: controlledDelay({ newestFirst: false }) }),
-  },
+  plain,
+  { name: 'waitTimeoutMs 500, as the deadline', make: () => semaphoreWith({ waitTimeoutMs: 500 }) },
+  { name: 'waitTimeoutMs 450, most of it', make: () => semaphoreWith({ waitTimeoutMs: 450 }) },
+  { name: 'waitTimeoutMs 250, half of it', make: () => semaphoreWith({ waitTimeoutMs: 250 }) },
+  { name: 'maxWaiting 1,000', make: () => semaphoreWith({ maxWaiting: 1_000 }) },
+  { name: 'maxWaiting 100, tuned', make: () => semaphoreWith({ maxWaiting: 100 }) },
+  delayed,
+  { name: '  newestFirst: false', make: delay({ newestFirst: false }) },
+  { name: '  targetMs: 450', make: delay({ targetMs: 450 }) },
+  { name: '  targetMs: 450, newestFirst: false', make: delay({ targetMs: 450, newestFirst: false }) },
+  { name: 'prediction at the arrival', make: prediction },
+  { name: 'PID rejector', make: pidRejector },
+  { name: 'p-queue', make: pQueue },
+  { name: 'cockatiel bulkhead(10, 1_000)', make: () => cockatiel(1_000) },
+  { name: 'generic-pool, timeout 500', make: () => pool({ acquireTimeoutMillis: deadlineMs }) },
+  { name: 'generic-pool, 100 waiting', make: () => pool({ maxWaitingClients: 100 }) },
 ];
 
 const shared = (batchShare: number): Setting => ({
   name: `fairShare, ${batchShare} : 9`,
-  options: () => ({
-    order: fairShare({
-      share: (partition) => (partition === 'low' ? batchShare : 9),
-      within: controlledDelay(),
+  make: () =>
+    semaphoreWith({
+      order: fairShare({
+        share: (partition) => (partition === 'low' ? batchShare : 9),
+        within: controlledDelay(),
+      }),
     }),
-  }),
 });
 const tenants: Setting = {
   name: 'fairShare',
-  options: () => ({ order: fairShare({ within: controlledDelay() }) }),
+  make: () => semaphoreWith({ order: fairShare({ within: controlledDelay() }) }),
 };
 const jobs: Setting = {
   name: 'fairShare, 1 : 9, nobody refused',
-  options: () => ({ order: fairShare({ share: (partition) => (partition === 'low' ? 1 : 9) }) }),
+  make: () => semaphoreWith({ order: fairShare({ share: (partition) => (partition === 'low' ? 1 : 9) }) }),
 };
 
 export const overload: Suite = {
   name: 'overload',
   onDemand: true,
   printsItself: true,
-  async run() {
-    await printLoads();
+  async run(_measure, flags) {
+    await printLoads(flags['varies'] !== undefined);
     await printBatch();
     await printSpike();
     await printTenants();
   },
 };
 
-async function printLoads(): Promise<void> {
+/** 100 % is what a clairvoyant answers. Where tasks vary, nobody is clairvoyant, and it is what the workers can do. */
+async function printLoads(varies: boolean): Promise<void> {
   console.log(
     `\nUseful answers within ${deadlineMs} ms, in % of what is possible; their p50; refusals a second ± deviation`,
   );
+  const possible: number[] = [];
+  for (const [, perSecond] of loads) {
+    const [best] = await play({ name: 'best', make: clairvoyant }, [{ perSecond, deadlineMs }], counted);
+    possible.push(varies ? Math.min(best!.offered, possiblePerSecond * countedSeconds) : best!.useful);
+  }
   const rows: string[][] = [];
   for (const setting of settings) {
     const cells: string[] = [];
-    for (const [, perSecond] of loads) {
-      const [outcome] = await play(setting, [{ perSecond, deadlineMs }], counted);
-      cells.push(cell(outcome!));
+    for (const [i, [, perSecond]] of loads.entries()) {
+      const [outcome] = await play(setting, [{ perSecond, deadlineMs }], { ...counted, varies });
+      cells.push(cell(outcome!, possible[i]!));
     }
     rows.push([setting.name, ...cells]);
   }
   console.log(aligned([['', ...loads.map(([name]) => name)], ...rows], true));
 }
 
-function cell({ offered, useful, latenciesMs, refusals }: Outcome): string {
-  const seconds = counted.seconds - counted.fromSecond;
-  const possible = Math.min(offered, possiblePerSecond * seconds);
+function cell({ useful, latenciesMs, refusals }: Outcome, possible: number): string {
   const p50 = latenciesMs.length > 0 ? `${Math.round(quantile(latenciesMs, 0.5))} ms` : '-';
-  const each = refusals.slice(counted.fromSecond);
-  const mean = each.reduce((a, b) => a + b, 0) / seconds;
-  const deviation = Math.sqrt(each.reduce((sum, value) => sum + (value - mean) ** 2, 0) / seconds);
+  const each = refusals.slice(counted.fromSecond, counted.seconds - 1);
+  const mean = each.reduce((a, b) => a + b, 0) / countedSeconds;
+  const deviation = Math.sqrt(each.reduce((sum, value) => sum + (value - mean) ** 2, 0) / countedSeconds);
   return `${Math.round((100 * useful) / possible)} %, ${p50}, ${Math.round(mean)} ± ${Math.round(deviation)}`;
 }
 
@@ -93,10 +118,9 @@ async function printBatch(): Promise<void> {
     { partition: 'low', callers: 500, deadlineMs: Infinity },
   ];
   const rows: string[][] = [];
-  for (const setting of [settings[0]!, jobs]) {
+  for (const setting of [plain, jobs]) {
     const [high, low] = await play(setting, streams, counted);
-    const seconds = counted.seconds - counted.fromSecond;
-    const left = possiblePerSecond * seconds - high!.offered;
+    const left = possiblePerSecond * countedSeconds - high!.offered;
     rows.push([setting.name, share(high!.useful, high!.offered), share(low!.useful, left)]);
   }
   console.log(aligned([['', 'foreground within 200 ms', 'batch, of what is left'], ...rows], true));
@@ -109,7 +133,7 @@ async function printSpike(): Promise<void> {
     { partition: 'low', perSecond: (second) => (second > 10 ? 4_800 : 400), deadlineMs },
   ];
   const rows: string[][] = [];
-  for (const setting of [settings[0]!, settings[5]!, shared(1)]) {
+  for (const setting of [plain, delayed, shared(1)]) {
     const [high, low] = await play(setting, streams, counted);
     rows.push([setting.name, share(high!.useful, high!.offered), share(low!.useful, low!.offered)]);
   }
@@ -124,8 +148,8 @@ async function printTenants(): Promise<void> {
     deadlineMs: 2_000,
   }));
   const rows: string[][] = [];
-  for (const setting of [settings[5]!, tenants]) {
-    const outcomes = await play(setting, streams, { seconds: 40, fromSecond: 5 });
+  for (const setting of [delayed, tenants]) {
+    const outcomes = await play(setting, streams, { seconds: 41, fromSecond: 5 });
     const served = outcomes.map(({ useful }) => useful);
     const sum = served.reduce((a, b) => a + b, 0);
     const squares = served.reduce((a, b) => a + b * b, 0);

@@ -1,16 +1,33 @@
 /** Loads on a semaphore of ten with tasks of 10 ms: 1,000 calls a second are possible. */
 import { Semaphore, type SemaphoreOptions, type WaitOptions } from 'latchkey';
+import type { Timeline } from '../limit/simulation/timeline.js';
 import { inVirtualTime } from './virtual-time.js';
 
-const taskMs = 10;
-const limit = 10;
+export const taskMs = 10;
+export const limit = 10;
 export const possiblePerSecond = (limit * 1_000) / taskMs;
+
+/** A call that waits for its turn. */
+export interface Call {
+  readonly partition: unknown;
+  readonly atMs: number;
+  readonly deadlineMs: number;
+  /** Starts its work. */
+  readonly task: () => Promise<void>;
+}
+
+/** Serves calls, ten at a time; rejects those that it refuses. */
+export type Server = (call: Call) => Promise<unknown>;
 
 /** How the callers of a scenario wait. */
 export interface Setting {
   readonly name: string;
-  readonly options?: () => SemaphoreOptions;
-  readonly wait?: WaitOptions;
+  readonly make: (timeline: Timeline) => Server;
+}
+
+export function semaphoreWith(options?: SemaphoreOptions, wait?: WaitOptions): Server {
+  const semaphore = new Semaphore(limit, options);
+  return ({ task, partition }) => semaphore.run(task, { ...wait, partition });
 }
 
 /** Calls of one kind: arrivals by chance, or a number of callers that call again at once. */
@@ -37,13 +54,16 @@ export interface Outcome {
 
 /** Runs all streams on one semaphore; seconds before `fromSecond` are not counted. */
 export function play(
-  { options, wait }: Setting,
+  { make }: Setting,
   streams: readonly Stream[],
-  { seconds = 20, fromSecond = 5, seed = 1 } = {},
+  { seconds = 20, fromSecond = 5, seed = 1, varies = false } = {},
 ): Promise<Outcome[]> {
   return inVirtualTime(seconds, seed, (timeline) => {
-    const semaphore = new Semaphore(limit, options?.());
-    const task = () => new Promise<void>((resolve) => setTimeout(resolve, taskMs));
+    const serve = make(timeline);
+    const task = () => {
+      const tookMs = varies ? timeline.random.exponential(taskMs) : taskMs;
+      return new Promise<void>((resolve) => setTimeout(resolve, tookMs));
+    };
     const outcomes = streams.map((stream) => {
       const outcome: Outcome = {
         offered: 0,
@@ -55,10 +75,12 @@ export function play(
       };
       const call = async () => {
         const atMs = timeline.nowMs;
-        const isCounted = atMs >= fromSecond * 1_000;
+        // The last second is not counted, because some of its answers would come after the end.
+        const isCounted = atMs >= fromSecond * 1_000 && atMs < (seconds - 1) * 1_000;
         if (isCounted) outcome.offered++;
         try {
-          await semaphore.run(task, { ...wait, partition: stream.partition });
+          const { partition, deadlineMs } = stream;
+          await serve({ partition, deadlineMs, atMs, task });
           const latencyMs = timeline.nowMs - atMs;
           if (!isCounted) return;
           if (latencyMs > stream.deadlineMs) outcome.wasted++;
