@@ -4,12 +4,14 @@ import type { Suite } from './harness/subjects.js';
 import { gatherSettled } from './suites/gather/gather-settled.bench.js';
 import { adaptive } from './suites/limit/adaptive.bench.js';
 import { adaptiveFleet } from './suites/limit/real/fleet.bench.js';
+import { adaptiveHang } from './suites/limit/real/hang.bench.js';
 import { adaptiveHttp } from './suites/limit/real/http.bench.js';
 import { adaptivePostgres } from './suites/limit/real/postgres.bench.js';
 import { keyedMutex } from './suites/locks/keyed-mutex.bench.js';
 import { mutex } from './suites/locks/mutex.bench.js';
 import { semaphore } from './suites/locks/semaphore.bench.js';
 import { machine } from './suites/machine/machine.bench.js';
+import { overloadHttp } from './suites/overload/http/http.bench.js';
 import { overload } from './suites/overload/orders.bench.js';
 import { crowds } from './suites/package/crowds.bench.js';
 import { growth } from './suites/package/growth.bench.js';
@@ -43,10 +45,12 @@ export const suites: readonly Suite[] = [
   pgPools,
   adaptive,
   adaptiveHttp,
+  adaptiveHang,
   adaptivePostgres,
   adaptiveFleet,
   machine,
   overload,
+  overloadHttp,
   redisLocks,
   postgresLocks,
   recipes,

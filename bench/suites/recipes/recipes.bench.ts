@@ -12,7 +12,10 @@ import { eventLoopWatch } from './event-loop-watch.js';
 import { fencing } from './fencing.js';
 import { getOrCreate } from './get-or-create.js';
 import { gracefulShutdown } from './graceful-shutdown.js';
+import { hedgingCost } from './hedging.js';
 import { jobExactlyOnce } from './job-exactly-once.js';
+import { limitedDispatcher } from './limited-dispatcher.js';
+import { llmClientCost } from './llm-client.js';
 import { longWork } from './long-work.js';
 import { lostUpdate } from './lost-update.js';
 import { migrationGuard } from './migration-guard.js';
@@ -23,6 +26,7 @@ import { partialFailures } from './partial-failures.js';
 import { rateLimitedApi } from './rate-limited-api.js';
 import { readWriteLock } from './read-write-lock.js';
 import type { RecipeCost } from './recipe.js';
+import { requestSignalCost } from './request-signal.js';
 import { shardKeys } from './shard-keys.js';
 import { singletonWorker } from './singleton-worker.js';
 import { stampedeFreeCache } from './stampede-free-cache.js';
@@ -56,6 +60,10 @@ const all: readonly RecipeCost[] = [
   shardKeys,
   eventLoopWatch,
   longWork,
+  limitedDispatcher,
+  hedgingCost,
+  llmClientCost,
+  requestSignalCost,
 ];
 
 export const recipes: Suite = {

@@ -1,6 +1,7 @@
 /**
- * On demand: four processes, each with its own adaptive semaphore, call one HTTP server with 20 workers of 20 ms.
- * Together they ask for 1.3 times its capacity, without a connection to each other. The best limit for each is 5.
+ * On demand: processes, each with its own adaptive semaphore, call one HTTP server with 20 workers of 20 ms. Together they
+ * ask for 1.3 times its capacity, without a connection to each other. The best limit for each of four is 5.
+ * `--processes=16`, `--seconds=90` and `--law=elastic` change what is run.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,25 +11,35 @@ import type { FleetAnswer, FleetOrder } from './fleet.process.js';
 import { startHttpBackend } from './http-backend.js';
 import { type Contender, contenders } from './limits.js';
 
-const processes = 4;
 const perSecond = 1_300;
-const forMs = 25_000;
-const measuredMs = 15_000;
-const staggerMs = 1_000;
+const startedWithinMs = 4_000;
+
+interface Plan {
+  readonly processes: number;
+  readonly forMs: number;
+  readonly measuredMs: number;
+}
 
 export const adaptiveFleet: Suite = {
   name: 'adaptive-fleet',
   onDemand: true,
   printsItself: true,
-  async run() {
+  async run(_measure, flags) {
+    const plan: Plan = {
+      processes: Number(flags['processes'] ?? 4),
+      forMs: 1_000 * Number(flags['seconds'] ?? 25),
+      measuredMs: 15_000,
+    };
+    const wanted = (Object.keys(contenders) as Contender[]).filter((law) =>
+      [undefined, law].includes(flags['law'] as Contender),
+    );
     const backend = await startHttpBackend();
     try {
       const header = ['limit', 'goodput/s', 'p50', 'p99', 'refused/s', 'left/s', 'limits', 'Jain'];
       const rows: string[][] = [];
-      for (const contender of Object.keys(contenders) as Contender[])
-        rows.push(row(contender, await fleet(backend.port, contender)));
+      for (const contender of wanted) rows.push(row(contender, await fleet(backend.port, contender, plan)));
       console.log(
-        `\n${processes} processes before one server; the last ${measuredMs / 1_000} of ${forMs / 1_000} s`,
+        `\n${plan.processes} processes before one server; the last ${plan.measuredMs / 1_000} of ${plan.forMs / 1_000} s`,
       );
       console.log(aligned([header, ...rows], false));
     } finally {
@@ -37,17 +48,21 @@ export const adaptiveFleet: Suite = {
   },
 };
 
-function fleet(port: number, contender: Contender): Promise<FleetAnswer[]> {
+function fleet(
+  port: number,
+  contender: Contender,
+  { processes, forMs, measuredMs }: Plan,
+): Promise<FleetAnswer[]> {
   return Promise.all(
     Array.from({ length: processes }, async (_, i) => {
-      await new Promise((resolve) => setTimeout(resolve, i * staggerMs));
+      const lateMs = (i * startedWithinMs) / processes;
+      await new Promise((resolve) => setTimeout(resolve, lateMs));
       const child = fork(new URL('./fleet.process.js', import.meta.url), { stdio: 'inherit' });
-      const left = forMs - i * staggerMs;
       child.send({
         port,
         contender,
         perSecond: perSecond / processes,
-        forMs: left,
+        forMs: forMs - lateMs,
         measuredMs,
       } satisfies FleetOrder);
       const [answer] = (await once(child, 'message')) as [FleetAnswer];

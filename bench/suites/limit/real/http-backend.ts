@@ -5,6 +5,8 @@ import { Agent, get } from 'node:http';
 export interface HttpBackend {
   readonly port: number;
   setWorkers(count: number): void;
+  /** Stops the process for that long: connections are accepted by the system, and nothing is answered. */
+  hang(forMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -14,6 +16,11 @@ export async function startHttpBackend(): Promise<HttpBackend> {
   return {
     port,
     setWorkers: (count) => void child.send(count),
+    async hang(forMs) {
+      child.kill('SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, forMs));
+      child.kill('SIGCONT');
+    },
     async stop() {
       child.disconnect();
       await once(child, 'exit');
@@ -22,7 +29,7 @@ export async function startHttpBackend(): Promise<HttpBackend> {
 }
 
 /** One call after another over kept connections: what it answers is the status, which tells 200 from 503. */
-export function httpCaller(port: number): () => Promise<{ status: number }> {
+export function httpCaller(port: number, timeoutMs?: number): () => Promise<{ status: number }> {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: Infinity,
@@ -31,10 +38,14 @@ export function httpCaller(port: number): () => Promise<{ status: number }> {
   });
   return () =>
     new Promise((resolve, reject) => {
-      get({ port, host: '127.0.0.1', agent }, (response) => {
+      const request = get({ port, host: '127.0.0.1', agent }, (response) => {
         response.resume();
         response.on('end', () => resolve({ status: response.statusCode ?? 0 }));
         response.on('error', reject);
       }).on('error', reject);
+      if (timeoutMs === undefined) return;
+      const timeout = Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' });
+      const timer = setTimeout(() => request.destroy(timeout), timeoutMs);
+      request.once('close', () => clearTimeout(timer));
     });
 }
