@@ -1,6 +1,6 @@
 /**
- * Checks: `validate` and `reset`, bounded in time. A check that settles at once makes no timer and no AbortController:
- * pools that validate at every borrow pay for it with every call.
+ * Checks: `validate` and `reset`, bounded in time. A check that settles at once makes no timer and no AbortController,
+ * because some pools validate at every borrow.
  */
 import { timeoutReason, withTimeout } from '../calling/with-timeout.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -13,7 +13,7 @@ export type CheckHook = 'validate' | 'reset';
 /** Each is called inside a section. */
 export interface ChecksOwner<C, K> {
   onChecked(slot: Slot<C, K>, hook: CheckHook): void;
-  /** The server did not answer, or not well; the connection is closed already. */
+  /** The check failed or timed out; the connection is closed already. */
   onCheckFailed(slot: Slot<C, K>): void;
 }
 
@@ -61,7 +61,11 @@ export class Checks<C, K> {
       this.#invalidate(slot, error);
     };
     const check = hooks.check(hook, slot.connection as C, controller.signal).then(
-      (isFit) => end(() => (isFit ? this.#owner.onChecked(slot, hook) : this.#invalidate(slot, undefined))),
+      (answer) =>
+        end(() => {
+          if (hook === 'reset' || answer) this.#owner.onChecked(slot, hook);
+          else this.#invalidate(slot, undefined);
+        }),
       (error) => end(() => fail(error)),
     );
     // A check that has settled already ends before this microtask, and needs no deadline.

@@ -1,6 +1,6 @@
 /**
- * Every call of user code goes through here: in the async context in which the pool was made, and inside a try. What
- * goes wrong becomes an event. A hook may throw, reject, never settle or call the pool back.
+ * Calls all user code, in the async context in which the pool was made, and inside a try. An error becomes an event. A
+ * hook may throw, reject, never settle or call the pool.
  */
 import { decide, ignoreRejection, notify } from '../calling/listeners.js';
 import { checkLimit } from '../contract/arguments.js';
@@ -10,7 +10,7 @@ import { channel, type Exposed, exposed } from '../runtime/channels.js';
 import type { CloseReason, ConnectContext, ConnectionPoolEvent, Connector, HookName } from './connector.js';
 import type { PoolLease } from './lease.js';
 
-/** Published on the channel `latchkey:pool:event`: what `onEvent` is called with. */
+/** Published on the channel `latchkey:pool:event`: the argument of `onEvent`. */
 export type PoolEventMessage = Exposed<ConnectionPoolEvent> & { readonly source: object };
 
 /** Published on the channel `latchkey:pool:release`: a connection was given back. */
@@ -76,12 +76,10 @@ export class Hooks<C, K> {
     return this.#promise(() => this.#connector.close(connection, reason));
   }
 
-  /** Whether the connection is fit. Rejects with what the hook throws; never rejects unhandled. */
-  check(hook: 'validate' | 'reset', connection: C, signal: AbortSignal): Promise<boolean> {
+  /** The answer of the hook. Rejects with what the hook throws. */
+  check(hook: 'validate' | 'reset', connection: C, signal: AbortSignal): Promise<unknown> {
     const method = this.#connector[hook] as (connection: C, signal: AbortSignal) => Awaitable<unknown>;
-    const call = () => method.call(this.#connector, connection, signal);
-    const answer = this.#promise(call);
-    return hook === 'reset' ? answer.then(() => true) : (answer as Promise<boolean>);
+    return this.#promise(() => method.call(this.#connector, connection, signal));
   }
 
   takesSignal(hook: 'validate' | 'reset'): boolean {
@@ -97,7 +95,7 @@ export class Hooks<C, K> {
     return this.#connector.keyId === undefined ? key : this.#askKeyId(key);
   }
 
-  /** In a method of its own, as below: V8 allocates a context on every call of a function that contains closures. */
+  /** A separate method, as below: V8 allocates a context on every call of a function that contains closures. */
   #askKeyId(key: K): unknown {
     return decide(this.#context, 'keyId', () => this.#connector.keyId?.(key));
   }
@@ -149,7 +147,7 @@ export class Hooks<C, K> {
     }
   }
 
-  /** A decider that throws or answers a promise means no. */
+  /** A hook that throws or returns a promise counts as no. */
   #ask(hook: HookName, key: K, decider: () => boolean | undefined): boolean {
     try {
       return decide(this.#context, hook, decider) === true;
