@@ -4,14 +4,14 @@
  *
  *   Bound      `max` counts everything alive, closing connections too: the server never sees one more.
  *   Late binding  a waiter gets whichever connection is ready first: a new one, or one that comes back.
- *   Dials      as many as there are waiters whom nothing under way will serve; they run side by side, outside any
+ *   Dials      as many as there are waiters that nothing under way will serve. They run side by side, outside any
  *              lock, and belong to the key: no caller's abort wastes one.
  *   Failure    when nothing else can serve a key, a failed dial rejects all its waiters at once with ConnectError;
  *              then one dial at a time probes, after a backoff with jitter. Other keys keep their connections.
  *   Fairness   per key first come, first served. At the cap a key without a slot gets that of the least recently
  *              used idle connection of any key, or of a busy one whose time slice is over.
- *   Cancel     giving up loses the caller's place in the queue and nothing else; the dial that it caused serves the
- *              next caller, or stays idle.
+ *   Cancel     a caller that gives up loses its place in the queue, no more; the dial that it caused serves the next
+ *              caller, or its connection stays idle.
  *   Cost       acquire and release of an idle connection are synchronous inside, O(1), and take one promise.
  *
  * The invariants stand in pool-core.ts. Not here: retries of the user's work, priorities, several leases at once.
@@ -54,7 +54,7 @@ const closeOptionNames: OptionNames<CloseOptions> = { graceMs: true, drain: true
 /**
  * A bounded number of connections to any number of keys. With one target, leave the key out: `pool.use(task)`.
  *
- * Cancelling a wait loses the place in the queue and nothing else: dials belong to the key.
+ * Cancelling a wait loses the place in the queue, no more: dials belong to the key.
  *
  * @example
  * ```ts
@@ -135,8 +135,8 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   }
 
   /**
-   * Refuses all who wait and all who come later with `ClosedError`, closes what is idle, waits `graceMs` (default
-   * 10_000) for leases and then closes them by force. With `drain`, those who wait are still served within `graceMs`.
+   * Refuses the waiters and all later callers with `ClosedError`, closes idle connections, waits `graceMs` (default
+   * 10_000) for leases and then closes theirs by force. With `drain`, the waiters are still served within `graceMs`.
    * Resolves when no connection is left; never rejects, except for bad options. Later calls return the same promise;
    * a shorter grace wins.
    */
@@ -166,7 +166,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     this.#core.resize(max);
   }
 
-  /** Counts of the whole pool; of one key when it is given, `undefined` where the pool knows nothing of the key. */
+  /** Counts of the whole pool, or of one key; `undefined` for a key without connection and waiter. */
   stats(): ConnectionPoolStats;
   stats(key: K): KeyStats | undefined;
   stats(...key: [] | [key: K]): ConnectionPoolStats | KeyStats | undefined {

@@ -4,15 +4,15 @@ import type { Awaitable, Permit } from '../contract/types.js';
 /** How connections are made and ended. Every hook runs in the async context in which the pool was made. */
 export interface Connector<C, K = void> {
   /**
-   * Opens a connection. It belongs to the key, not to the caller who asked first: no caller's abort reaches it.
+   * Opens a connection. The dial belongs to the key, not to the caller that asked first: no caller's abort reaches it.
    * `signal` aborts after `connectTimeoutMs`, on `reset()`, when the pool closes, and when no caller waits for the dial
    * and another key needs its slot. A connection that arrives after that is closed. `lost` tells the pool at any time
-   * that the connection is dead; `drain` that it takes no more work but may finish what it has (HTTP/2 GOAWAY).
+   * that the connection is dead. `drain` says that it takes no new lease and may finish its leases (HTTP/2 GOAWAY).
    */
   connect(key: K, context: ConnectContext): Awaitable<C>;
   /** Ends a connection. Its slot counts until this settles, `closeTimeoutMs` at the most. */
   close(connection: C, reason: CloseReason): Awaitable<void>;
-  /** Whether the connection still looks alive: synchronous and cheap, asked before every lease but the first. */
+  /** Whether the connection still looks alive: synchronous and cheap, asked before every lease except the first. */
   isAlive?(connection: C): boolean;
   /**
    * Whether the connection answers: asked before a lease when it has not answered for `validateAfterIdleMs`. A shared
@@ -25,7 +25,7 @@ export interface Connector<C, K = void> {
   isReusable?(connection: C, error: unknown): boolean;
   /** Called when the connection is leased and must keep the process alive. */
   ref?(connection: C): void;
-  /** Called when the connection is idle and must not. */
+  /** Called when the connection is idle and must not keep the process alive. */
   unref?(connection: C): void;
   /** Identifies a key; must answer at once. `connect` gets the newest key given for the id. Default: the key itself, as in a Map. */
   keyId?(key: K): unknown;
@@ -33,7 +33,7 @@ export interface Connector<C, K = void> {
 
 /** What `connect` can tell the pool, while it dials and as long as the connection lives. */
 export interface ConnectContext {
-  /** Aborts when nobody needs the dial any more. */
+  /** Aborts when the dial is not needed any more. */
   readonly signal: AbortSignal;
   /** The connection is dead. A dial fails at once with `error` as its cause. Idempotent, and harmless at any time. */
   lost(error?: unknown): void;
@@ -64,7 +64,7 @@ export type CloseReason =
   | 'reset'
   /** `validate` or `reset` failed. */
   | 'invalid'
-  /** A second shared connection that nobody needed. */
+  /** A second shared connection that no waiter needed. */
   | 'duplicate'
   /** The pool closed. */
   | 'shutdown';
@@ -85,19 +85,19 @@ export interface ConnectionPoolOptions<K = unknown> {
   /** Dials at once over all keys. Default `max`. */
   maxConnectingTotal?: number | undefined;
   /**
-   * Callers who may wait beyond the capacity; one more is refused with `QueueFullError`. A caller who can be given a
-   * free slot, a dial under way or a connection that only has to be checked does not count. Default Infinity.
+   * Callers that may wait beyond the capacity; one more is refused with `QueueFullError`. A caller that a free slot, a
+   * dial under way or a connection under validation will serve does not count. Default Infinity.
    */
   maxWaiting?: number | undefined;
   /** The same per key. Default Infinity. */
   maxWaitingPerKey?: number | undefined;
   /**
    * Idle connections to keep ready for each key in use; a key is in use for `idleTimeoutMs` after its last acquire. They
-   * are dialled in the background, in slots that nobody else wants. Where `connect` takes no arguments, the pool
+   * are dialled in the background, in slots that no other key wants. Where `connect` takes no arguments, the pool
    * starts with them. Default 0.
    */
   minIdle?: number | undefined;
-  /** A connection is replaced after so many leases. Default Infinity. */
+  /** A connection is replaced after this many leases. Default Infinity. */
   maxUses?: number | undefined;
   /** How long a caller waits, unless the call says otherwise. Default 30_000. */
   waitTimeoutMs?: number | undefined;
@@ -107,7 +107,7 @@ export interface ConnectionPoolOptions<K = unknown> {
   closeTimeoutMs?: number | undefined;
   /** An idle connection closes after this long. Default 60_000. */
   idleTimeoutMs?: number | undefined;
-  /** An idle connection is validated when it has not answered for this long: shorter than what a firewall forgets. Default: off. */
+  /** An idle connection is validated when it has not answered for this long: shorter than the time after which a firewall forgets it. Default: off. */
   keepAliveMs?: number | undefined;
   /** A connection is replaced after this long, less up to 10 % so that they do not all expire at once. Default 1_800_000. */
   maxLifetimeMs?: number | undefined;
@@ -125,17 +125,17 @@ export interface ConnectionPoolOptions<K = unknown> {
 export interface CloseOptions {
   /** How long leases may last, in milliseconds; then they are closed by force. Default 10_000. */
   graceMs?: number | undefined;
-  /** Whether those who wait are still served within `graceMs`. Default: false, they are refused. */
+  /** Whether the waiters are still served within `graceMs`. Default: false, they are refused. */
   drain?: boolean | undefined;
 }
 
-/** What `onEvent` is called with. Every `close` has had its `connect`. */
+/** The argument of `onEvent`. Every `close` comes after its `connect`. */
 export type ConnectionPoolEvent =
   | { type: 'connect'; key: unknown; durationMs: number }
   /** The next dial of the key waits `retryInMs`. */
   | { type: 'connectFailed'; key: unknown; error: unknown; retryInMs: number }
   /**
-   * `error`: why it was lost, refused or given back, if there was an error. `leases`: how many it has had.
+   * `error`: why it was lost, refused or given back, if there was an error. `leases`: how many it had.
    * `retryInMs`: it was lost so early that it counts as a failed dial; the next dial waits.
    */
   | {

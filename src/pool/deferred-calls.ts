@@ -1,7 +1,7 @@
 /**
- * The core runs in synchronous sections; user code that a section wants called waits here until the section has
- * ended and everything is consistent again (P13). It may then call the pool back: what that wants called joins the
- * end of the same line. It runs in the async context in which the pool was made, and so does all that it starts.
+ * The core runs in synchronous sections. A section queues its calls of user code here; they run when the section has
+ * ended and the state is consistent (P13). User code may call the pool: the calls of that section join the end of the
+ * same line. User code runs in the async context in which the pool was made, and so does everything that it starts.
  */
 import { AsyncContext } from '../runtime/async-context.js';
 
@@ -10,14 +10,14 @@ export class DeferredCalls {
   readonly #calls: (() => void)[] = [];
   #calling = false;
 
-  /** Runs a section, then what it wants called. */
+  /** Runs a section, then the calls that it queued. */
   run<T>(section: () => T): T {
     const result = section();
     this.end();
     return result;
   }
 
-  /** Has `call` called, which must not throw, when the section has ended. */
+  /** Queues a call for the end of the section. It must not throw. */
   afterwards(call: () => void): void {
     this.#calls.push(call);
   }

@@ -1,6 +1,6 @@
 /**
  * Which key gets the next slot. Keys that want a slot stand in one line and get one each per turn, from a free place,
- * from an idle connection of another key, or from a dial that nobody waits for. During its backoff a key wants none.
+ * from an idle connection of another key, or from a dial without a waiter. During its backoff a key wants none.
  */
 import { now, setTimer } from '../runtime/clock.js';
 import type { Dialler } from './dialler.js';

@@ -1,5 +1,5 @@
 /**
- * Dials: from the reservation of a slot to the arrival of its connection, and what becomes of a dial that was given up.
+ * Dials: from the reservation of a slot to the arrival of its connection, and the end of a dial that was given up.
  * A dial belongs to the key. No caller's abort reaches it.
  */
 import { timeoutReason, withTimeout } from '../calling/with-timeout.js';
@@ -104,7 +104,7 @@ export class Dialler<C, K> {
   }
 
   /**
-   * A dial that was given up keeps its slot until it settles, because the server may count it, but for a bounded time.
+   * A dial that was given up keeps its slot until it settles, because the server may count it, `closeTimeoutMs` at most.
    * Its `connect` was not reported, so its close is not reported either.
    */
   #awaitGivenUp(slot: Slot<C, K>, dial: Promise<C>): void {

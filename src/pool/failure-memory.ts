@@ -1,6 +1,6 @@
 /**
- * What is known of servers that failed, kept after their keys are forgotten: a key without slot and waiter takes no
- * other memory. Entries end by time when somebody looks, so that no timer is needed; there are at most 1,000.
+ * The failures of servers whose keys are forgotten: a key without slot and waiter takes no other memory. Entries expire
+ * when the memory is next used, so that no timer is needed. There are at most 1,000.
  */
 import { now } from '../runtime/clock.js';
 

@@ -78,7 +78,7 @@ export class IdleRules<C, K> {
     return key.id === undefined ? Infinity : key.usedMs + this.#state.settings.idleTimeoutMs;
   }
 
-  /** Dials for `minIdle` in slots that nobody else wants, under the same limits and the same backoff. */
+  /** Dials for `minIdle` in slots that no other key wants, under the same limits and the same backoff. */
   refill(key: KeyState<C, K>): void {
     if (now() >= this.#inUseUntilMs(key)) return;
     const { counts, starved, settings } = this.#state;

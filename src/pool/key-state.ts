@@ -19,7 +19,7 @@ export interface KeyOwner<C, K> {
   describe(key: KeyState<C, K>, waitedMs: number): WaitDetails;
 }
 
-/** All that is known of a key; exists while it has a slot or a waiter. */
+/** The state of a key; exists while it has a slot or a waiter. */
 export class KeyState<C, K> implements QueueOwner {
   /** The newest object that a caller gave for this id: it may carry newer credentials. */
   key: K;
@@ -60,7 +60,7 @@ export class KeyState<C, K> implements QueueOwner {
     this.#ownMaximum = ownMaximum;
   }
 
-  /** Made when somebody first waits: a key whose connection is always ready never has one. */
+  /** Created with the first waiter: a key whose connection is always ready never has one. */
   get queue(): WaitQueue<PoolLease<C, K>, Trace> {
     this.#queue ??= new WaitQueue(this);
     return this.#queue;
@@ -124,12 +124,12 @@ export class KeyState<C, K> implements QueueOwner {
     return trust === 'doubtful' && this.counts.total === 0 ? triedMs + longestBackoffMs : Infinity;
   }
 
-  /** Nothing is left that would have to be remembered here. */
+  /** Whether the key can be forgotten: it has no slot, no waiter and no timer. */
   get quiet(): boolean {
     return this.counts.total === 0 && this.waiting === 0 && this.server.retry === undefined;
   }
 
-  /** Connections that are open or being dialled now are not wanted any more. */
+  /** Connections that are open or being dialled now will be replaced. */
   startGeneration(): void {
     this.generation++;
     this.server.startAgain();

@@ -1,6 +1,6 @@
 /**
- * What is watched of every lease from its birth: how long it takes to get one, and how long one is held. The core asks
- * for a trace when it makes a lease, so no way to acquire can miss the watch.
+ * Watches every lease: how long a caller waits for one, and how long it is held. Every lease is created in one place
+ * (matching.ts), so no way to acquire can miss the watch.
  */
 import type { Awaitable } from '../contract/types.js';
 import { type Exposed, exposed, tracingChannel } from '../runtime/channels.js';
@@ -20,7 +20,7 @@ export interface PoolAcquireMessage {
 
 const acquires = /* @__PURE__ */ tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
 
-/** Where a lease was asked for; `undefined` while leaks are not watched. */
+/** The stack of an acquire; `undefined` while leaks are not watched. */
 export type Trace = Error | undefined;
 
 export class LeaseWatch<C, K> {
@@ -43,7 +43,7 @@ export class LeaseWatch<C, K> {
     return acquires.tracePromise(async () => acquire(), this.#message(key));
   }
 
-  /** The same where there is an answer at once. */
+  /** The same for a call that answers at once. */
   traceTry<T>(key: K, attempt: () => T): T {
     let end!: () => T;
     const outcome = async () => {

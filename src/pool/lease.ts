@@ -13,18 +13,18 @@ export interface LeaseOwner<C, K> {
   onDoubleRelease(lease: PoolLease<C, K>): void;
 }
 
-/** How a lease ended: well, with an error that the connector may judge, or with the wish to see it closed. */
+/** How a lease ended: well, with an error that the connector may judge, or destroyed. */
 export type LeaseEnd = { how: 'well' } | { how: 'failed'; error: unknown } | { how: 'destroyed' };
 
 const well: LeaseEnd = { how: 'well' };
 const destroyed: LeaseEnd = { how: 'destroyed' };
 
-/** All of its state is private: a lease that is logged must not print the key and the connection. */
+/** All of its state is private: logging a lease must not print the key and the connection. */
 export class PoolLease<C, K> implements Lease<C, K> {
   readonly #owner: LeaseOwner<C, K>;
   readonly #slot: Slot<C, K>;
   readonly #sinceMs: number;
-  /** Where it stands in `slot.leases`. */
+  /** Its index in `slot.leases`. */
   #index = 0;
   #released = false;
   #onEnd: (() => void) | undefined = undefined;
@@ -88,7 +88,7 @@ export class PoolLease<C, K> implements Lease<C, K> {
     return task(this.connection, this);
   }
 
-  /** Its task has ended. A task may have released the lease early: then there is nothing left to end. */
+  /** Its task has ended. The task may have released the lease before. */
   onSuccess(): void {
     if (!this.#released) this.#end(well);
   }
@@ -97,7 +97,7 @@ export class PoolLease<C, K> implements Lease<C, K> {
     if (!this.#released) this.#end({ how: 'failed', error });
   }
 
-  /** Sets what is called first when the lease ends. */
+  /** Sets a callback for the end of the lease. */
   onEnd(call: () => void): void {
     this.#onEnd = call;
   }

@@ -30,7 +30,7 @@ export class Lifecycle<C, K> {
     this.#owner = owner;
   }
 
-  /** Nobody can have the connection until its check has ended. */
+  /** The connection is checked; no caller can have it until the check has ended. */
   beginCheck(slot: Slot<C, K>): void {
     this.#state.move(slot, 'checking');
     slot.spare.leave();
@@ -58,7 +58,7 @@ export class Lifecycle<C, K> {
     if (this.#hooks.countsReferences) this.#callReference('ref', slot);
   }
 
-  /** Nobody uses the connection now. */
+  /** The last lease has ended: the connection is idle. */
   rest(slot: Slot<C, K>): void {
     // A shared connection may have come to rest while its ping was under way.
     if (slot.state === 'idle') return;
@@ -104,7 +104,7 @@ export class Lifecycle<C, K> {
     this.#owner.onDialFailed(slot, error);
   }
 
-  /** Ends a dial whose result nobody wants any more. Its slot counts until the hook has settled. */
+  /** Ends a dial that is not needed any more. Its slot counts until the hook has settled. */
   giveUpDial(slot: Slot<C, K>, reason: CloseReason, error: unknown): void {
     slot.retireReason ??= reason;
     if (slot.interrupt === undefined) this.free(slot);

@@ -1,6 +1,6 @@
 /**
- * Which connection serves which waiter: the last one used for a caller that comes when nobody waits, the next one ready
- * for the oldest waiter of its key. Every lease is born here.
+ * Which connection serves which caller. Without waiters a caller gets the connection used last, at once. Otherwise the
+ * oldest waiter of a key gets the connection that is ready first. Every lease is created here.
  */
 import { now } from '../runtime/clock.js';
 import type { Checks } from './checks.js';
@@ -43,7 +43,7 @@ export class Matching<C, K> {
     this.#owner = owner;
   }
 
-  /** The common case: nobody waits, and the connection used last is fit. */
+  /** The common case: there is no waiter, and the connection used last is fit. */
   leaseAtOnce(key: KeyState<C, K>, trace: Trace): PoolLease<C, K> | undefined {
     const slot = key.spare.tail?.item;
     if (slot === undefined || key.waiting > 0) return undefined;
@@ -69,14 +69,14 @@ export class Matching<C, K> {
     }
   }
 
-  /** A connection that was used: a waiter gets it once it is proved. */
+  /** A connection comes back: a waiter gets it, after a validation if one is due. */
   takeBack(slot: Slot<C, K>, nowMs: number): void {
     if (slot.key.waiting > 0 && !slot.pinging && nowMs < slot.expiresMs && this.isDue(slot, nowMs)) {
       this.#checks.begin(slot, 'validate');
     } else this.offer(slot, nowMs, 'returned');
   }
 
-  /** Gives a connection that has room to the waiters. The double check of the insertion is here. */
+  /** Gives a connection with room to the waiters, else lets it rest. This is the double check of the insertion. */
   offer(slot: Slot<C, K>, nowMs: number, from: 'fresh' | 'checked' | 'returned'): void {
     const { key } = slot;
     const settings = this.#settings;
@@ -107,7 +107,7 @@ export class Matching<C, K> {
     }
   }
 
-  /** Offers what room the connection has to callers to come. */
+  /** Makes the room of a connection available to later callers. */
   addSpare(slot: Slot<C, K>): void {
     if (slot.hasRoom && !slot.pinging && slot.spare.list === undefined) slot.key.spare.push(slot.spare);
   }
@@ -117,7 +117,7 @@ export class Matching<C, K> {
     return this.#hooks.canValidate && nowMs - slot.provenMs >= this.#settings.validateAfterIdleMs;
   }
 
-  /** Whether an open connection may be leased: yes, only after validation, or for which reason not. */
+  /** Whether an open connection may be leased: yes, only after validation, or no and why. */
   #inspect(slot: Slot<C, K>, nowMs: number): 'fit' | 'unproven' | CloseReason {
     if (nowMs >= slot.expiresMs) return 'lifetime';
     if (slot.state === 'idle' && nowMs - slot.idleSinceMs >= this.#settings.idleTimeoutMs) {

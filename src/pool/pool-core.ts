@@ -77,7 +77,7 @@ export class PoolCore<C, K> {
     if (this.#keepsIdle && hooks.hasOneTarget) queueMicrotask(() => this.#warmUp());
   }
 
-  /** The lease itself where an idle connection is fit, else the promise of one. */
+  /** The lease itself when an idle connection is fit, else a promise of one. */
   acquire(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     return this.#watch.isTraced
       ? this.#tracedAcquire(key, options)
@@ -96,7 +96,7 @@ export class PoolCore<C, K> {
     return this.#leaseAtOnce(key, id, trace) ?? this.#wait(key, id, settings, trace);
   }
 
-  /** An idle connection that is fit at once, or nothing; it never dials. */
+  /** The lease of an idle connection that is fit at once; it never dials. */
   tryAcquire(key: K): PoolLease<C, K> | undefined {
     const attempt = () => this.#tryAcquire(key);
     return this.#watch.isTraced ? this.#watch.traceTry(key, attempt) : attempt();

@@ -1,4 +1,4 @@
-/** Error details for callers who got no connection. */
+/** Error details for callers that got no connection. */
 import { ConnectError, printable } from '../contract/errors.js';
 import type { Slot } from './slot.js';
 

@@ -4,7 +4,7 @@ import type { PoolSettings } from './settings.js';
 import type { SlotCounts } from './slot-counts.js';
 
 /**
- * How many callers would wait beyond the capacity, were one more to wait for `newcomer`: those whom no dial, no check,
+ * How many callers would wait beyond the capacity if one more waited for `newcomer`: the callers that no dial, no check,
  * no idle connection and no free slot will serve (P19). The newcomer's key comes last, after the older waiters.
  */
 export function callersInLine<C, K>(

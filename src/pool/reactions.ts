@@ -53,7 +53,7 @@ export class Reactions<C, K>
     this.closing = new Closing(state, this.lifecycle, this.idleRules, pump);
   }
 
-  /** Brings a key and those who compete with it up to date after anything that may have changed what they can have. */
+  /** Gives the key, and keys that compete with it, what they can have now. Called after every change. */
   pump(key: KeyState<C, K>): void {
     this.matching.match(key);
     this.#demand.update(key);
@@ -83,7 +83,7 @@ export class Reactions<C, K>
       else if (this.#hooks.canReset && this.#settings.leasesPerConnection === 1)
         this.#checks.begin(slot, 'reset');
       else this.matching.takeBack(slot, nowMs);
-      // A connection that comes back never makes its key want more, so nothing wanted means nothing to do.
+      // A connection that comes back never makes its key want more: without demand there is nothing to do.
       if (this.#state.starved.demand > 0 || this.#settings.minIdle > 0) this.pump(key);
     }
     if (this.#state.phase !== 'open') this.closing.finishIfEmpty();
@@ -99,7 +99,7 @@ export class Reactions<C, K>
     key.server.onAnswer(nowMs);
     if (key.server.failures === 0 || nowMs - slot.connectedMs < firstBackoffMs) return;
     key.server.forgetFailures();
-    // Its timer is gone: waiters for whom it was armed are dialled for now.
+    // The backoff timer is gone: dial now for the waiters that it was armed for.
     if (key.waiting > 0) this.#demand.update(key);
   }
 

@@ -11,16 +11,16 @@
  */
 export type SlotState = 'connecting' | 'idle' | 'leased' | 'checking' | 'closing' | 'gone';
 
-/** How many slots stand in each state: one for the pool and one per key. */
+/** The number of slots in each state; there is one object for the pool and one per key. */
 export class SlotCounts {
   connecting = 0;
   idle = 0;
   leased = 0;
   checking = 0;
   closing = 0;
-  /** Those of the past: what leaves the other counts must arrive somewhere. */
+  /** Slots that have ended: a slot that leaves one count must enter another. */
   gone = 0;
-  /** Of the leased: those that take no new lease and close when the last one returns. */
+  /** The leased slots that take no new lease and close when the last one returns. */
   retiring = 0;
 
   move(from: SlotState, to: SlotState): void {
@@ -41,7 +41,7 @@ export class SlotCounts {
     return this.connecting + this.idle + this.leased + this.checking + this.closing;
   }
 
-  /** Slots on their way out: each will be free without anybody doing more. */
+  /** Slots on their way out: each will be free without another step. */
   get leaving(): number {
     return this.closing + this.retiring;
   }

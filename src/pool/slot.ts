@@ -24,7 +24,7 @@ export class Slot<C, K> {
   provenMs = 0;
   /** Leases that it may have at once. */
   capacity: number;
-  /** Leases that it has had. */
+  /** Leases that it had. */
   uses = 0;
   /** Whether a lease on it ended well. */
   served = false;
@@ -34,21 +34,21 @@ export class Slot<C, K> {
   suspect = false;
   /** Set once the connection takes no new lease: why it is going to be closed. */
   retireReason: CloseReason | undefined = undefined;
-  /** Why it was lost, refused or given back with an error. */
+  /** The error with which it was lost, refused or given back. */
   error: unknown = undefined;
   /** The backoff in milliseconds that its loss caused. */
   retryInMs: number | undefined = undefined;
   /** Leased, with a `retireReason`, and counted as such. */
   retiring = false;
-  /** In no order. A linked list of its own for each connection would cost a tenth of an acquire. */
+  /** In no order. A linked list for each connection would cost a tenth of an acquire. */
   readonly leases: PoolLease<C, K>[] = [];
   /** Among the key's connections with room for a lease, the most recently used last. */
   readonly spare = new Link<Slot<C, K>>(this);
   /** Among the pool's idle connections, the least recently used first. */
   readonly idle = new Link<Slot<C, K>>(this);
-  /** Gives up what is going on outside: a dial, a validation or a reset. */
+  /** Interrupts the hook under way: a dial, a validation or a reset. */
   interrupt: ((reason: unknown) => void) | undefined = undefined;
-  /** For the signal of its checks, where the hook takes none. */
+  /** For the signal of its checks, when the hook takes no signal. */
   checkController: AbortController | undefined = undefined;
   #gone: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined = undefined;
 

@@ -83,7 +83,7 @@ export class StarvedKeys<C, K> {
     }
   }
 
-  /** Whether the time slice of a busy connection is over: another key has starved long enough, and it has lived so long. */
+  /** Whether the time slice of a busy connection is over: another key has starved, and the connection has lived, for that long. */
   mayTake(slot: Slot<C, K>, leaving: number, nowMs: number): boolean {
     const { head } = this.#promising;
     const other = head?.item === slot.key ? head.next : head;
@@ -96,7 +96,7 @@ export class StarvedKeys<C, K> {
     );
   }
 
-  /** A key that gives a slot up goes to the end of the line, or it would get the same slot back. */
+  /** Moves a key that gave a slot up to the end of the line, because it would get the same slot back. */
   sendToEnd(key: KeyState<C, K>, nowMs: number): void {
     const line = key.starved.list;
     if (key.demand === 0 || line === undefined) return;

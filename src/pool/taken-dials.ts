@@ -1,5 +1,5 @@
 /**
- * Dials whose slots a starving key may take (P16). A dial that nobody waits for gives its slot at once. Of dials that
+ * Dials whose slots a starving key may take (P16). A dial without a waiter gives its slot at once. Of dials that
  * last longer than a time slice, a key whose server has not answered keeps two, while a key that holds less than two
  * slots starves.
  */
@@ -26,7 +26,7 @@ export class TakenDials<C, K> {
     this.#onTurn = onTurn;
   }
 
-  /** Takes as many as are missing. While time alone can change what may be taken, it looks again after a time slice. */
+  /** Takes as many as are missing. When time alone can change what may be taken, it looks again at that time. */
   take(): void {
     const { counts, dials, starved, settings } = this.#state;
     if (starved.demand === 0 || counts.total < settings.max) {

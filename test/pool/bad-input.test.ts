@@ -36,7 +36,7 @@ describe('a pool refuses at once, by name and with the value', () => {
     },
   );
 
-  test('a connector without its hooks, or with one that is no function', () => {
+  test('a connector without its hooks, or with a hook that is no function', () => {
     expect(() => new ConnectionPool(undefined as never)).toThrow('connector must be an object');
     expect(() => new ConnectionPool({} as never)).toThrow('connector.connect must be a function');
     expect(() => new ConnectionPool({ connect() {} } as never)).toThrow('connector.close must be a function');
@@ -47,7 +47,7 @@ describe('a pool refuses at once, by name and with the value', () => {
     expect(() => new ConnectionPool(connector, 5 as never)).toThrow('options must be an object');
   });
 
-  test('bad arguments of a call, which rejects and takes nothing', async () => {
+  test('bad arguments reject the call, and it takes no slot', async () => {
     const pool = new ConnectionPool(connector);
     await expect(pool.use('a', 'no task' as never)).rejects.toThrow('task must be a function, got "no task"');
     await expect(pool.acquire('a', { waitTimeoutMs: -1 })).rejects.toThrow('waitTimeoutMs');

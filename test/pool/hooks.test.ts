@@ -1,4 +1,4 @@
-/** What becomes of a hook that throws, for each of them; and of the context in which it is called. */
+/** What a hook that throws causes, for each hook; and the context in which hooks are called. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ConnectionPool, type ConnectionPoolEvent, type Connector } from 'latchkey';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ const boom = (): never => {
   throw bug;
 };
 
-/** A pool whose hooks are these, and what it tells of hooks that fail. */
+/** A pool with these hooks, and its hookError events. */
 function poolWith(hooks: Partial<Connector<object, string>>, leasesPerConnection = 1) {
   const errors: ConnectionPoolEvent[] = [];
   const onEvent = (event: ConnectionPoolEvent) => {
@@ -19,7 +19,7 @@ function poolWith(hooks: Partial<Connector<object, string>>, leasesPerConnection
   return { pool: new ConnectionPool<object, string>(connector, settings), errors };
 }
 
-describe('a hook that throws is told of, and means the worst', () => {
+describe('a hook that throws causes a hookError event and counts as no', () => {
   const rows: [hook: 'isAlive' | 'isReusable' | 'ref' | 'unref' | 'close', connected: number][] = [
     ['isAlive', 2],
     ['isReusable', 2],
@@ -96,7 +96,7 @@ describe('what a hook answers', () => {
   });
 });
 
-test("every hook runs in the pool's context, whoever calls", async () => {
+test("every hook runs in the pool's context, not in the caller's", async () => {
   const storage = new AsyncLocalStorage<string>();
   const seen: [hook: string, context: string | undefined][] = [];
   const noting =

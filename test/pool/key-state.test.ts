@@ -30,7 +30,7 @@ function keyWith(options: Parameters<typeof poolSettings>[0] = {}) {
 }
 
 describe('how many dials a key wants', () => {
-  test('none without waiters; else one for each lease that nothing under way will bring', () => {
+  test('none without waiters; else one for each waiter that nothing under way will serve', () => {
     const { key, wait } = keyWith();
     expect([key.waiting, key.slotsWanted, key.quiet]).toEqual([0, 0, true]);
     wait(4);
@@ -42,7 +42,7 @@ describe('how many dials a key wants', () => {
     expect(key.slotsWanted).toBe(0);
   });
 
-  test('one for as many waiters as may share a connection', () => {
+  test('one for each group of waiters that may share a connection', () => {
     const { key, wait } = keyWith({ leasesPerConnection: 3 });
     wait(7);
     expect(key.slotsWanted).toBe(3);
@@ -50,7 +50,7 @@ describe('how many dials a key wants', () => {
     expect([key.leasesToCome, key.slotsWanted]).toEqual([3, 2]);
   });
 
-  test('no more than the key may have, nor than may run at once, nor than one while the server is down', () => {
+  test('at most maxPerKey, at most maxConnecting at once, and one while the server is down', () => {
     const { key, wait } = keyWith({ max: 20, maxPerKey: 5, maxConnecting: 3 });
     wait(10);
     expect(key.slotsWanted).toBe(3);
@@ -68,7 +68,7 @@ describe('how many dials a key wants', () => {
     expect(key.slotsWanted).toBe(0);
   });
 
-  test('what is on its way out serves nobody', () => {
+  test('connections on their way out serve no waiter', () => {
     const { key } = keyWith();
     Object.assign(key.counts, { connecting: 1, idle: 1, leased: 3, checking: 1, closing: 2, retiring: 1 });
     expect([key.counts.total, key.counts.leaving, key.serving]).toEqual([8, 3, 5]);
@@ -76,7 +76,7 @@ describe('how many dials a key wants', () => {
 });
 
 describe('a key whose dials fail', () => {
-  test('waits twice as long each time, from 50 ms to 5 s, half of it at random', () => {
+  test('waits twice as long each time, from 50 ms to 5 s, half of it random', () => {
     const { key } = keyWith();
     const random = vi.spyOn(Math, 'random').mockReturnValue(1);
     const delays = Array.from({ length: 9 }, (_, i) => key.server.countFailure(i, new Error(`${i}`)));
@@ -86,7 +86,7 @@ describe('a key whose dials fail', () => {
     expect([key.server.failures, key.server.lastError]).toEqual([10, new Error('9')]);
   });
 
-  test('counts dials that began together as one failure, and tells what is left of the backoff', () => {
+  test('counts dials that began together as one failure, and returns the rest of the backoff', () => {
     const { key } = keyWith();
     key.server.countFailure(0, new Error('first'));
     expect(key.server.countFailure(0, new Error('second'))).toBeLessThanOrEqual(50);
@@ -107,14 +107,14 @@ describe('a key whose dials fail', () => {
     expect(cancel).toHaveBeenCalledOnce();
   });
 
-  test('begins anew with a new generation', () => {
+  test('starts again without failures in a new generation', () => {
     const { key } = keyWith();
     key.server.countFailure(0, new Error('down'));
     key.startGeneration();
     expect([key.generation, key.server.failures]).toEqual([1, 0]);
   });
 
-  test('tells who waited in vain why, and hears of those who leave', async () => {
+  test('gives a timed-out waiter the last failure as cause, and learns that a waiter left', async () => {
     const { key, left } = keyWith();
     const down = new Error('down');
     const plain = watch(key.queue.wait(waitSettings({ waitTimeoutMs: 5 }), undefined));

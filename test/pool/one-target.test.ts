@@ -67,7 +67,7 @@ describe('one argument of acquire', () => {
     await pool.close();
   });
 
-  test('who says nothing waits 30 s, or as long as the pool says', async () => {
+  test('without waitTimeoutMs a caller waits 30 s, or as long as the pool says', async () => {
     for (const [options, waitMs] of [
       [{}, 30_000],
       [{ waitTimeoutMs: 7 }, 7],
@@ -153,7 +153,7 @@ describe('the end', () => {
     }
   });
 
-  test('a lease that leaked is told of once, and that it came back', async () => {
+  test('a leaked lease is reported once, and so is its return', async () => {
     const { pool, events } = noting({ leakWarnAfterMs: 100 });
     const quick = await pool.acquire();
     quick.release();

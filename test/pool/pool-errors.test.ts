@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { connectError, oldestLease } from '../../src/pool/pool-errors.js';
 import type { Slot } from '../../src/pool/slot.js';
 
-describe('what a caller is told who got no connection', () => {
+describe('the errors of callers that got no connection', () => {
   test('where to, and what connect threw, as far as there is anything to tell', () => {
     const refusal = new Error('refused');
     const told = [

@@ -1,6 +1,6 @@
 /**
  * One pool with options, hooks and users drawn at random: whatever they do, the invariants hold after every step and
- * inside every hook, and in the end nothing is left.
+ * inside every hook; in the end no slot, timer or waiter is left.
  */
 import { ConnectionPool } from 'latchkey';
 import { settled } from '../support/manual-time.js';
@@ -114,7 +114,7 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
         // Those granted in one turn may learn of it in any order of microtasks.
         const previous = lastGranted.get(user.key);
         if (previous !== undefined && previous.turn < turn && previous.order > user.order) {
-          problems.push(`${user.order} was granted after ${previous.order}, who came later`);
+          problems.push(`${user.order} was granted after ${previous.order}, which came later`);
         }
         if (previous === undefined || previous.order < user.order) {
           lastGranted.set(user.key, { order: user.order, turn });
@@ -167,7 +167,7 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     } else if (draw < 96) random.chance(0.5) ? world.pool.reset() : world.pool.reset(random.pick(keys));
   }
 
-  /** What must be true whenever nothing more happens by itself. */
+  /** What must be true when only a caller or a timer can change anything. */
   function checkRest(): void {
     const { waiting, idle, leased, total, connecting, validating, closing } = world.stats;
     const waitingKeys = users.filter(({ state }) => state === 'waiting').map(({ key }) => key);
@@ -179,13 +179,13 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     }
     // P6, where there is one key; an idle connection that must be validated first may be passed over.
     if (keys.length === 1 && waiting > 0 && idle > 0 && !validates) problems.push('idle beside waiting');
-    // P7: where a waiter could be dialled for and nothing is under way, there is a backoff.
+    // P7: a waiter with free slots and no dial under way waits for a backoff.
     const room = total < max && (keys.length === 1 ? total < maxPerKey : maxPerKey === max);
     const stuck = waitingKeys.filter((key) => world.pool.stats(key)?.failures === 0);
     // A shared connection may be validated beside its leases, and be idle before the answer comes.
     const mayBePinged = validates && leasesPerConnection > 1 && leased + idle > 0;
     if (room && !mayBePinged && connecting + validating + closing === 0 && stuck.length > 0) {
-      problems.push(`nothing is done for ${stuck}, though there is room`);
+      problems.push(`${stuck} waits although there is room and no dial is under way`);
     }
   }
 

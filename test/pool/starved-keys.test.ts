@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 describe('the line of starved keys', () => {
-  test('demand is the sum of what all want, whatever each has said before', () => {
+  test('demand is the sum of the last wish of each key', () => {
     const line = new StarvedKeys<object, string>();
     const [a, b] = [keyNamed('a'), keyNamed('b')];
     line.want(a, 3);
@@ -39,7 +39,7 @@ describe('the line of starved keys', () => {
     expect([line.demand, line.next()?.id, line.next()]).toEqual([1, 'a', undefined]);
   });
 
-  test('who wants more, or less, keeps his place; who wants nothing loses it', () => {
+  test('a key that wants more, or fewer, keeps its place; a key that wants none loses it', () => {
     const line = new StarvedKeys<object, string>();
     const [a, b] = [keyNamed('a'), keyNamed('b')];
     line.want(a, 1);
@@ -66,13 +66,13 @@ describe('the line of starved keys', () => {
     line.want(other, 1);
     expect([mayTake(199, 0), mayTake(200, 0)]).toEqual([false, true]);
     expect([mayTake(500, 401), mayTake(500, 400)]).toEqual([false, true]);
-    // One that is on its way out already is enough for the one who starves.
+    // A slot that is on its way out already is enough for the starving key.
     expect([mayTake(500, 0, 0), mayTake(500, 0, 1)]).toEqual([true, false]);
     line.want(other, 2);
     expect([mayTake(500, 0, 1), mayTake(500, 0, 2)]).toEqual([true, false]);
   });
 
-  test('what a key wants itself does not make it give up its own', () => {
+  test('the demand of a key does not take its own connections', () => {
     const line = new StarvedKeys<object, string>();
     const [own, other] = [keyNamed('own'), keyNamed('other')];
     line.want(other, 1);

@@ -63,27 +63,30 @@ export const age = [
     waiter.value?.release();
   }),
 
-  claim('a waiter is not bound to a slow validation: it takes what comes back first (T34)', async (open) => {
-    const world = open({
-      max: 2,
-      validateAfterIdleMs: 10,
-      validateTimeoutMs: 10_000,
-      hooks: { validate: never },
-    });
-    const [first, second] = [world.acquire(), world.acquire()];
-    await world.advance(10);
-    second.value?.release();
-    await world.advance(10);
-    const waiter = world.acquire();
-    await world.settle();
-    expect([waiter.state, world.stats.validating]).toEqual(['pending', 1]);
-    first.value?.release();
-    await world.settle();
-    expect(waiter.value?.connection.id).toBe(1);
-    waiter.value?.release();
-  }),
+  claim(
+    'a waiter does not wait for a slow validation when another connection comes back first (T34)',
+    async (open) => {
+      const world = open({
+        max: 2,
+        validateAfterIdleMs: 10,
+        validateTimeoutMs: 10_000,
+        hooks: { validate: never },
+      });
+      const [first, second] = [world.acquire(), world.acquire()];
+      await world.advance(10);
+      second.value?.release();
+      await world.advance(10);
+      const waiter = world.acquire();
+      await world.settle();
+      expect([waiter.state, world.stats.validating]).toEqual(['pending', 1]);
+      first.value?.release();
+      await world.settle();
+      expect(waiter.value?.connection.id).toBe(1);
+      waiter.value?.release();
+    },
+  ),
 
-  claim('isAlive is asked at every acquire, and a connection that is not is replaced', async (open) => {
+  claim('isAlive is asked at every acquire, and a dead connection is replaced', async (open) => {
     const dead = new Set<number>();
     const world = open({ hooks: { isAlive: ({ id }) => !dead.has(id) } });
     (await world.lease()).release();
@@ -94,20 +97,17 @@ export const age = [
     lease.release();
   }),
 
-  claim(
-    'a connection past its lifetime is not closed under its user, but when it comes back (T35)',
-    async (open) => {
-      const world = open({ maxLifetimeMs: 1_000 });
-      const lease = await world.lease();
-      await world.advance(5_000);
-      expect([world.connections[0]?.closes, lease.signal.aborted]).toEqual([0, false]);
-      lease.release();
-      await world.settle();
-      expect(world.connections[0]?.closedFor).toBe('lifetime');
-    },
-  ),
+  claim('a connection past its lifetime is closed when its lease ends, not before (T35)', async (open) => {
+    const world = open({ maxLifetimeMs: 1_000 });
+    const lease = await world.lease();
+    await world.advance(5_000);
+    expect([world.connections[0]?.closes, lease.signal.aborted]).toEqual([0, false]);
+    lease.release();
+    await world.settle();
+    expect(world.connections[0]?.closedFor).toBe('lifetime');
+  }),
 
-  claim('an idle connection past its lifetime is closed without anybody asking for it', async (open) => {
+  claim('an idle connection past its lifetime is closed without an acquire', async (open) => {
     const world = open({ maxLifetimeMs: 1_000, idleTimeoutMs: Infinity });
     (await world.lease()).release();
     expect(world.time.foreground).toBe(0);
@@ -115,7 +115,7 @@ export const age = [
     expect([world.connections[0]?.closedFor, world.stats.keys]).toEqual(['lifetime', 0]);
   }),
 
-  claim('a connection serves once even if it may live for no time at all', async (open) => {
+  claim('a connection serves once even when maxLifetimeMs is 0', async (open) => {
     const world = open({ max: 1, connect: 0, maxLifetimeMs: 0 });
     for (const i of times(3)) {
       const lease = await world.lease();
@@ -159,7 +159,7 @@ export const age = [
     expect(world.time.armed).toBe(0);
   }),
 
-  claim('idleTimeoutMs 0 keeps nothing', async (open) => {
+  claim('idleTimeoutMs 0 keeps no idle connection', async (open) => {
     const world = open({ idleTimeoutMs: 0 });
     (await world.lease()).release();
     await world.advance(0);
@@ -167,7 +167,7 @@ export const age = [
   }),
 
   claim(
-    'reset() closes idle connections now, leased ones later, and does not use what is being dialled (T37)',
+    'reset() closes idle connections now, leased ones later, and replaces dials under way (T37)',
     async (open) => {
       const world = open();
       const [idle, leased] = [await world.lease('a'), await world.lease('a')];

@@ -23,7 +23,7 @@ export const badWeather = [
     expect(world.connections).toHaveLength(4);
   }),
 
-  claim('P16: a dial that nobody waits for gives its slot to a starving key', async (open) => {
+  claim('P16: a dial without a waiter gives its slot to a starving key', async (open) => {
     const world = open({
       max: 10,
       connect: ({ key, context }) => (key === 'dead' ? hangUntilAborted(context.signal) : undefined),
@@ -70,7 +70,7 @@ export const badWeather = [
     waiter.value?.release();
   }),
 
-  claim('P17: a dial of before reset() refuses nobody, and the new one starts at once', async (open) => {
+  claim('P17: a dial from before reset() rejects no waiter, and the new one starts at once', async (open) => {
     const world = open({
       connect: ({ id }) => (id === 1 ? world.time.sleep(50).then(() => Promise.reject(refusal)) : undefined),
     });
@@ -218,7 +218,7 @@ export const badWeather = [
     waiter.value?.release();
   }),
 
-  claim('P19: a caller for whom a slot is free is never refused by maxWaiting', async (open) => {
+  claim('P19: maxWaiting never refuses a caller that a free slot can serve', async (open) => {
     const world = open({ max: 5, maxWaiting: 0 });
     const served = times(6).map(() => world.acquire());
     await world.settle();

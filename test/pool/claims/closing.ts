@@ -62,7 +62,7 @@ export const closing = [
     expect([closed.state, world.stats.abandoned]).toEqual(['fulfilled', 1]);
   }),
 
-  claim('a pool closed from within its own connect dials nothing more', async (open) => {
+  claim('a pool closed inside its own connect hook starts no more dials', async (open) => {
     const world = open({ max: 2, connect: () => void world.pool.close() });
     const waiters = [world.acquire('a'), world.acquire('b')];
     await world.advance(10);
@@ -132,7 +132,7 @@ export const closing = [
     expect([closed.state, world.time.armed]).toEqual(['fulfilled', 0]);
   }),
 
-  claim('nothing is told after close() has resolved (P11)', async (open) => {
+  claim('P11: no event comes after close() has resolved', async (open) => {
     const world = open({ connect: never, closeTimeoutMs: 10 });
     const waiter = world.acquire();
     await world.settle();
@@ -143,7 +143,7 @@ export const closing = [
     expect([waiter.state, world.events.length]).toEqual(['rejected', told]);
   }),
 
-  claim('user code may call the pool back from anywhere (T41)', async (open) => {
+  claim('every hook may call the pool (T41)', async (open) => {
     let depth = 0;
     const again = () => {
       if (depth > 3) return true;

@@ -3,16 +3,16 @@ import { claim } from './claim.js';
 
 const never = () => new Promise<never>(() => {});
 
-/** What becomes of a slot between its reservation and the end of its close, and what is told of it. */
+/** What happens to a slot between its reservation and the end of its close, and which events report it. */
 export const comingAndGoing = [
-  claim('a connection that came is told with how long it took', async (open) => {
+  claim('the connect event says how long the dial took', async (open) => {
     const world = open({ connect: 25 });
     await world.advance(100);
     (await world.lease()).release();
     expect(world.events).toContainEqual({ type: 'connect', key: 'a', durationMs: 25 });
   }),
 
-  claim('a connection that drains is closed as lost', async (open) => {
+  claim('a connection that drains is closed for the reason lost', async (open) => {
     const world = open();
     const lease = await world.lease();
     lease.connection.context.drain();
@@ -21,7 +21,7 @@ export const comingAndGoing = [
     expect(world.connections[0]?.closedFor).toBe('lost');
   }),
 
-  claim('what a connection says when it is gone changes nothing', async (open) => {
+  claim('lost, drain and capacity of a connection that is gone have no effect', async (open) => {
     const world = open();
     const lease = await world.lease();
     const { context } = lease.connection;
@@ -33,19 +33,22 @@ export const comingAndGoing = [
     expect([world.stats.total, world.connections[0]?.closes]).toEqual([0, 1]);
   }),
 
-  claim('a dial that took too long says for how long; what it brings after all is closed', async (open) => {
-    const world = open({ max: 1, connect: 8, connectTimeoutMs: 5 });
-    const waiter = world.acquire();
-    await world.advance(5);
-    expect(waiter.reason).toMatchObject({
-      code: 'ERR_CONNECT',
-      cause: { name: 'TimeoutError', message: 'connect took longer than 5 ms' },
-    });
-    await world.advance(3);
-    expect(world.connections[0]?.closedFor).toBe('error');
-  }),
+  claim(
+    'a dial that timed out says after how long; a connection that it brings later is closed',
+    async (open) => {
+      const world = open({ max: 1, connect: 8, connectTimeoutMs: 5 });
+      const waiter = world.acquire();
+      await world.advance(5);
+      expect(waiter.reason).toMatchObject({
+        code: 'ERR_CONNECT',
+        cause: { name: 'TimeoutError', message: 'connect took longer than 5 ms' },
+      });
+      await world.advance(3);
+      expect(world.connections[0]?.closedFor).toBe('error');
+    },
+  ),
 
-  claim('of an older generation, it is closed for that reason', async (open) => {
+  claim('a connection of an older generation is closed for the reason reset', async (open) => {
     const world = open({ max: 1, connect: 8, connectTimeoutMs: 5 });
     world.acquire();
     await world.settle();
@@ -55,7 +58,7 @@ export const comingAndGoing = [
   }),
 
   claim(
-    'a dial that never ends gives its slot back, and what it brings later still is closed',
+    'a dial that never settles gives its slot back; a connection that it brings even later is closed',
     async (open) => {
       const world = open({ max: 1, connect: 1_000, connectTimeoutMs: 5, closeTimeoutMs: 5 });
       world.acquire();
@@ -67,7 +70,7 @@ export const comingAndGoing = [
     },
   ),
 
-  claim('a close that never ends gives its slot back, which is told', async (open) => {
+  claim('a close that never settles gives its slot back, with an abandoned event', async (open) => {
     const world = open({ max: 1, close: never, closeTimeoutMs: 5 });
     (await world.lease()).destroy();
     await world.advance(5);
@@ -75,7 +78,7 @@ export const comingAndGoing = [
     expect(world.stats).toMatchObject({ total: 0, abandoned: 1 });
   }),
 
-  claim('a connect that closes the pool ends the dials that had not begun', async (open) => {
+  claim('a connect hook that closes the pool ends the dials that had not begun', async (open) => {
     const world = open({ max: 2, connect: () => void world.pool.close() });
     const waiters = [world.acquire(), world.acquire()];
     await world.settle();
@@ -92,7 +95,7 @@ export const comingAndGoing = [
     expect(reasons).toEqual(['the connection pool is closed']);
   }),
 
-  claim('a validation that fails, or takes too long, is told', async (open) => {
+  claim('a validation that fails or takes too long causes a hookError event', async (open) => {
     const bug = new Error('no answer');
     const answers = [() => Promise.reject(bug), never];
     const validate = () => (answers.shift() ?? (() => true))() as Promise<boolean>;
@@ -107,7 +110,7 @@ export const comingAndGoing = [
     expect(world.connections.map(({ closedFor }) => closedFor)).toEqual(['invalid', 'invalid', undefined]);
   }),
 
-  claim('a validation that the end of the pool overtakes is aborted', async (open) => {
+  claim('close() aborts the signal of a validation under way', async (open) => {
     const validate = (_connection: unknown, signal: AbortSignal) => aborted(signal);
     const world = open({ max: 1, validateAfterIdleMs: 0, hooks: { validate } });
     (await world.lease()).release();
@@ -118,7 +121,7 @@ export const comingAndGoing = [
     expect(reasons).toEqual(['the connection is closed']);
   }),
 
-  claim('a validation that closes the pool brings no connection back', async (open) => {
+  claim('a connection whose validate hook closes the pool is not leased', async (open) => {
     const validate = () => {
       void world.pool.close();
       return true;
@@ -131,7 +134,7 @@ export const comingAndGoing = [
     expect([world.stats.total, world.connections[0]?.closes]).toEqual([0, 1]);
   }),
 
-  claim('a close that closes the pool ends the validations that had not begun', async (open) => {
+  claim('a close hook that closes the pool ends the validations that had not begun', async (open) => {
     let asked = 0;
     const validate = () => ++asked > 0;
     const isAlive = ({ id }: { id: number }) => id === 1;
@@ -158,7 +161,7 @@ export const comingAndGoing = [
     expect(calls).toEqual(['ref', 'unref']);
   }),
 
-  claim('a holder is told once why his connection is gone, and it stays at that', async (open) => {
+  claim('the signal of a lease aborts once, with the first reason', async (open) => {
     const world = open({ max: 2, close: 5 });
     const lost = await world.lease();
     lost.connection.context.lost(new Error('reset by peer'));
@@ -194,7 +197,7 @@ export const comingAndGoing = [
       retiring.release();
       await world.advance(10);
       expect([waiter.state, world.stats.idle]).toEqual(['fulfilled', 1]);
-      // It has left: the next one who starves does not wait for it again.
+      // It has left: the next starving key does not wait for it again.
       const next = world.acquire('d');
       await world.advance(10);
       expect([next.state, world.stats.evicted]).toEqual(['fulfilled', 1]);
@@ -203,19 +206,22 @@ export const comingAndGoing = [
     },
   ),
 
-  claim('it serves nobody any more: who waits for its key is told of a failed dial at once', async (open) => {
-    const refusal = new Error('refused');
-    const world = open({ max: 2, connect: ({ id }) => (id === 1 ? undefined : Promise.reject(refusal)) });
-    const retiring = await world.lease();
-    world.pool.reset('a');
-    const waiter = world.acquire();
-    await world.settle();
-    expect(waiter.reason).toMatchObject({ code: 'ERR_CONNECT', cause: refusal });
-    retiring.release();
-  }),
+  claim(
+    'a retiring connection serves no waiter: a failed dial rejects the waiters of its key at once',
+    async (open) => {
+      const refusal = new Error('refused');
+      const world = open({ max: 2, connect: ({ id }) => (id === 1 ? undefined : Promise.reject(refusal)) });
+      const retiring = await world.lease();
+      world.pool.reset('a');
+      const waiter = world.acquire();
+      await world.settle();
+      expect(waiter.reason).toMatchObject({ code: 'ERR_CONNECT', cause: refusal });
+      retiring.release();
+    },
+  ),
 
   claim(
-    'the timer of idle connections is set earlier when one comes back that is due before the others',
+    'the timer of idle connections is set earlier when one comes back that is due first',
     async (open) => {
       const world = open({ max: 2, connect: 0, idleTimeoutMs: 1_000, maxLifetimeMs: 1_500, random: () => 0 });
       const old = await world.lease();

@@ -40,7 +40,7 @@ export const dialling = [
   }),
 
   claim(
-    '100 callers of one key make as many dials as may run at once, and share what comes of them (T4)',
+    '100 callers of one key start maxConnecting dials, and share their connections (T4)',
     async (open) => {
       const world = open({ max: 50, maxConnecting: 10 });
       let served = 0;
@@ -82,7 +82,7 @@ export const dialling = [
   }),
 
   claim(
-    'a waiter takes a connection that comes back before its own dial is through; the dial ends idle (T7)',
+    'a waiter takes a connection that comes back before its dial ends; the new connection stays idle (T7)',
     async (open) => {
       const world = open({ connect: 500 });
       const first = world.acquire();
@@ -99,7 +99,7 @@ export const dialling = [
     },
   ),
 
-  claim('dials are never more than the waiters whom nothing under way will serve', async (open) => {
+  claim('P8: dials never exceed the waiters that nothing under way will serve', async (open) => {
     const world = open({ leasesPerConnection: 3, connect: 10 });
     const served = times(7).map(() => world.acquire());
     await world.settle();
@@ -133,21 +133,18 @@ export const dialling = [
     for (const { value } of served) value?.release();
   }),
 
-  claim(
-    'a second shared connection that nobody needs any more is closed, and the first one kept',
-    async (open) => {
-      const world = open({ leasesPerConnection: 2, connect: ({ id }) => world.time.sleep(id * 10) });
-      const served = times(3).map(() => world.acquire());
-      await world.advance(10);
-      served[0]?.value?.release();
-      await world.settle();
-      served[2]?.value?.release();
-      await world.advance(10);
-      expect(world.stats.total).toBe(1);
-      expect(world.connections[1]?.closedFor).toBe('duplicate');
-      served[1]?.value?.release();
-    },
-  ),
+  claim('a second shared connection without a waiter is closed, and the first one kept', async (open) => {
+    const world = open({ leasesPerConnection: 2, connect: ({ id }) => world.time.sleep(id * 10) });
+    const served = times(3).map(() => world.acquire());
+    await world.advance(10);
+    served[0]?.value?.release();
+    await world.settle();
+    served[2]?.value?.release();
+    await world.advance(10);
+    expect(world.stats.total).toBe(1);
+    expect(world.connections[1]?.closedFor).toBe('duplicate');
+    served[1]?.value?.release();
+  }),
 
   claim('beyond maxWaiting a caller is refused at once, with no effect (T45)', async (open) => {
     const world = open({ max: 1, maxWaiting: 2 });

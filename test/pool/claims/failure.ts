@@ -7,21 +7,18 @@ const never = () => new Promise(() => {});
 const refusal = new Error('refused');
 
 export const failure = [
-  claim(
-    'when nothing else can serve a key, a failed dial is told to all who wait for it (T8)',
-    async (open) => {
-      const world = open({ connect: () => world.time.sleep(1).then(() => Promise.reject(refusal)) });
-      const waiters = times(100).map(() => world.acquire());
-      await world.advance(1);
-      for (const { reason } of waiters)
-        expect(reason).toMatchObject({ code: 'ERR_CONNECT', key: 'a', cause: refusal });
-      expect(new Set(waiters.map(({ reason }) => reason)).size).toBe(100);
-      expect(world.dials).toBe(10);
-    },
-  ),
+  claim('when nothing else can serve a key, a failed dial rejects all its waiters (T8)', async (open) => {
+    const world = open({ connect: () => world.time.sleep(1).then(() => Promise.reject(refusal)) });
+    const waiters = times(100).map(() => world.acquire());
+    await world.advance(1);
+    for (const { reason } of waiters)
+      expect(reason).toMatchObject({ code: 'ERR_CONNECT', key: 'a', cause: refusal });
+    expect(new Set(waiters.map(({ reason }) => reason)).size).toBe(100);
+    expect(world.dials).toBe(10);
+  }),
 
   claim(
-    'a waiter whom an open connection can still serve is not told of a failed dial (T9)',
+    'a failed dial does not reject a waiter that an open connection can still serve (T9)',
     async (open) => {
       const world = open({ connect: ({ id }) => (id === 1 ? undefined : Promise.reject(refusal)) });
       const holder = await world.lease();
@@ -36,7 +33,7 @@ export const failure = [
   ),
 
   claim(
-    'while a server is down dials are bounded by a growing backoff, and one probe finds it up again (T10)',
+    'P18: while a server is down a growing backoff bounds the dials, and one probe finds it up again (T10)',
     async (open) => {
       let down = true;
       const world = open({ connect: () => (down ? Promise.reject(refusal) : undefined), maxConnecting: 10 });
@@ -59,7 +56,7 @@ export const failure = [
     },
   ),
 
-  claim('a failed dial gives its slot to another key, with nothing else happening (T10b)', async (open) => {
+  claim('a failed dial gives its slot to another key without any other event (T10b)', async (open) => {
     const world = open({
       max: 1,
       connect: ({ key }) =>
@@ -114,7 +111,7 @@ export const failure = [
     },
   ),
 
-  claim('a signal first looked at after its dial was given up is aborted already', async (open) => {
+  claim('a dial signal that is first read after the dial was given up is aborted already', async (open) => {
     let context: { readonly signal: AbortSignal } | undefined;
     const world = open({
       connectTimeoutMs: 10,
@@ -130,7 +127,7 @@ export const failure = [
   }),
 
   claim(
-    'a connection that arrives after its dial timed out is closed once, never leased, and counted till then (T13)',
+    'a connection that arrives after its dial timed out is closed once, never leased, and counted until then (T13)',
     async (open) => {
       const world = open({
         max: 1,
@@ -151,7 +148,7 @@ export const failure = [
   ),
 
   claim(
-    'a timed-out wait has the last failed dial for its cause, and names the oldest lease (T22)',
+    'a timed-out wait has the last failed dial as cause, and its message says how old the oldest lease is (T22)',
     async (open) => {
       const world = open({ max: 1, waitTimeoutMs: 1_000 });
       const holder = await world.lease('a');
@@ -169,7 +166,7 @@ export const failure = [
     },
   ),
 
-  claim('a wait that times out while the key fails tells why', async (open) => {
+  claim('a wait that times out while its key fails has the failure as cause', async (open) => {
     const world = open({
       waitTimeoutMs: 500,
       connect: ({ id }) => (id === 1 ? undefined : Promise.reject(refusal)),

@@ -17,23 +17,26 @@ export const fairness = [
     },
   ),
 
-  claim('the least recently used idle connection goes first, and no more than are needed', async (open) => {
-    const world = open({ max: 3 });
-    for (const key of ['a', 'b', 'c']) {
-      (await world.lease(key)).release();
-      await world.advance(1);
-    }
-    (await world.lease('a')).release();
-    const d = world.acquire('d');
-    await world.advance(10);
-    expect(world.connections.map(({ closedFor }) => closedFor)).toEqual([
-      undefined,
-      'evicted',
-      undefined,
-      undefined,
-    ]);
-    d.value?.release();
-  }),
+  claim(
+    'the least recently used idle connection is evicted first, and no more than are needed',
+    async (open) => {
+      const world = open({ max: 3 });
+      for (const key of ['a', 'b', 'c']) {
+        (await world.lease(key)).release();
+        await world.advance(1);
+      }
+      (await world.lease('a')).release();
+      const d = world.acquire('d');
+      await world.advance(10);
+      expect(world.connections.map(({ closedFor }) => closedFor)).toEqual([
+        undefined,
+        'evicted',
+        undefined,
+        undefined,
+      ]);
+      d.value?.release();
+    },
+  ),
 
   claim('a cold key beside a hot one that always has waiters is served within 300 ms (T20)', async (open) => {
     const world = open({ max: 4, connect: 10 });
@@ -58,7 +61,7 @@ export const fairness = [
   }),
 
   claim(
-    'two keys that are always busy share one slot, and change no oftener than the time slice says (T21)',
+    'two keys that are always busy share one slot, and take turns of at least one time slice (T21)',
     async (open) => {
       const world = open({ max: 1, connect: 1 });
       let over = false;
@@ -112,20 +115,23 @@ export const fairness = [
     expect(world.stats).toMatchObject({ total: 0, keys: 0 });
   }),
 
-  claim('P10: per key the order is first come, first served, whoever aborts (T25)', async (open) => {
-    const world = open({ max: 1 });
-    const holder = await world.lease();
-    const order: number[] = [];
-    const controllers = times(20).map(() => new AbortController());
-    for (const i of times(20)) {
-      const { signal } = controllers[i] as AbortController;
-      world.pool.use('a', () => order.push(i), { signal }).catch(() => {});
-    }
-    for (const i of times(20)) if (i % 3 === 0) controllers[i]?.abort();
-    holder.release();
-    await world.settle();
-    expect(order).toEqual(times(20).filter((i) => i % 3 !== 0));
-  }),
+  claim(
+    'P10: per key the order is first come, first served, when other callers abort too (T25)',
+    async (open) => {
+      const world = open({ max: 1 });
+      const holder = await world.lease();
+      const order: number[] = [];
+      const controllers = times(20).map(() => new AbortController());
+      for (const i of times(20)) {
+        const { signal } = controllers[i] as AbortController;
+        world.pool.use('a', () => order.push(i), { signal }).catch(() => {});
+      }
+      for (const i of times(20)) if (i % 3 === 0) controllers[i]?.abort();
+      holder.release();
+      await world.settle();
+      expect(order).toEqual(times(20).filter((i) => i % 3 !== 0));
+    },
+  ),
 
   claim('an acquire in the turn of a release does not overtake a waiter (T26)', async (open) => {
     const world = open({ max: 1 });
@@ -153,7 +159,7 @@ export const fairness = [
     b.value?.release();
   }),
 
-  claim('a starving key that gives up frees its place in the line', async (open) => {
+  claim('a starving key whose callers give up leaves the line', async (open) => {
     const world = open({ max: 1, waitTimeoutMs: 1_000 });
     const holder = await world.lease('a');
     const controller = new AbortController();
@@ -165,7 +171,7 @@ export const fairness = [
   }),
 
   claim(
-    'a busy shared connection yields too: it takes no new lease and closes with its last one',
+    'a busy shared connection yields too: it takes no new lease and closes after its last one',
     async (open) => {
       const world = open({ max: 1, leasesPerConnection: 2, connect: 1 });
       const first = world.acquire('hot');

@@ -4,7 +4,7 @@ import { claim } from './claim.js';
 const times = (count: number) => Array.from({ length: count }, (_, i) => i);
 const never = () => new Promise(() => {});
 
-/** What a pool can do besides lending. */
+/** What a pool can do besides leasing connections. */
 export const features = [
   claim('tryAcquire gives an idle connection at once, and never dials', async (open) => {
     const world = open({ max: 1 });
@@ -16,7 +16,7 @@ export const features = [
     lease?.release();
   }),
 
-  claim('tryAcquire is watched for leaks as every acquire', async (open) => {
+  claim('a lease from tryAcquire is watched for leaks too', async (open) => {
     const world = open({ leakWarnAfterMs: 100 });
     (await world.lease()).release();
     const lease = world.pool.tryAcquire('a');
@@ -25,20 +25,17 @@ export const features = [
     lease?.release();
   }),
 
-  claim(
-    'P8: minIdle is kept for keys in use, in the background, and goes when they are not',
-    async (open) => {
-      const world = open({ minIdle: 2, idleTimeoutMs: 1_000 });
-      const lease = await world.lease();
-      await world.advance(50);
-      expect(world.pool.stats('a')).toMatchObject({ idle: 2, leased: 1 });
-      lease.release();
-      await world.advance(3_000);
-      expect(world.stats).toMatchObject({ total: 0, keys: 0 });
-    },
-  ),
+  claim('P8: minIdle is dialled in the background for keys in use, and ends with their use', async (open) => {
+    const world = open({ minIdle: 2, idleTimeoutMs: 1_000 });
+    const lease = await world.lease();
+    await world.advance(50);
+    expect(world.pool.stats('a')).toMatchObject({ idle: 2, leased: 1 });
+    lease.release();
+    await world.advance(3_000);
+    expect(world.stats).toMatchObject({ total: 0, keys: 0 });
+  }),
 
-  claim('keepAliveMs validates idle connections, and does not make them younger', async (open) => {
+  claim('keepAliveMs validates idle connections, and does not extend their idle time', async (open) => {
     let asked = 0;
     const validate = async () => ++asked > 0;
     const world = open({ keepAliveMs: 200, idleTimeoutMs: 1_000, hooks: { validate } });
@@ -84,7 +81,7 @@ export const features = [
     for (const i of [1, 3]) served[i]?.value?.release();
   }),
 
-  claim('stats(key) and keys() tell of what the pool knows', async (open) => {
+  claim('stats(key) and keys() report the keys that have a connection or a waiter', async (open) => {
     const world = open();
     const lease = await world.lease();
     expect([...world.pool.keys()]).toEqual(['a']);
@@ -93,7 +90,7 @@ export const features = [
     lease.release();
   }),
 
-  claim('P3: a connection has no more leases than it says it can bear', async (open) => {
+  claim('P3: a connection has no more leases than it said with capacity()', async (open) => {
     const world = open({ leasesPerConnection: 10, max: 2, connect: ({ context }) => context.capacity(2) });
     const served = times(5).map(() => world.acquire());
     await world.advance(10);
@@ -115,7 +112,7 @@ export const features = [
     for (const { value } of leases.slice(1)) value?.release();
   }),
 
-  claim('close({ drain: true }) serves those who wait, and refuses newcomers', async (open) => {
+  claim('close({ drain: true }) serves the waiters, and refuses newcomers', async (open) => {
     const world = open({ max: 1 });
     const work = times(4).map(() => world.pool.use('a', () => world.time.sleep(20)));
     await world.advance(15);
@@ -126,7 +123,7 @@ export const features = [
     expect(late.reason).toMatchObject({ code: 'ERR_CLOSED' });
   }),
 
-  claim('the shorter grace wins', async (open) => {
+  claim('of several close() calls the shorter grace wins', async (open) => {
     const world = open();
     const lease = await world.lease();
     const closed = world.pool.close({ graceMs: 60_000 });

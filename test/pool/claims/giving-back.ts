@@ -5,7 +5,7 @@ import { claim } from './claim.js';
 const never = () => new Promise<never>(() => {});
 
 export const givingBack = [
-  claim('a second release changes nothing but is told (T27)', async (open) => {
+  claim('a second release has no effect and causes a doubleRelease event (T27)', async (open) => {
     const world = open({ max: 1 });
     const first = await world.lease();
     const second = world.acquire();
@@ -65,7 +65,7 @@ export const givingBack = [
     expect(world.connections[0]?.closedFor).toBe('error');
   }),
 
-  claim('a task may release its lease early, with no word about it', async (open) => {
+  claim('a task may release its lease early without a doubleRelease event', async (open) => {
     const world = open();
     const used = world.pool.use('a', (_connection, lease) => lease.release());
     await world.advance(20);
@@ -73,7 +73,7 @@ export const givingBack = [
     expect(world.events.map(({ type }) => type)).toEqual(['connect']);
   }),
 
-  claim('reset cleans a connection between two users, and nobody has it meanwhile', async (open) => {
+  claim('reset cleans a connection between two leases, and no caller has it meanwhile', async (open) => {
     const cleaned: number[] = [];
     const world = open({
       max: 1,
@@ -118,7 +118,7 @@ export const givingBack = [
   }),
 
   claim(
-    'lost() closes a connection once, whatever it is doing and however often it is said (T42)',
+    'lost() closes a connection once, in every state and when called several times (T42)',
     async (open) => {
       const world = open();
       const say = (lease: PoolLease, cause?: unknown) => {
@@ -147,7 +147,7 @@ export const givingBack = [
     },
   ),
 
-  claim('a signal first looked at after the loss is aborted already', async (open) => {
+  claim('a lease signal that is first read after the loss is aborted already', async (open) => {
     const world = open();
     const lease = await world.lease();
     lease.connection.context.lost();
@@ -188,7 +188,7 @@ export const givingBack = [
   }),
 
   claim(
-    'a lease held for too long is told with the stack of its acquire, and so is its late return (T47)',
+    'a lease held for too long is reported with the stack of its acquire, and so is its late return (T47)',
     async (open) => {
       const world = open({ leakWarnAfterMs: 1_000 });
       async function theLeaker() {
@@ -211,7 +211,7 @@ export const givingBack = [
     },
   ),
 
-  claim('a leased connection is ref, an idle one unref', async (open) => {
+  claim('ref is called when a connection is leased, unref when it is idle', async (open) => {
     const calls: string[] = [];
     const world = open({ hooks: { ref: () => calls.push('ref'), unref: () => calls.push('unref') } });
     const lease = await world.lease();

@@ -57,7 +57,7 @@ export const givingUp = [
     },
   ),
 
-  claim('a signal that is aborted already dials nothing (T17)', async (open) => {
+  claim('an acquire with an aborted signal starts no dial (T17)', async (open) => {
     const world = open();
     const waiter = world.acquire('a', { signal: AbortSignal.abort('before') });
     await world.settle();
@@ -74,7 +74,7 @@ export const givingUp = [
     for (const { value } of waiters) value?.release();
   }),
 
-  claim('a key that nobody wants any more starts no new dial', async (open) => {
+  claim('a key without waiters starts no new dial', async (open) => {
     const world = open({ max: 1 });
     const controller = new AbortController();
     const a = world.acquire('a');

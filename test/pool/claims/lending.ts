@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
 import { claim } from './claim.js';
 
-/** What is asked of an idle connection before it is lent, and how often it may be lent. */
+/** What is checked before a connection is leased, and how many leases it may have. */
 export const lending = [
-  claim('an idle connection that has been lent is not lent again, be it exclusive', async (open) => {
+  claim('an exclusive connection has one lease at a time', async (open) => {
     const world = open({ max: 1 });
     (await world.lease()).release();
     const holder = world.acquire();
@@ -17,7 +17,7 @@ export const lending = [
   }),
 
   claim(
-    'a shared one is lent as often as it has room, and no more, in whatever order leases return',
+    'a shared connection has leasesPerConnection leases at most, in whatever order they end',
     async (open) => {
       const world = open({ max: 1, leasesPerConnection: 3 });
       const [first, second] = [await world.lease(), await world.lease()];
@@ -34,7 +34,7 @@ export const lending = [
     },
   ),
 
-  claim('P19: a caller whom an idle connection serves takes no place in the queue', async (open) => {
+  claim('P19: a caller that an idle connection serves takes no place in the queue', async (open) => {
     const world = open({
       max: 2,
       maxWaiting: 0,
@@ -52,27 +52,24 @@ export const lending = [
     waiter.value?.release();
   }),
 
-  claim(
-    'one that is too old is not lent, though the timer that should have closed it is late',
-    async (open) => {
-      for (const [jumpMs, reason] of [
-        [999, undefined],
-        [1_000, 'lifetime'],
-      ] as const) {
-        const world = open({ maxLifetimeMs: 1_000, idleTimeoutMs: Infinity, random: () => 0 });
-        const first = await world.lease();
-        first.release();
-        world.time.nowMs += jumpMs;
-        const second = await world.lease();
-        expect(world.connections[0]?.closedFor).toBe(reason);
-        second.release();
-        if (reason === undefined) await world.end();
-      }
-    },
-  ),
+  claim('an expired connection is not leased when the timer that closes it is late', async (open) => {
+    for (const [jumpMs, reason] of [
+      [999, undefined],
+      [1_000, 'lifetime'],
+    ] as const) {
+      const world = open({ maxLifetimeMs: 1_000, idleTimeoutMs: Infinity, random: () => 0 });
+      const first = await world.lease();
+      first.release();
+      world.time.nowMs += jumpMs;
+      const second = await world.lease();
+      expect(world.connections[0]?.closedFor).toBe(reason);
+      second.release();
+      if (reason === undefined) await world.end();
+    }
+  }),
 
   claim(
-    'one that was idle for too long is not lent, though its timer is late; nor kept, if one is in use',
+    'a connection past its idleTimeoutMs is not leased when its timer is late, nor kept beside one in use',
     async (open) => {
       for (const [jumpMs, reason] of [
         [999, undefined],
@@ -89,7 +86,7 @@ export const lending = [
     },
   ),
 
-  claim('a shared connection that is in use is not idle, however short idle ones are kept', async (open) => {
+  claim('a shared connection in use does not reach its idleTimeoutMs', async (open) => {
     const world = open({ leasesPerConnection: 2, idleTimeoutMs: 0 });
     const first = await world.lease();
     const second = await world.lease();
@@ -98,7 +95,7 @@ export const lending = [
     second.release();
   }),
 
-  claim('as many connections are validated as there are waiters, and no more', async (open) => {
+  claim('no more connections are validated than there are waiters', async (open) => {
     let asked = 0;
     const validate = () => {
       asked++;
@@ -117,7 +114,7 @@ export const lending = [
     waiter.value?.release();
   }),
 
-  claim('a connection that changes its mind about being alive is lent as it last said', async (open) => {
+  claim('the last answer of isAlive decides whether a connection is leased', async (open) => {
     const answers = [false, true];
     const world = open({ max: 1, hooks: { isAlive: () => answers.shift() ?? true } });
     answers.push(true, true);
@@ -128,7 +125,7 @@ export const lending = [
     lease.release();
   }),
 
-  claim('a connection that is lost while it is asked whether it lives is lent to nobody', async (open) => {
+  claim('a connection that is lost inside its isAlive hook is not leased', async (open) => {
     let asked = 0;
     const isAlive = () => {
       asked++;
@@ -143,23 +140,20 @@ export const lending = [
     lease.release();
   }),
 
-  claim(
-    'an exclusive connection that nobody waits for any more is kept, although another is idle',
-    async (open) => {
-      const world = open({ max: 2 });
-      const first = await world.lease();
-      const waiter = world.acquire();
-      await world.settle();
-      first.release();
-      await world.settle();
-      expect(waiter.value?.connection.id).toBe(1);
-      waiter.value?.release();
-      await world.advance(10);
-      expect(world.stats).toMatchObject({ connected: 2, idle: 2 });
-    },
-  ),
+  claim('an exclusive connection without a waiter is kept, although another is idle', async (open) => {
+    const world = open({ max: 2 });
+    const first = await world.lease();
+    const waiter = world.acquire();
+    await world.settle();
+    first.release();
+    await world.settle();
+    expect(waiter.value?.connection.id).toBe(1);
+    waiter.value?.release();
+    await world.advance(10);
+    expect(world.stats).toMatchObject({ connected: 2, idle: 2 });
+  }),
 
-  claim('a shared one is kept when it is the only one, and when both were in use', async (open) => {
+  claim('a shared connection is kept when it is the only one, and when both were in use', async (open) => {
     const world = open({ max: 2, leasesPerConnection: 2 });
     const controller = new AbortController();
     world.acquire('a', { signal: controller.signal });
@@ -174,7 +168,7 @@ export const lending = [
     expect(world.stats).toMatchObject({ connected: 2, idle: 2 });
   }),
 
-  claim('a shared connection is never reset, for somebody else may use it', async (open) => {
+  claim('a shared connection is never reset, because another lease may use it', async (open) => {
     let resets = 0;
     const reset = () => void resets++;
     const world = open({ leasesPerConnection: 2, hooks: { reset } });
@@ -185,7 +179,7 @@ export const lending = [
     expect([resets, world.stats.idle]).toEqual([0, 1]);
   }),
 
-  claim('a connection whose lease is destroyed is closed, whatever isReusable would say', async (open) => {
+  claim('destroy() closes the connection without asking isReusable', async (open) => {
     let asked = 0;
     const isReusable = () => ++asked > 0;
     const world = open({ hooks: { isReusable } });
@@ -194,24 +188,27 @@ export const lending = [
     expect([asked, world.connections[0]?.closedFor]).toEqual([0, 'error']);
   }),
 
-  claim('a closed pool says so, and leases that come back are closed for that reason', async (open) => {
-    const world = open({ max: 1 });
-    const lease = await world.lease();
-    const waiter = world.acquire();
-    const closed = world.pool.close({ graceMs: Infinity });
-    const late = world.acquire();
-    await world.settle();
-    for (const { reason } of [waiter, late]) {
-      expect(reason).toMatchObject({ code: 'ERR_CLOSED', message: 'the connection pool is closed' });
-    }
-    // For ever is no timer that fires late, but none.
-    expect(world.time.armed).toBe(0);
-    lease.release();
-    await closed;
-    expect(world.connections[0]?.closedFor).toBe('shutdown');
-  }),
+  claim(
+    'a closed pool refuses callers, and closes returned connections for the reason shutdown',
+    async (open) => {
+      const world = open({ max: 1 });
+      const lease = await world.lease();
+      const waiter = world.acquire();
+      const closed = world.pool.close({ graceMs: Infinity });
+      const late = world.acquire();
+      await world.settle();
+      for (const { reason } of [waiter, late]) {
+        expect(reason).toMatchObject({ code: 'ERR_CLOSED', message: 'the connection pool is closed' });
+      }
+      // Infinity means no timer, not a late one.
+      expect(world.time.armed).toBe(0);
+      lease.release();
+      await closed;
+      expect(world.connections[0]?.closedFor).toBe('shutdown');
+    },
+  ),
 
-  claim('a lease works with using, has one signal, and is not given back twice by it', async (open) => {
+  claim('a lease works with `using`, has one signal, and is released once', async (open) => {
     const world = open({ max: 1 });
     {
       using lease = await world.lease();
@@ -227,28 +224,31 @@ export const lending = [
     expect(world.stats).toMatchObject({ acquired: 2, idle: 1 });
   }),
 
-  claim('the watch over a lease that may leak keeps no process alive', async (open) => {
+  claim('leakWarnAfterMs does not keep the process alive', async (open) => {
     const world = open({ leakWarnAfterMs: 1_000 });
     const lease = await world.lease();
     expect([world.time.foreground, world.time.armed > 0]).toEqual([0, true]);
     lease.release();
   }),
 
-  claim('a busy connection that another key takes is closed for that reason', async (open) => {
-    const world = open({ max: 1 });
-    const holder = await world.lease('a');
-    const next = world.acquire('a');
-    const starving = world.acquire('b');
-    await world.advance(200);
-    holder.release();
-    await world.advance(10);
-    expect([world.connections[0]?.closedFor, starving.value?.key]).toEqual(['rebalanced', 'b']);
-    starving.value?.release();
-    await world.advance(20);
-    next.value?.release();
-  }),
+  claim(
+    'a busy connection whose slot another key takes is closed for the reason rebalanced',
+    async (open) => {
+      const world = open({ max: 1 });
+      const holder = await world.lease('a');
+      const next = world.acquire('a');
+      const starving = world.acquire('b');
+      await world.advance(200);
+      holder.release();
+      await world.advance(10);
+      expect([world.connections[0]?.closedFor, starving.value?.key]).toEqual(['rebalanced', 'b']);
+      starving.value?.release();
+      await world.advance(20);
+      next.value?.release();
+    },
+  ),
 
-  claim('a connection that comes back in the moment in which it is too old is not lent on', async (open) => {
+  claim('a connection that comes back just when it expires is not leased again', async (open) => {
     const world = open({ max: 1, connect: 10, maxLifetimeMs: 1_000, random: () => 0 });
     const startMs = world.time.nowMs;
     const holder = await world.lease();
