@@ -223,6 +223,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   readonly source: object;
   readonly settings: LockSettings;
   readonly weighs = true;
+  readonly overtakes: boolean;
   limit: number;
   held = 0;
   readonly queue: WaitQueue<HeldPermit<TaskHolder>, number>;
@@ -235,6 +236,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
     this.source = source;
     this.limit = limit;
     this.settings = settings;
+    this.overtakes = order !== undefined;
     this.queue = order?.queue(this) ?? new WaitQueue(this);
   }
 

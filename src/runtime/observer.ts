@@ -14,6 +14,8 @@ export interface ObservedQueue {
   describe(waitedMs: number): { readonly key?: unknown; readonly limit: number };
   /** Whether the demand of a wait is a number of units; otherwise each wait wants one. */
   readonly weighs?: boolean;
+  /** Whether waiters may overtake each other: the queue has an order of its own. */
+  readonly overtakes?: boolean;
   /** For a wait on several keys at once: the keys that are still missing. */
   missing?(): Iterable<unknown>;
   /** For such a wait: the permits that it already has. */

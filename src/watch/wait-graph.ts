@@ -5,7 +5,7 @@
  *   WG1  A wait counts as stuck only if it stays unserved although every permit comes back that is not held by a stuck task.
  *   WG2  A task is stuck only while a wait of its own, or of a task that runs inside it, is stuck.
  *   WG3  A permit whose owner is unknown counts as one that comes back: it never closes a cycle.
- *   WG4  A wait behind a stuck one of the same queue is stuck too: queues are first come, first served.
+ *   WG4  A wait behind a stuck one of the same queue is stuck too, unless the queue has an order: then it may be served first.
  *   WG5  Memory is O(held + waiting).
  *
  * A task is the function given to `run` or `use`, followed through its async context: two children of one `Promise.all` are
@@ -218,6 +218,7 @@ export class WaitGraph {
 
   /** The waits before it in a queue, without those that end whenever it could. */
   *#aheadOf(wait: Wait): Generator<Wait> {
+    if (wait.queue.overtakes) return;
     const missing = [...wait.missing];
     for (const other of this.#blocking.get(wait.source) ?? []) {
       if (other.order >= wait.order) return;

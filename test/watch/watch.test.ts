@@ -1,7 +1,8 @@
 import { AdaptiveSemaphore, AimdLimit, ConnectionPool, KeyedMutex, Mutex, Semaphore } from 'latchkey';
+import { fairShare } from 'latchkey/overload';
 import { SingleFlight } from 'latchkey/single-flight';
 import { type DeadlockError, type Watcher, type WatchOptions, type WatchReport, watch } from 'latchkey/watch';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 let watcher: Watcher | undefined;
 afterEach(() => watcher?.stop());
@@ -173,6 +174,21 @@ describe('no false alarm', () => {
 });
 
 describe('what a circle does', () => {
+  test('WG4: with an order, a later waiter of the same semaphore may be served before a stuck one', async () => {
+    const { reports } = watching({ deadlocks: 'report' });
+    const semaphore = new Semaphore(3, { order: fairShare() });
+    const busy = await semaphore.acquire({ weight: 2 });
+    const stuck = semaphore.run(() =>
+      semaphore.run(() => 1, { weight: 3, waitTimeoutMs: 1_000, partition: 'a' }),
+    );
+    const later = semaphore.run(() => 'served', { partition: 'b' });
+    await vi.waitFor(() => expect(reports).toHaveLength(1));
+    busy.release();
+    expect(await later).toBe('served');
+    expect(await codeOf(stuck)).toBe('ERR_WAIT_TIMEOUT');
+    expect(reports).toHaveLength(1);
+  });
+
   test('WA3: a wait that can give up is reported and not rejected', async () => {
     const { reports } = watching();
     const mutex = new Mutex();
