@@ -24,8 +24,11 @@ function follow<T, R>(
   onValue: (value: T) => R,
   onError: (error: unknown) => never,
 ): Promise<R> {
+  const promise = Promise.resolve(answer);
   // Looked up at every call: zone.js and others replace it after this file was loaded.
-  return Promise.prototype.then.call(Promise.resolve(answer), onValue as never, onError) as Promise<R>;
+  const { then } = Promise.prototype;
+  if (promise.then === then) return promise.then(onValue, onError);
+  return then.call(promise, onValue as never, onError) as Promise<R>;
 }
 
 /** Runs many tasks, which do not receive the holder. */

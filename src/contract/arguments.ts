@@ -24,7 +24,7 @@ export type OptionNames<O> = Readonly<Record<keyof O, true>>;
 export function checkOptions(options: unknown, known: Readonly<Record<string, true>>): void {
   checkObject('options', options);
   for (const name of Object.keys(options as object)) {
-    if (Object.hasOwn(known, name) || name in Object.prototype) continue;
+    if (known[name] === true || name in Object.prototype) continue;
     const names = Object.keys(known);
     const nearest = nearestName(name, names);
     const advice = nearest === undefined ? `the options are ${names.join(', ')}` : `did you mean ${nearest}?`;

@@ -31,7 +31,7 @@ export interface GatherMessage {
   readonly durationMs: number;
 }
 
-const gatherings = /* @__PURE__ */ channel<GatherMessage>('latchkey:gather');
+const gatherings = channel<GatherMessage>('latchkey:gather');
 
 /** Thrown for an item that waits for the limiter when the run is stopped: it is skipped. */
 const neverStarted = Symbol('never started');
@@ -124,6 +124,7 @@ export class Lanes<T, R> {
 
   async #lane(): Promise<void> {
     const { limiter } = this.#options;
+    const { signal } = this.#controller;
     try {
       do {
         const step = this.#source.next();
@@ -140,7 +141,7 @@ export class Lanes<T, R> {
           break;
         }
         try {
-          const context = { index, signal: this.#controller.signal };
+          const context = { index, signal };
           const value = await (limiter === undefined
             ? this.#start(item, context)
             : this.#startLimited(item, context, limiter));
@@ -199,6 +200,7 @@ export class Lanes<T, R> {
 
   #report(): void {
     const { onProgress, stopWhen } = this.#options;
+    if (onProgress === undefined && stopWhen === undefined) return;
     notify(directly, onProgress, { ...this.#progress });
     if (stopWhen !== undefined && decide(directly, 'stopWhen', stopWhen, { ...this.#progress }) === true) {
       this.stop(new DOMException('stopWhen asked to stop', 'AbortError'));

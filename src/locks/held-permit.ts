@@ -1,7 +1,9 @@
 import { type Holder, type Releasable, runAndRelease } from '../calling/run-and-release.js';
 import type { Awaitable, Permit } from '../contract/types.js';
 import { type ObservedGrant, observer } from '../runtime/observer.js';
-import type { Turn } from '../waiting/waiter.js';
+import type { WaitQueue } from '../waiting/wait-queue.js';
+import type { WaitSettings } from '../waiting/wait-settings.js';
+import type { Turn, Waiter } from '../waiting/waiter.js';
 
 /** What Node prints in place of an object. */
 export const inspect: unique symbol = /* @__PURE__ */ Symbol.for('nodejs.util.inspect.custom') as never;
@@ -15,6 +17,9 @@ export interface PermitHolder extends Releasable {
 
 /** A holder of tasks that a permit can stand for. */
 export interface TaskHolder extends Holder, PermitHolder {}
+
+/** What a waiter is granted: a permit, or for its task the holder itself. */
+export type Grant = HeldPermit<TaskHolder> | TaskHolder;
 
 /** Releases its holder once. A logger prints only whether it was released. */
 export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit {
@@ -31,9 +36,20 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
     return observer === undefined ? holder.run(task) : HeldPermit.#observe(task, new HeldPermit(holder));
   }
 
+  /** Waits for a permit. */
+  static wait<D>(queue: WaitQueue<Grant, D>, settings: WaitSettings, demand: D): Promise<Permit> {
+    return queue.wait(settings, demand) as Promise<HeldPermit>;
+  }
+
+  /** Grants what the holder has to a waiter. One that brought a task needs no permit, unless an observer is to see it. */
+  static grant(waiter: Waiter<Grant, unknown>, holder: TaskHolder): void {
+    const needsPermit = waiter.task === undefined || observer !== undefined;
+    waiter.grant(needsPermit ? new HeldPermit(holder) : holder);
+  }
+
   /** Runs a task whose turn has come. */
-  static start<R>({ task, granted }: Turn<HeldPermit<TaskHolder>, R>): Promise<R> {
-    return observer === undefined ? granted.#holder!.run(task) : HeldPermit.#observe(task, granted);
+  static start<R>({ task, granted }: Turn<Grant, R>): Promise<R> {
+    return granted instanceof HeldPermit ? HeldPermit.#observe(task, granted) : granted.run(task);
   }
 
   static #observe<R>(task: (...nothing: never[]) => Awaitable<R>, permit: HeldPermit): Promise<R> {

@@ -96,7 +96,7 @@ export class KeyedMutex<K = string> implements KeyedLock<K> {
       const settings = waitSettings(options, table.settings.waits);
       const lease = table.tryGrant(key);
       if (lease !== undefined) return runAndRelease(lease, task);
-      return table.queueWithRoom(key).wait(settings, undefined, task).then(Lease.start);
+      return table.queueWithRoom(key).waitAndStart(settings, undefined, task, Lease.start);
     } catch (refused) {
       return Promise.reject(refused);
     }

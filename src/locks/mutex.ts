@@ -25,7 +25,7 @@ import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
-import { HeldPermit, type TaskHolder } from './held-permit.js';
+import { type Grant, HeldPermit, type TaskHolder } from './held-permit.js';
 
 /**
  * A lock for one holder at a time, in one process. Waiters are served in the order in which they came.
@@ -81,7 +81,7 @@ export class Mutex implements Limiter {
       checkFunction('task', task);
       const settings = waitSettings(options, state.settings.waits);
       if (state.tryLock()) return HeldPermit.run(state, task);
-      return state.queueWithRoom.wait(settings, undefined, task).then(HeldPermit.start);
+      return state.queueWithRoom.waitAndStart(settings, undefined, task, HeldPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -99,7 +99,7 @@ export class Mutex implements Limiter {
       const settings = waitSettings(options, state.settings.waits);
       return state.tryLock()
         ? Promise.resolve(new HeldPermit(state))
-        : state.queueWithRoom.wait(settings, undefined);
+        : HeldPermit.wait(state.queueWithRoom, settings, undefined);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -146,7 +146,7 @@ class MutexState extends Holder implements QueueOwner, TaskHolder {
   readonly source: Mutex;
   readonly settings: LockSettings;
   locked = false;
-  #queue: WaitQueue<HeldPermit<TaskHolder>> | undefined;
+  #queue: WaitQueue<Grant> | undefined;
   #ending: Ending | undefined;
 
   constructor(source: Mutex, settings: LockSettings) {
@@ -159,13 +159,13 @@ class MutexState extends Holder implements QueueOwner, TaskHolder {
     return this.#queue?.size ?? 0;
   }
 
-  get queue(): WaitQueue<HeldPermit<TaskHolder>> {
+  get queue(): WaitQueue<Grant> {
     this.#queue ??= new WaitQueue(this);
     return this.#queue;
   }
 
   /** Where a caller waits. @throws QueueFullError when there are too many waiters already. */
-  get queueWithRoom(): WaitQueue<HeldPermit<TaskHolder>> {
+  get queueWithRoom(): WaitQueue<Grant> {
     if (this.waiting >= this.settings.maxWaiting) throw new QueueFullError(this.describe(0));
     return this.queue;
   }
@@ -184,8 +184,9 @@ class MutexState extends Holder implements QueueOwner, TaskHolder {
   }
 
   release(): void {
-    if (this.waiting > 0) {
-      this.#queue?.grant(new HeldPermit(this));
+    const next = this.#queue?.head;
+    if (next !== undefined) {
+      HeldPermit.grant(next, this);
       return;
     }
     this.locked = false;

@@ -46,7 +46,7 @@ import type { WaitOrder } from '../waiting/wait-order.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
-import { HeldPermit, type TaskHolder } from './held-permit.js';
+import { type Grant, HeldPermit, type TaskHolder } from './held-permit.js';
 
 export interface SemaphoreOptions extends LockOptions {
   /** The order in which waiters are served; see `latchkey/overload`. Default: first come, first served. */
@@ -138,7 +138,7 @@ export class Semaphore implements Limiter {
       const weight = checkedWeight(options?.weight);
       const settings = waitSettings(options, state.settings.waits);
       if (state.tryTake(weight)) return HeldPermit.run(state.holder(weight), task);
-      return state.queueFor(weight).wait(settings, weight, task).then(HeldPermit.start);
+      return state.queueFor(weight).waitAndStart(settings, weight, task, HeldPermit.start);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -157,7 +157,7 @@ export class Semaphore implements Limiter {
       const settings = waitSettings(options, state.settings.waits);
       return state.tryTake(weight)
         ? Promise.resolve(state.permit(weight))
-        : state.queueFor(weight).wait(settings, weight);
+        : HeldPermit.wait(state.queueFor(weight), settings, weight);
     } catch (refused) {
       return Promise.reject(refused);
     }
@@ -209,7 +209,8 @@ function checkedOrder(order: WaitOrder | undefined): WaitOrder | undefined {
   );
 }
 
-function checkedWeight(weight = 1): number {
+function checkedWeight(weight: number | undefined): number {
+  if (weight === undefined) return 1;
   checkLimit('weight', weight);
   return weight;
 }
@@ -226,7 +227,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   readonly overtakes: boolean;
   limit: number;
   held = 0;
-  readonly queue: WaitQueue<HeldPermit<TaskHolder>, number>;
+  readonly queue: WaitQueue<Grant, number>;
   /** No waiter is heavier. */
   #heaviest = 0;
   #ending: Ending | undefined;
@@ -268,7 +269,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   }
 
   /** Where a caller of that weight waits. @throws QueueFullError when there are too many waiters already. */
-  queueFor(weight: number): WaitQueue<HeldPermit<TaskHolder>, number> {
+  queueFor(weight: number): WaitQueue<Grant, number> {
     if (this.queue.size >= this.settings.maxWaiting) throw new QueueFullError(this.describe(0));
     if (weight > this.#heaviest) this.#heaviest = weight;
     return this.queue;
@@ -285,14 +286,15 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
 
   release(weight = 1): void {
     this.held -= weight;
-    this.serve();
+    if (this.queue.size > 0) this.serve();
+    else if (this.held === 0) this.#ending?.onFree();
   }
 
   /** Grants the oldest waiters as long as they fit (S2, S3). */
   serve(): void {
     const { queue } = this;
     for (let { first } = queue; first !== undefined && this.#take(first.demand); first = queue.first) {
-      first.grant(this.permit(first.demand));
+      HeldPermit.grant(first, this.holder(first.demand));
     }
     if (this.isFree) this.#ending?.onFree();
   }
@@ -307,9 +309,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   #refuseHeavy(): void {
     const most = this.#mostHeld;
     this.#heaviest = most;
-    for (let next = this.queue.head; next !== undefined; ) {
-      const waiter = next;
-      next = waiter.next;
+    for (const waiter of this.queue.items()) {
       if (waiter.demand > most) waiter.refuse(() => tooHeavy(waiter.demand, most));
     }
   }

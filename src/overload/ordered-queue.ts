@@ -63,7 +63,7 @@ class PlacedWaiter<T> extends ImpatientWaiter<T, number> implements OrderedWaite
     this.partition = settings.partition;
     this.sinceMs = now();
     // A signal that refuses our listener has ended the wait already.
-    if (this.list === undefined) return;
+    if (!this.isWaiting) return;
     try {
       queue.line.add(this, this.sinceMs);
       this.#isPlaced = true;
@@ -89,7 +89,7 @@ class PlacedWaiter<T> extends ImpatientWaiter<T, number> implements OrderedWaite
   }
 
   sendAway(retryAfterMs: number): void {
-    if (this.list === undefined) return;
+    if (!this.isWaiting) return;
     const { owner } = this.#queue;
     const waitedMs = now() - this.sinceMs;
     this.refuse(() => new QueueFullError(owner.describe(waitedMs), retryAfterMs));

@@ -19,7 +19,6 @@
  */
 
 import { decide, directly, notify } from '../calling/listeners.js';
-import { withTimeout } from '../calling/with-timeout.js';
 import {
   checkDuration,
   checkFunction,
@@ -33,8 +32,11 @@ import { AttemptTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { channel } from '../runtime/channels.js';
 import { now, setTimer, type Timer } from '../runtime/clock.js';
-import { abortReason, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
+import { type Abortable, abortReason, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
+import { type Expirable, onDeadline } from '../waiting/deadlines.js';
 import { DeferredError, reveal, withStackFromHere } from '../waiting/deferred-error.js';
+import type { Link } from '../waiting/linked-list.js';
+import type { Place } from '../waiting/place-queue.js';
 import { type Backoff, exponential } from './backoff.js';
 import type { RetryBudget } from './retry-budget.js';
 
@@ -98,7 +100,7 @@ export interface RetryMessage {
   readonly delayMs: number;
 }
 
-const retries = /* @__PURE__ */ channel<RetryMessage>('latchkey:retry');
+const retries = channel<RetryMessage>('latchkey:retry');
 
 type Task<T> = (context: AttemptContext) => Awaitable<T>;
 
@@ -131,6 +133,8 @@ export function retry<T>(task: Task<T>, options?: RetryOptions): Promise<T> {
   }
 }
 
+const defaultBackoff = exponential();
+
 type RetrySettings = ReturnType<typeof retrySettings>;
 
 /** @throws TypeError or RangeError that names the option and the value; `signal.reason` when it is aborted already. */
@@ -138,7 +142,7 @@ function retrySettings(options: RetryOptions) {
   checkOptions(options, optionNames);
   const {
     attempts = 3,
-    backoff = exponential(),
+    backoff = defaultBackoff,
     shouldRetry,
     retryAfterMs,
     budget,
@@ -150,9 +154,10 @@ function retrySettings(options: RetryOptions) {
   checkDuration('attemptTimeoutMs', attemptTimeoutMs);
   checkDuration('totalTimeoutMs', totalTimeoutMs);
   checkDuration('maxRetryAfterMs', maxRetryAfterMs);
-  for (const [name, hook] of Object.entries({ backoff, shouldRetry, retryAfterMs, onRetry })) {
-    if (hook !== undefined) checkFunction(name, hook);
-  }
+  checkFunction('backoff', backoff);
+  if (shouldRetry !== undefined) checkFunction('shouldRetry', shouldRetry);
+  if (retryAfterMs !== undefined) checkFunction('retryAfterMs', retryAfterMs);
+  if (onRetry !== undefined) checkFunction('onRetry', onRetry);
   if (budget !== undefined) {
     checkObject('budget', budget);
     checkFunction('budget.tryWithdraw', budget.tryWithdraw);
@@ -162,11 +167,21 @@ function retrySettings(options: RetryOptions) {
     checkSignal('signal', signal);
     throwIfAborted(signal);
   }
-  const durations = { attemptTimeoutMs, totalTimeoutMs, maxRetryAfterMs };
-  return { attempts, backoff, ...durations, shouldRetry, retryAfterMs, budget, signal, onRetry };
+  return {
+    attempts,
+    backoff,
+    attemptTimeoutMs,
+    totalTimeoutMs,
+    maxRetryAfterMs,
+    shouldRetry,
+    retryAfterMs,
+    budget,
+    signal,
+    onRetry,
+  };
 }
 
-const defaults: RetrySettings = /* @__PURE__ */ retrySettings({});
+const defaults: RetrySettings = retrySettings({});
 
 /** Timers may fire up to 1 ms early. No attempt is started in that remainder. */
 const timerGrainMs = 1;
@@ -271,33 +286,11 @@ class Retry<T> {
   }
 
   /** Settles as `work` does, unless an abort or the timeout comes first: then the work is not waited for. */
-  #bounded<V>(work: () => Promise<V>, timeoutMs: number, { aborted, expired }: Ends): Promise<V> {
-    const { signal } = this.#settings;
+  #bounded<V>(work: () => Promise<V>, timeoutMs: number, ends: Ends): Promise<V> {
     return new Promise<V>((resolve, reject) => {
-      let isAborted = false;
-      let stop = () => {};
-      const subscription =
-        signal &&
-        onAbort(signal, {
-          onAbort: (reason) => {
-            isAborted = true;
-            stop();
-            reject(reason);
-            aborted?.(reason);
-          },
-        });
-      const leave = () => void subscription?.leave();
+      const bounds = new Bounds(this.#settings.signal, timeoutMs, ends, reject);
       // R6: a stack is found by following promises, so the work settles this one directly.
-      stop = withTimeout(() => work().then(resolve, reject), timeoutMs, {
-        value: leave,
-        error: leave,
-        timeout: () => {
-          leave();
-          reject(expired());
-        },
-      });
-      // The work itself may have aborted the signal.
-      if (isAborted) stop();
+      work().then(resolve, reject).then(bounds.leave);
     });
   }
 
@@ -320,6 +313,42 @@ class Retry<T> {
         resolve();
       }, delayMs);
     });
+  }
+}
+
+/** The signal and the timeout that bound some work. The first of them that ends it takes the other one away. */
+class Bounds implements Abortable, Expirable {
+  readonly #ends: Ends;
+  readonly #reject: (reason: unknown) => void;
+  readonly #subscription: Link<Abortable> | undefined;
+  readonly #deadline: Place<Expirable> | undefined;
+
+  constructor(
+    signal: AbortSignal | undefined,
+    timeoutMs: number,
+    ends: Ends,
+    reject: (reason: unknown) => void,
+  ) {
+    this.#ends = ends;
+    this.#reject = reject;
+    this.#subscription = signal && onAbort(signal, this);
+    this.#deadline = timeoutMs === Infinity ? undefined : onDeadline(timeoutMs, this);
+  }
+
+  readonly leave = (): void => {
+    this.#subscription?.leave();
+    this.#deadline?.leave();
+  };
+
+  onAbort(reason: unknown): void {
+    this.leave();
+    this.#reject(reason);
+    this.#ends.aborted?.(reason);
+  }
+
+  onExpire(): void {
+    this.leave();
+    this.#reject(this.#ends.expired());
   }
 }
 

@@ -15,7 +15,7 @@
  */
 import { rootContext } from '../runtime/async-context.js';
 import { afterPoll, now, setTimer, type Timer } from '../runtime/clock.js';
-import { Link, LinkedList } from './linked-list.js';
+import { Place, PlaceQueue } from './place-queue.js';
 
 export interface Expirable {
   /** When it began to wait, in monotonic milliseconds; set by `onDeadline`. */
@@ -30,30 +30,62 @@ const lateMs = 20;
 /** A connection made while the loop was blocked needs one poll to be seen, and another for the data it has received. */
 const graceTurns = 3;
 
-type Groups = Map<number, DeadlineGroup>;
+/** The groups under one `setTimeout`, by their duration. */
+class Groups {
+  readonly #byDuration = new Map<number, DeadlineGroup>();
+  /** An empty group that is kept, because the next wait is often as long as the last one. */
+  #spare: DeadlineGroup | undefined;
+
+  get(durationMs: number): DeadlineGroup {
+    let group = this.#byDuration.get(durationMs);
+    if (group === undefined) {
+      group = new DeadlineGroup(durationMs, this);
+      this.#byDuration.set(durationMs, group);
+    }
+    return group;
+  }
+
+  keep(group: DeadlineGroup): void {
+    if (this.#spare !== undefined && this.#spare !== group && this.#spare.size === 0) this.drop(this.#spare);
+    this.#spare = group;
+  }
+
+  drop(group: DeadlineGroup): void {
+    if (this.#byDuration.get(group.durationMs) === group) this.#byDuration.delete(group.durationMs);
+  }
+}
 
 /** The waits of one duration, in the order in which they began. */
-class DeadlineGroup extends LinkedList<Link<Expirable>> {
-  readonly #durationMs: number;
+class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
+  readonly durationMs: number;
   readonly #groups: Groups | undefined;
   #timer: Timer | undefined;
   #dueMs = 0;
+  #isExpiring = false;
 
   constructor(durationMs: number, groups: Groups | undefined) {
     super();
-    this.#durationMs = durationMs;
+    this.durationMs = durationMs;
     this.#groups = groups;
-    groups?.set(durationMs, this);
-    this.#arm(durationMs);
+  }
+
+  add(target: Expirable, nowMs: number): Place<Expirable> {
+    target.sinceMs = nowMs;
+    if (this.size === 0) this.#arm(this.durationMs, nowMs);
+    const place = new Place(target);
+    this.push(place);
+    return place;
   }
 
   override onEmpty(): void {
     this.#timer?.cancel();
-    if (this.#groups?.get(this.#durationMs) === this) this.#groups.delete(this.#durationMs);
+    // A wait that begins while this group expires gets a timer of its own.
+    if (this.#isExpiring) this.#groups?.drop(this);
+    else this.#groups?.keep(this);
   }
 
-  #arm(delayMs: number): void {
-    this.#dueMs = now() + delayMs;
+  #arm(delayMs: number, nowMs: number): void {
+    this.#dueMs = nowMs + delayMs;
     this.#timer = rootContext.run(setTimer, this.#fire, delayMs);
   }
 
@@ -71,15 +103,17 @@ class DeadlineGroup extends LinkedList<Link<Expirable>> {
 
   #expire(): void {
     const nowMs = Math.max(now(), this.#dueMs);
+    this.#isExpiring = true;
     for (let first = this.head; first !== undefined; first = this.head) {
       const waitedMs = nowMs - first.item.sinceMs!;
-      if (waitedMs < this.#durationMs - timerGrainMs) {
-        this.#arm(this.#durationMs - waitedMs);
-        return;
+      if (waitedMs < this.durationMs - timerGrainMs) {
+        this.#arm(this.durationMs - waitedMs, now());
+        break;
       }
       first.leave();
       first.item.onExpire(waitedMs);
     }
+    this.#isExpiring = false;
   }
 }
 
@@ -111,19 +145,15 @@ function sharedGroups(): Groups | undefined {
 function inForce(setTimeout: SetTimeout, nowInForce: Now): Groups | undefined {
   let groups: Groups | undefined;
   if ((setTimeout === real.setTimeout) === (nowInForce === real.now)) {
-    groups = groupsBySetTimeout.get(setTimeout) ?? new Map();
+    groups = groupsBySetTimeout.get(setTimeout) ?? new Groups();
     groupsBySetTimeout.set(setTimeout, groups);
   }
   current = { setTimeout, now: nowInForce, groups };
   return groups;
 }
 
-/** Calls `target.onExpire` once, `durationMs` from now, unless the link that it returns has been left before. */
-export function onDeadline(durationMs: number, target: Expirable): Link<Expirable> {
-  const groups = sharedGroups();
-  target.sinceMs = now();
-  const group = groups?.get(durationMs) ?? new DeadlineGroup(durationMs, groups);
-  const link = new Link(target);
-  group.push(link);
-  return link;
+/** Calls `target.onExpire` once, `durationMs` from now, unless the place that it returns has been left before. */
+export function onDeadline(durationMs: number, target: Expirable): Place<Expirable> {
+  const group = sharedGroups()?.get(durationMs) ?? new DeadlineGroup(durationMs, undefined);
+  return group.add(target, now());
 }

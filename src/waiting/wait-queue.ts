@@ -15,8 +15,8 @@
  *   microtask, in its own async context, never inside another caller's `release()`.
  * Cancel: an abort rejects with `signal.reason` itself, a timeout with a WaitTimeoutError that carries the stack of
  *   the waiting caller. Of a grant and an abort in the same turn, the first counts, and nothing is lost.
- * Cost: one promise and one list entry per waiter. A waiter with a timeout has a second promise, and so has a waiter with
- *   a task. Joining, leaving and granting are O(1) however long the queue.
+ * Cost: one promise and one entry per waiter. A waiter with a timeout has a second promise, and so has a waiter with a
+ *   task. Joining, leaving and granting are O(1) however long the queue.
  * Not here: limits, the meaning of weights, fairness between queues. Lineage: trio's ParkingLot.
  */
 
@@ -24,7 +24,7 @@ import type { WaitDetails } from '../contract/errors.js';
 import { type ErrorFacts, tracingChannel } from '../runtime/channels.js';
 import { observer } from '../runtime/observer.js';
 import { throwRevealed } from './deferred-error.js';
-import { LinkedList } from './linked-list.js';
+import { PlaceQueue } from './place-queue.js';
 import { forEver, type WaitSettings } from './wait-settings.js';
 import {
   ImpatientWaiter,
@@ -46,10 +46,19 @@ export interface WaitMessage extends WaitDetails {
   readonly error?: ErrorFacts;
 }
 
-const waits = /* @__PURE__ */ tracingChannel<WaitMessage>('latchkey:wait');
+const waits = tracingChannel<WaitMessage>('latchkey:wait');
+
+/** One executor for all waits: a closure for each of them would be a tenth of the cost of a wait. */
+let resolveLast: Resolve<never> | undefined;
+let rejectLast: Reject | undefined;
+
+function capture(resolve: Resolve<never>, reject: Reject): void {
+  resolveLast = resolve;
+  rejectLast = reject;
+}
 
 /** The waiters for one thing, the oldest at the head. */
-export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
+export class WaitQueue<T, D = void> extends PlaceQueue<Waiter<T, D>> {
   readonly owner: QueueOwner;
 
   constructor(owner: QueueOwner) {
@@ -58,23 +67,40 @@ export class WaitQueue<T, D = void> extends LinkedList<Waiter<T, D>> {
   }
 
   /** Joins the queue; the promise settles with the grant, or rejects with the reason why there is none. */
-  wait(settings: WaitSettings, demand: D): Promise<T>;
+  wait(settings: WaitSettings, demand: D): Promise<T> {
+    const wait = this.#wait(settings, demand, undefined) as Promise<T>;
+    return settings.waitTimeoutMs === Infinity ? wait : wait.then(undefined, throwRevealed);
+  }
+
   /**
-   * With a task, the promise resolves with the task's turn, and one function for all waiters can start it. A closure for
-   * each waiter would double the memory it takes.
+   * The same for a caller that brings a task: `start` is called in its async context with the task's turn. It is one function
+   * for all waiters, because a closure for each of them would double the memory that it takes.
    */
-  wait<R>(settings: WaitSettings, demand: D, task: Task<T, R>): Promise<Turn<T, R>>;
-  wait(settings: WaitSettings, demand: D, task?: Task<T>): Promise<T | Turn<T>> {
+  waitAndStart<R>(
+    settings: WaitSettings,
+    demand: D,
+    task: Task<T, R>,
+    start: (turn: Turn<T, R>) => Promise<R>,
+  ): Promise<R> {
+    return (this.#wait(settings, demand, task) as Promise<Turn<T, R>>).then(start, throwRevealed);
+  }
+
+  #wait(settings: WaitSettings, demand: D, task: Task<T> | undefined): Promise<T | Turn<T>> {
     const { source } = this.owner;
     const isTraced = source !== undefined && waits.start.hasSubscribers;
     // Described before it joins, so that it is not counted among the waiters.
     const message = isTraced ? { source, ...this.owner.describe(0) } : undefined;
-    const settled = new Promise<T | Turn<T>>((resolve, reject) => {
-      const waiter = this.enter(settings, demand, task, resolve, reject);
-      if (waiter.list !== undefined) observer?.waits(waiter, this.owner, demand);
-    });
-    const wait = settings.waitTimeoutMs === Infinity ? settled : settled.then(undefined, throwRevealed);
-    return message === undefined ? wait : waits.tracePromise(() => wait, message);
+    const settled = new Promise<T | Turn<T>>(
+      capture as (resolve: Resolve<T | Turn<T>>, reject: Reject) => void,
+    );
+    const resolve = resolveLast as unknown as Resolve<T | Turn<T>>;
+    const reject = rejectLast!;
+    // They would keep the waiter's queue alive.
+    resolveLast = rejectLast = undefined;
+    const waiter = this.enter(settings, demand, task, resolve, reject);
+    if (waiter.isWaiting) observer?.waits(waiter, this.owner, demand);
+    if (message === undefined) return settled;
+    return waits.tracePromise(() => settled.then(undefined, throwRevealed), message);
   }
 
   /** Makes the waiter. A queue of another order makes waiters of another kind. */

@@ -7,7 +7,8 @@ import { observer } from '../runtime/observer.js';
 import { type Abortable, onAbort } from './abort-listeners.js';
 import { type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError } from './deferred-error.js';
-import { type Link, type Linked, type LinkedList, leave } from './linked-list.js';
+import type { Link } from './linked-list.js';
+import { leavePlace, type Place, type Placed, type PlaceQueue } from './place-queue.js';
 import type { WaitSettings } from './wait-settings.js';
 
 /** The object that owns a queue. */
@@ -37,10 +38,9 @@ export type Reject = (reason: unknown) => void;
 /**
  * Most waiters have no signal and no timeout. To keep entries small, the fields for those live in `ImpatientWaiter`.
  */
-export class Waiter<T, D> implements Linked<Waiter<T, D>> {
-  previous: Waiter<T, D> | undefined = undefined;
-  next: Waiter<T, D> | undefined = undefined;
-  list: LinkedList<Waiter<T, D>> | undefined = undefined;
+export class Waiter<T, D> implements Placed<Waiter<T, D>> {
+  block: Placed<Waiter<T, D>>['block'] = undefined;
+  place = 0;
   /** What the caller asks for: a weight, or an item. */
   readonly demand: D;
   readonly task: Task<T> | undefined;
@@ -48,7 +48,7 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>> {
 
   /** Joins the queue. */
   constructor(
-    queue: LinkedList<Waiter<T, D>>,
+    queue: PlaceQueue<Waiter<T, D>>,
     demand: D,
     task: Task<T> | undefined,
     resolve: Resolve<T | Turn<T>>,
@@ -59,10 +59,15 @@ export class Waiter<T, D> implements Linked<Waiter<T, D>> {
     queue.push(this);
   }
 
+  /** Whether its wait has not ended. */
+  get isWaiting(): boolean {
+    return this.block !== undefined;
+  }
+
   /** Takes the waiter out of every list it is in; false when it had left before. */
   leave(): boolean {
     observer?.left(this);
-    return leave(this);
+    return leavePlace(this);
   }
 
   /** Whether it has a signal or a timeout. */
@@ -89,11 +94,11 @@ export class ImpatientWaiter<T, D> extends Waiter<T, D> implements Abortable, Ex
   readonly #owner: QueueOwner;
   readonly #reject: Reject;
   #abort: Link<Abortable> | undefined = undefined;
-  #deadline: Link<Expirable> | undefined = undefined;
+  #deadline: Place<Expirable> | undefined = undefined;
   sinceMs = 0;
 
   constructor(
-    queue: LinkedList<Waiter<T, D>>,
+    queue: PlaceQueue<Waiter<T, D>>,
     owner: QueueOwner,
     demand: D,
     task: Task<T> | undefined,

@@ -1,6 +1,6 @@
 import type { KnownMutant } from './known-mutant.js';
 
-const queue = 'waiting/wait-queue.ts';
+const queue = 'waiting/place-queue.ts';
 const waiter = 'waiting/waiter.ts';
 const group = 'locks/key-group.ts';
 const keyed = 'locks/keyed-mutex.ts';
@@ -33,8 +33,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'grants the youngest waiter',
     file: queue,
-    from: 'this.head?.grant(value)',
-    to: 'this.tail?.grant(value)',
+    from: 'let { first } = block;\n    while (places[first] === undefined) first++;\n    block.first = first;',
+    to: 'let first = block.end - 1;\n    while (places[first] === undefined) first--;',
     killedBy: 'explorer of Mutex',
   },
   {
@@ -54,22 +54,22 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'expires everybody with the first',
     file: 'waiting/deadlines.ts',
-    from: 'if (waitedMs < this.#durationMs - timerGrainMs) {',
+    from: 'if (waitedMs < this.durationMs - timerGrainMs) {',
     to: 'if (false) {',
     killedBy: 'model of Mutex',
   },
   {
     name: 'frees the mutex before it hands it over',
     file: 'locks/mutex.ts',
-    from: 'if (this.waiting > 0) {',
-    to: 'this.locked = false;\n    if (this.waiting > 0) {',
+    from: 'if (next !== undefined) {',
+    to: 'this.locked = false;\n    if (next !== undefined) {',
     killedBy: 'microtask sweep of Mutex',
   },
   {
     name: 'hands the mutex over a microtask late',
     file: 'locks/mutex.ts',
-    from: 'this.#queue?.grant(new HeldPermit(this));',
-    to: 'queueMicrotask(() => this.#queue?.grant(new HeldPermit(this)));',
+    from: 'HeldPermit.grant(next, this);',
+    to: 'queueMicrotask(() => HeldPermit.grant(next, this));',
     killedBy: 'microtask sweep of Mutex',
   },
   {
@@ -138,22 +138,22 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'grants one waiter per release',
     file: semaphore,
-    from: 'first.grant(this.permit(first.demand));',
-    to: 'first.grant(this.permit(first.demand));\n      return;',
+    from: 'HeldPermit.grant(first, this.holder(first.demand));',
+    to: 'HeldPermit.grant(first, this.holder(first.demand));\n      return;',
     killedBy: 'explorer of Semaphore',
   },
   {
     name: 'looks who fits a microtask after the release',
     file: semaphore,
-    from: 'this.held -= weight;\n    this.serve();',
-    to: 'this.held -= weight;\n    queueMicrotask(() => this.serve());',
+    from: 'if (this.queue.size > 0) this.serve();',
+    to: 'if (this.queue.size > 0) queueMicrotask(() => this.serve());',
     killedBy: 'microtask sweep of Semaphore',
   },
   {
     name: 'counts units that nobody holds any more',
     file: semaphore,
-    from: 'this.held -= weight;\n    this.serve();',
-    to: 'this.serve();\n    this.held -= weight;',
+    from: 'this.held -= weight;\n    if (this.queue.size > 0) this.serve();',
+    to: 'if (this.queue.size > 0) this.serve();\n    this.held -= weight;\n    if (this.queue.size > 0) return;',
     killedBy: 'handover sweep',
   },
   {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Expirable, onDeadline } from '../../src/waiting/deadlines.js';
-import type { Link } from '../../src/waiting/linked-list.js';
+import type { Place } from '../../src/waiting/place-queue.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -11,7 +11,7 @@ afterEach(() => {
 });
 
 /** Waits, and records the name and the time when it expires. */
-function note(expired: [string, number][], name: string, durationMs: number): Link<Expirable> {
+function note(expired: [string, number][], name: string, durationMs: number): Place<Expirable> {
   return onDeadline(durationMs, { onExpire: (waitedMs) => expired.push([name, waitedMs]) });
 }
 
