@@ -25,6 +25,7 @@ import { recipes } from './suites/recipes/recipes.bench.js';
 import { redisLocks } from './suites/redis/redis.bench.js';
 import { retry } from './suites/retry/retry.bench.js';
 import { diagnostics } from './suites/runtime/diagnostics.bench.js';
+import { service } from './suites/service/service.bench.js';
 import { watching } from './suites/watch/watch.bench.js';
 
 export const suites: readonly Suite[] = [
@@ -34,6 +35,7 @@ export const suites: readonly Suite[] = [
   gatherSettled,
   retry,
   connectionPool,
+  service,
   diagnostics,
   watching,
   crowds,

@@ -14,8 +14,6 @@ export async function gzippedBytes(
     write: false,
     format: 'esm',
     platform,
-    // Without the paths of this project: `latchkey` is the built package, as its users get it.
-    tsconfigRaw: {},
   });
   return gzipSync(outputFiles[0]!.contents).length;
 }

@@ -1,4 +1,4 @@
-import { bulkhead, ExponentialBackoff, handleAll, retry } from 'cockatiel';
+import { bulkhead, ExponentialBackoff, handleAll, retry, TimeoutStrategy, timeout, wrap } from 'cockatiel';
 import type { Task } from '../harness/callers.js';
 import type { Run } from './rival.js';
 
@@ -10,8 +10,14 @@ export function cockatielBulkhead(limit: number): Run {
 export function cockatielRetry(terms: {
   attempts: number;
   initialMs: number;
+  attemptTimeoutMs?: number;
 }): <T>(task: Task<T>) => Promise<T> {
   const backoff = new ExponentialBackoff({ initialDelay: terms.initialMs });
-  const policy = retry(handleAll, { maxAttempts: terms.attempts - 1, backoff });
+  const retries = retry(handleAll, { maxAttempts: terms.attempts - 1, backoff });
+  const { attemptTimeoutMs } = terms;
+  const policy =
+    attemptTimeoutMs === undefined
+      ? retries
+      : wrap(retries, timeout(attemptTimeoutMs, TimeoutStrategy.Aggressive));
   return (task) => policy.execute(task);
 }

@@ -5,7 +5,7 @@ interface Locks {
 }
 
 /** The lock of the platform; Node has it from 24 on. */
-export const locks = (navigator as { locks?: Locks }).locks;
+export const { locks } = (globalThis as { navigator?: { locks?: Locks } }).navigator ?? {};
 
 let names = 0;
 

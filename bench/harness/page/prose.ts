@@ -8,6 +8,7 @@ export const suiteNames: Readonly<Record<string, string>> = {
   'gather-settled': 'gatherSettled',
   retry: 'retry',
   'connection-pool': 'ConnectionPool',
+  service: 'A service',
   diagnostics: 'Diagnostics',
   crowds: 'Crowds, without the collector',
   memory: 'Memory',
@@ -118,6 +119,16 @@ export const reasons: readonly Reason[] = [
     peers: ['async-sema'],
     table: 'Mutex: acquire()',
     why: 'It has no permits: a second release admits one holder too many, and a caller cannot give up. Our permit is an object that releases once.',
+  },
+  {
+    peers: ['async-sema'],
+    table: 'Mutex: 1,000 callers',
+    why: 'Its caller takes and gives back by itself, in its own async function. Our queued `run` starts the task in a turn of its own, in its caller’s async context, for which it needs a second promise. By `acquire()` and `release()`, ours is ahead: see the next table.',
+  },
+  {
+    peers: ['Map of async-sema, users counted'],
+    table: 'KeyedMutex:',
+    why: 'It has no handle, so a second release admits two holders, and a caller cannot give up. Each of our grants makes a lease.',
   },
   {
     peers: ['async-sema', 'cockatiel', 'p-limit'],

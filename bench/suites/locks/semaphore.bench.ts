@@ -1,10 +1,12 @@
 import { setImmediate as immediate } from 'node:timers/promises';
+import AsyncLock from 'async-lock';
 import { Semaphore as AsyncMutexSemaphore, withTimeout } from 'async-mutex';
 import { Semaphore, type WaitOptions } from 'latchkey';
 import type { Use } from '../../harness/callers.js';
-import { crowd } from '../../harness/stopwatch.js';
+import { resolveInTurn } from '../../harness/floors.js';
+import { burst, crowd } from '../../harness/stopwatch.js';
 import type { Case, Subject, Suite } from '../../harness/subjects.js';
-import { asFastAs, atMost } from '../../harness/targets.js';
+import { asFastAs } from '../../harness/targets.js';
 import { ArrayQueueSemaphore } from '../../naive/array-queue.js';
 import { asyncMutexSemaphore } from '../../rivals/async-mutex.js';
 import { asyncSema } from '../../rivals/async-sema.js';
@@ -19,12 +21,16 @@ const crowdSize = 10_000;
 const limitTen: Case = {
   isCrowd: true,
   title: 'Semaphore: limit 10 over 10,000 tasks that wait a setImmediate each',
-  shows: 'The cost of a limit compared with a tiny task. The floor runs all tasks at once.',
+  shows:
+    'The cost of a limit compared with a tiny task. On the floor each task waits for its own promise, ten at a time.',
   time: 'per task',
   rounds: 9,
   budgetMs: 800,
   subjects: [
-    limited('no limit', 'floor', () => (task) => task()),
+    burst({ name: 'a promise each, ten at a time', role: 'floor' }, crowdSize, () =>
+      resolveInTurn(crowdSize, () => immediate(), 10),
+    ),
+    limited('no limit', 'part', () => (task) => task()),
     limited('array queue', 'naive', naive),
     limited('latchkey', 'latchkey', latchkey),
     limited('async-sema', 'peer', () => asyncSema(10)),
@@ -61,11 +67,16 @@ function timeouts(size: number): Case {
     rounds: 9,
     budgetMs: 800,
     subjects: [
-      served('latchkey, no timeout', 'floor', size, latchkeyWaiting({})),
+      burst({ name: 'a promise each, resolved in turn', role: 'floor' }, size, () =>
+        resolveInTurn(size, async () => {}),
+      ),
       {
         ...served('latchkey', 'latchkey', size, latchkeyWaiting({ waitTimeoutMs: 60_000 })),
-        targets: [atMost(1.5, 'floor')],
+        targets: size === crowdSize ? [asFastAs(1, 'async-lock')] : [],
       },
+      served('latchkey, no timeout', 'latchkey', size, latchkeyWaiting({})),
+      // Quadratic.
+      ...(size === crowdSize ? [served('async-lock', 'peer', size, asyncLockWaiting)] : []),
       served('async-mutex', 'peer', size, asyncMutexWaiting),
     ],
   };
@@ -80,6 +91,11 @@ function latchkeyWaiting(options: WaitOptions): () => Use {
     const semaphore = new Semaphore(1);
     return (task) => semaphore.run(task, options);
   };
+}
+
+function asyncLockWaiting(): Use {
+  const lock = new AsyncLock({ maxPending: Infinity, timeout: 60_000 });
+  return (task) => lock.acquire('key', task);
 }
 
 function asyncMutexWaiting(): Use {

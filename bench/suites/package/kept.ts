@@ -2,12 +2,14 @@
 import AsyncLock from 'async-lock';
 import { Mutex as AsyncMutex, Semaphore as AsyncMutexSemaphore } from 'async-mutex';
 import { Sema } from 'async-sema';
+import Bottleneck from 'bottleneck';
 import { bulkhead } from 'cockatiel';
 import { createPool } from 'generic-pool';
 import { AdaptiveSemaphore, ConnectionPool, KeyedMutex, Mutex, Semaphore } from 'latchkey';
 import { Pool as LightningPool } from 'lightning-pool';
 import pLimit from 'p-limit';
 import PQueue from 'p-queue';
+import { Pool as SequelizePool } from 'sequelize-pool';
 import { Pool as Tarn } from 'tarn';
 import { regularOf, type Use } from '../../harness/callers.js';
 import { asyncLock, asyncLockKeyed } from '../../rivals/async-lock.js';
@@ -158,6 +160,7 @@ const idleLimits = {
   'p-limit': () => () => pLimit(10),
   'p-queue': () => () => new PQueue({ concurrency: 10 }),
   cockatiel: () => () => bulkhead(10),
+  bottleneck: () => () => new Bottleneck({ maxConcurrent: 10 }),
 } satisfies Record<string, Setup>;
 
 const idlePools = {
@@ -166,6 +169,7 @@ const idlePools = {
   'generic-pool': () => () => createPool(factory, { max: 10 }),
   tarn: () => () => new Tarn({ ...factory, min: 0, max: 10 }),
   'lightning-pool': () => () => new LightningPool(factory, { max: 10 }),
+  'sequelize-pool': () => () => new SequelizePool({ ...factory, validate: () => true, min: 0, max: 10 }),
 } satisfies Record<string, Setup>;
 
 export const kept = {

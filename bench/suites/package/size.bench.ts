@@ -63,12 +63,14 @@ const tables: readonly Case[] = [
     peer('p-limit', ['default']),
     peer('p-queue', ['default']),
     peer('cockatiel', ['bulkhead']),
+    peer('bottleneck', ['default']),
   ]),
   table('a pool of connections', 'Theirs are for one host, ours is for all.', [
     ours('latchkey', ['ConnectionPool']),
     peer('generic-pool', ['createPool']),
     peer('tarn', ['Pool']),
     peer('lightning-pool', ['Pool']),
+    peer('sequelize-pool', ['Pool']),
   ]),
   table('a batch', 'Many items, a bounded number at a time, and the outcome of each.', [
     ours('latchkey', ['gatherSettled'], onePrimitive),

@@ -3,7 +3,13 @@ import { HandshakeServer } from '../../servers/handshake-server.js';
 import { flapping, hostsGoDark } from './bad-hosts.js';
 import { exclusiveHost, spike } from './busy-host.js';
 import { moreHostsThanConnections, oneRequestPerHost, sharedColdHost } from './cold-start.js';
-import { clockAlone, idleConnection, tenThousandWaiters, thousandCallers } from './hot-path.js';
+import {
+  clockAlone,
+  idleConnection,
+  tenThousandWaiters,
+  thousandCallers,
+  validatedConnection,
+} from './hot-path.js';
 import { loadRamp } from './load-ramp.js';
 import { coldBesideHot, manyKeys } from './many-keys.js';
 import { outage } from './outage.js';
@@ -22,6 +28,7 @@ export const connectionPool: Suite = {
       await measure(spike(server));
       await measure(idleConnection);
       await measure(clockAlone);
+      await measure(validatedConnection);
       await measure(thousandCallers);
       await measure(tenThousandWaiters);
       await measure(outage(server));

@@ -27,6 +27,7 @@ export const idleConnection: Case = {
   warmups: 4,
   subjects: [
     operation({ name: 'await a resolved promise', role: 'floor' }, () => Promise.resolve()),
+    arrayAndClock(),
     latchkeyOneHost(),
     latchkeyHundredHosts(),
     genericIdle(),
@@ -58,6 +59,79 @@ export const clockAlone: Case = {
     }),
   ],
 };
+
+/** The least that a pool does: an array of idle connections, and since when each of them is idle. */
+function arrayAndClock(): Subject {
+  const idle = [{ sinceMs: performance.now() }];
+  return operation(
+    { name: 'pop, push and two readings of the clock', role: 'part' },
+    () => {
+      const connection = idle.pop()!;
+      if (performance.now() - connection.sinceMs > 60_000) throw new Error('too old');
+      return Promise.resolve(connection);
+    },
+    (connection) => {
+      connection.sinceMs = performance.now();
+      idle.push(connection);
+    },
+  );
+}
+
+const validate = async () => true;
+
+export const validatedConnection: Case = {
+  title: 'B6 ConnectionPool: acquire() and release() with an asynchronous validate before each, in memory',
+  shows: 'What knex and others do at each borrow. The check itself is one resolved promise.',
+  rounds: 9,
+  warmups: 4,
+  subjects: [
+    operation({ name: 'await the check, then a resolved promise', role: 'floor' }, async () => {
+      await validate();
+      return Promise.resolve();
+    }),
+    latchkeyValidated(),
+    genericValidated(),
+    tarnValidated(),
+    lightningValidated(),
+  ],
+};
+
+function latchkeyValidated(): Subject {
+  const pool = new ConnectionPool<object, number>({ ...connector, validate }, { validateAfterIdleMs: 0 });
+  return operation(
+    { name: 'latchkey', role: 'latchkey', targets: [asFastAs(1, 'tarn'), asFastAs(1, 'generic-pool')] },
+    () => pool.acquire(1),
+    (lease) => lease.release(),
+  );
+}
+
+function genericValidated(): Subject {
+  const pool = createPool({ ...factory, validate }, { max: 10, testOnBorrow: true });
+  return operation(
+    { name: 'generic-pool', role: 'peer' },
+    () => pool.acquire(),
+    (connection) => void pool.release(connection),
+  );
+}
+
+function tarnValidated(): Subject {
+  // Its types know no promise here; it follows one, and knex gives it one.
+  const pool = new Tarn({ ...factory, validate: validate as unknown as () => boolean, min: 0, max: 10 });
+  return operation(
+    { name: 'tarn', role: 'peer' },
+    () => pool.acquire().promise,
+    (connection) => void pool.release(connection),
+  );
+}
+
+function lightningValidated(): Subject {
+  const pool = new LightningPool({ ...factory, validate }, { max: 10, validation: true });
+  return operation(
+    { name: 'lightning-pool', role: 'peer' },
+    () => pool.acquire(),
+    (connection) => pool.release(connection),
+  );
+}
 
 function latchkeyOneHost(): Subject {
   const pool = new ConnectionPool<object, number>(connector);

@@ -1,6 +1,8 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { exponential, retry as latchkeyRetry, RetryBudget } from 'latchkey';
-import type { Task } from '../../harness/callers.js';
-import { operation, scenario } from '../../harness/stopwatch.js';
+import pRetry from 'p-retry';
+import type { Task, Use } from '../../harness/callers.js';
+import { crowd, operation, regularCaller, scenario } from '../../harness/stopwatch.js';
 import type { Case, Counts, Role, Suite } from '../../harness/subjects.js';
 import { atMost, shareOfCount } from '../../harness/targets.js';
 import { bareRetry } from '../../naive/bare-retry.js';
@@ -24,6 +26,80 @@ const succeeds: Case = {
     ),
     succeedsAtOnce('cockatiel', cockatielRetry(terms)),
     succeedsAtOnce('p-retry', pRetryRun(terms)),
+  ],
+};
+
+const attemptTimeoutMs = 1_000;
+
+/** One attempt for all: what differs between calls is given to the policy of cockatiel in advance. */
+const inTime: readonly { name: string; role: Role; use: Use }[] = [
+  {
+    name: 'latchkey',
+    role: 'latchkey',
+    use: (work) => latchkeyRetry(work, { attempts: 6, attemptTimeoutMs }),
+  },
+  { name: 'cockatiel', role: 'peer', use: cockatielRetry({ ...terms, attemptTimeoutMs }) },
+  {
+    name: 'p-retry, AbortSignal.timeout',
+    role: 'peer',
+    use: (work) => {
+      const signal = AbortSignal.timeout(attemptTimeoutMs);
+      return pRetry(() => work(), { retries: 5, minTimeout: 20, signal });
+    },
+  },
+];
+
+const withOptions: Case = {
+  title: 'retry: a task that succeeds at once, with options',
+  shows: 'Options are read and checked at each call; a policy of cockatiel is made once.',
+  warmups: 2,
+  subjects: [
+    operation({ name: 'await task()', role: 'floor' }, task),
+    operation({ name: 'latchkey', role: 'latchkey', targets: [atMost(3, 'floor')] }, () =>
+      latchkeyRetry(task, { attempts: 6 }),
+    ),
+    succeedsAtOnce('cockatiel', cockatielRetry(terms)),
+    succeedsAtOnce('p-retry', pRetryRun(terms)),
+  ],
+};
+
+const inTimeAlone: Case = {
+  title: 'retry: a task that succeeds at once, with a timeout per attempt',
+  shows: 'Most services set one. A timer that is alone with its duration is what a lone call pays for.',
+  warmups: 2,
+  subjects: [
+    operation({ name: 'await task()', role: 'floor' }, task),
+    operation({ name: 'setTimeout, clearTimeout and await task()', role: 'part' }, () => {
+      clearTimeout(setTimeout(task, attemptTimeoutMs));
+      return task();
+    }),
+    ...inTime.map(({ name, role, use }) =>
+      regularCaller({ name, role, targets: role === 'latchkey' ? [atMost(10, 'floor')] : [] }, use, task),
+    ),
+  ],
+};
+
+const inTimeTogether: Case = {
+  title: 'retry: 1,000 calls at once that wait a setImmediate, with a timeout per attempt',
+  shows: 'The same in a busy service, where other calls wait with the same timeout.',
+  time: 'per call',
+  rounds: 15,
+  warmups: 2,
+  subjects: [
+    crowd(
+      { name: 'no retry', role: 'floor' },
+      1_000,
+      () => (work) => work(),
+      () => immediate(),
+    ),
+    ...inTime.map(({ name, role, use }) =>
+      crowd(
+        { name, role },
+        1_000,
+        () => use,
+        () => immediate(),
+      ),
+    ),
   ],
 };
 
@@ -116,6 +192,9 @@ export const retry: Suite = {
   name: 'retry',
   async run(measure) {
     await measure(succeeds);
+    await measure(withOptions);
+    await measure(inTimeAlone);
+    await measure(inTimeTogether);
     await measure(herd);
     await measure(outage);
   },
