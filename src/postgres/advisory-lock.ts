@@ -16,6 +16,20 @@ export async function advisoryKey(namespace: string, key: string): Promise<strin
 /** The longest slice of a wait in the database, in milliseconds: between two slices a caller may leave. */
 export const longestSliceMs = 2_000;
 
+/** Who holds the lock, as a part of a statement: sessions of this database. */
+function grantsOf(lock: string): string {
+  return `pg_locks where locktype = 'advisory' and granted and objsubid = 1
+        and database = (select oid from pg_database where datname = current_database())
+        and classid::bigint = ('${lock}'::bigint >> 32) & 4294967295 and objid::bigint = '${lock}'::bigint & 4294967295`;
+}
+
+/** A statement that names the session which holds the lock. */
+export function holderOf(lock: string): string {
+  return `with holders as (select pid from ${grantsOf(lock)})
+    select concat_ws(' ', nullif(application_name, ''), 'backend ' || holders.pid) as owner
+    from holders left join pg_stat_activity using (pid)`;
+}
+
 /** Statements that take the lock if it is free. The setting `latchkey.got` says whether they did. */
 export function tryLock(lock: string, scope: LockScope): string {
   const name = scope === 'session' ? 'pg_try_advisory_lock' : 'pg_try_advisory_xact_lock';
@@ -42,8 +56,7 @@ export function waitForLock(lock: string, scope: LockScope, sliceMs: number): st
     perform ${call}(${number});
   exception when lock_not_available then
     perform set_config('latchkey.got', exists (
-      select from pg_locks where locktype = 'advisory' and granted and pid = pg_backend_pid() and objsubid = 1
-        and classid::bigint = (${number} >> 32) & 4294967295 and objid::bigint = ${number} & 4294967295
+      select from ${grantsOf(lock)} and pid = pg_backend_pid()
     )::text, true);
   end $$;
   select set_config('lock_timeout', current_setting('latchkey.lock_timeout'), true),

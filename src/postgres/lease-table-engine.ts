@@ -16,7 +16,7 @@
 import { checkDuration } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 import { escaped, type LockKind, taggedKey } from '../remote-locks/key-name.js';
-import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
+import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import { exponential } from '../retry/backoff.js';
 import { retry } from '../retry/retry.js';
 import { checkPool, type PostgresPool, type PostgresResult, sizeOf } from './postgres-client.js';
@@ -131,6 +131,12 @@ export class LeaseTableEngine implements LeaseEngine {
     return rowCount === 1;
   }
 
+  async holder(key: string): Promise<LeaseHolder | undefined> {
+    const { rows } = await query(this.#pool, this.#sql.holder, [await this.#placesOf(key)]);
+    const [row] = rows;
+    return row && { owner: row.owner, heldMs: Number(row.held), leftMs: Number(row.left) };
+  }
+
   async #placesOf(key: string): Promise<string[]> {
     const name = `${this.#prefix}${await taggedKey(this.#kind, key)}`;
     return this.#kind === 'mutex' ? [name] : Array.from({ length: this.#places }, (_, i) => `${name}#${i}`);
@@ -177,6 +183,10 @@ function statements(table: string) {
     release: `
       update ${table} set owner = null, expires_at = clock_timestamp()
       where key = any ($1) and owner = $2`,
+    holder: `
+      select owner, greatest(0, ${clock} - token) / 1000.0 as held,
+        extract(epoch from expires_at - clock_timestamp()) * 1000 as left
+      from ${table} where key = any ($1) and expires_at > clock_timestamp()`,
     prune: `
       delete from ${table}
       where expires_at < clock_timestamp() - $1 * interval '1 ms' and token < ${clock}`,

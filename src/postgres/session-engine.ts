@@ -17,10 +17,10 @@
  * What it is not: a lock that survives its connection.
  */
 import { answerWithin } from '../calling/with-timeout.js';
-import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
+import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import { Moment } from '../remote-locks/remote-lease.js';
 import { setTimer } from '../runtime/clock.js';
-import { advisoryKey, gotIt, longestSliceMs, tryLock, waitForLock } from './advisory-lock.js';
+import { advisoryKey, gotIt, holderOf, longestSliceMs, tryLock, waitForLock } from './advisory-lock.js';
 import {
   answersOf,
   connectionOf,
@@ -158,6 +158,13 @@ export class SessionEngine implements LeaseEngine {
   async release(_key: string, owner: string): Promise<boolean> {
     if (this.#serving.has(owner)) this.#serving.set(owner, true);
     return this.#end(owner);
+  }
+
+  /** Known by the name of its connection: a lock of PostgreSQL has no owner of ours. */
+  async holder(key: string): Promise<LeaseHolder | undefined> {
+    const { rows } = await this.#pool.query(holderOf(await advisoryKey(this.#namespace, key)));
+    const [row] = rows;
+    return row && { owner: row.owner, heldMs: undefined, leftMs: Infinity };
   }
 
   async #end(owner: string): Promise<boolean> {

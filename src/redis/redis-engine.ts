@@ -11,9 +11,9 @@
  * Cost: one round trip per command; on a server that sees a script for the first time, two.
  */
 import { escaped, type LockKind, taggedKey } from '../remote-locks/key-name.js';
-import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
+import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import { numbers, type RedisSend, runScript } from './redis-commands.js';
-import { type LockScripts, mutexScripts, semaphoreScripts } from './redis-scripts.js';
+import { holderScript, type LockScripts, mutexScripts, semaphoreScripts } from './redis-scripts.js';
 
 /**
  * Listens to a channel on a connection of its own, and calls `listener` with every message. A promise it returns says when it
@@ -34,6 +34,7 @@ const rememberedTtls = 3;
 
 export class RedisEngine implements LeaseEngine {
   readonly onFreed?: (key: string, wake: () => void) => () => void;
+  readonly holder?: (key: string) => Promise<LeaseHolder | undefined>;
   readonly #send: RedisSend;
   readonly #kind: LockKind;
   readonly #prefix: string;
@@ -48,6 +49,7 @@ export class RedisEngine implements LeaseEngine {
     this.#channel = `${this.#prefix}:freed`;
     this.#places = places;
     this.#scripts = kind === 'mutex' ? mutexScripts : semaphoreScripts;
+    if (kind === 'mutex') this.holder = (key) => this.#holderOf(key);
     if (subscribe !== undefined) {
       const wakeUps = new WakeUps(this.#channel, subscribe);
       this.onFreed = (key, wake) => wakeUps.listen(taggedKey(kind, key), wake);
@@ -72,6 +74,13 @@ export class RedisEngine implements LeaseEngine {
   async release(key: string, owner: string): Promise<boolean> {
     const args = [owner, this.#channel, await taggedKey(this.#kind, key)];
     return Number(await this.#run(this.#scripts.release, key, args)) === 1;
+  }
+
+  async #holderOf(key: string): Promise<LeaseHolder | undefined> {
+    const [owner, heldMs, leftMs] = (await this.#run(holderScript, key, [])) as unknown[];
+    return owner === undefined
+      ? undefined
+      : { owner: String(owner), heldMs: Number(heldMs), leftMs: Number(leftMs) };
   }
 
   async #run(script: string, key: string, args: (string | number)[]): Promise<unknown> {

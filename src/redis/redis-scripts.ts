@@ -64,6 +64,14 @@ ${publish}
 return 1`,
 };
 
+/** Who holds a mutex: {owner, held for ms, free in ms}, or nothing. A token begins as the clock in microseconds. */
+export const holderScript = `
+${ownerOf}
+if not owner then return {} end
+local time = redis.call('TIME')
+local held = math.max(0, time[1] * 1000 + math.floor(time[2] / 1000) - math.floor(token / 1000))
+return {owner, held, redis.call('PTTL', KEYS[1])}`;
+
 /** KEYS[1] is a sorted set of owners by the end of their grant, in milliseconds of the server's clock. */
 const withoutExpired = `
 local time = redis.call('TIME')

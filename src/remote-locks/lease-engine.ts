@@ -25,6 +25,16 @@ export type LeaseAnswer =
   /** Held by another owner, whose grant ends in `freeInMs` milliseconds unless it is renewed; `Infinity` if that is unknown. */
   | { readonly freeInMs: number };
 
+/** Who holds a key, as far as the database knows. */
+export interface LeaseHolder {
+  /** The owner of the grant as it stood in its request, or the name by which the database knows the holder. */
+  readonly owner: string;
+  /** For how long it has held the key, in milliseconds; `undefined` if that is unknown. */
+  readonly heldMs: number | undefined;
+  /** When the grant ends unless it is renewed; `Infinity` if it ends with its holder. */
+  readonly leftMs: number;
+}
+
 /**
  * Every method may reject: then it is unknown which owner holds the key. `false` means that this owner does not hold it.
  * A method should end within the time to live; the keeper does not wait longer for it.
@@ -39,4 +49,6 @@ export interface LeaseEngine {
   release(key: string, owner: string): Promise<boolean>;
   /** Calls `wake` when the key may have become free, until the function it returns is called. Only a hint. */
   onFreed?(key: string, wake: () => void): () => void;
+  /** Who holds the key; `undefined` when it is free. Without it, `holder` of the lock rejects. */
+  holder?(key: string): Promise<LeaseHolder | undefined>;
 }

@@ -38,8 +38,10 @@ import { AsyncContext } from '../runtime/async-context.js';
 import { Ending } from '../waiting/ending.js';
 import { type LockSettings, lockOptionNames, lockSettings } from '../waiting/lock-settings.js';
 import { waitSettings } from '../waiting/wait-settings.js';
-import type { LeaseEngine } from './lease-engine.js';
+import { checkName } from './key-name.js';
+import type { LeaseEngine, LeaseHolder } from './lease-engine.js';
 import { LeaseQueue } from './lease-queue.js';
+import { labelOf, ownerOf } from './owner.js';
 import { Moment, RemoteLease } from './remote-lease.js';
 import { RequestGate } from './request-gate.js';
 
@@ -55,22 +57,26 @@ export interface LeaseOptions extends LockOptions {
    * `ttlMs`; `Infinity` for tasks that may take any time.
    */
   maxHoldMs?: number | undefined;
+  /** Stands in the database beside a lock, so that others can see who holds it. Default: the host's name and the process id. */
+  owner?: string | undefined;
 }
 
 export const leaseOptionNames: OptionNames<LeaseOptions> = {
   ...lockOptionNames,
   ttlMs: true,
   maxHoldMs: true,
+  owner: true,
 };
 
 /** Of an adapter's options, those that the keeper reads. */
 export function leaseOptionsOf({
   ttlMs,
   maxHoldMs,
+  owner,
   waitTimeoutMs,
   maxWaiting,
 }: LeaseOptions): Required<LeaseOptions> {
-  return { ttlMs, maxHoldMs, waitTimeoutMs, maxWaiting };
+  return { ttlMs, maxHoldMs, owner, waitTimeoutMs, maxWaiting };
 }
 
 /** Refuses a number of places that a database cannot represent. */
@@ -95,6 +101,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   readonly #ttlMs: number;
   readonly #maxHoldMs: number;
   readonly #settings: LockSettings;
+  readonly #label: string | undefined;
   readonly #nameOf: (key: K) => string;
   readonly #gate: RequestGate;
   readonly #queues = new Map<string, LeaseQueue<K>>();
@@ -125,12 +132,15 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       describe: (waitedMs) => ({ waitedMs, held: this.held, waiting: this.waiting, limit }),
       onLeave() {},
     });
+    const { owner } = options;
+    if (owner !== undefined) checkName('owner', owner);
     this.#source = source;
     this.#engine = engine;
     this.#nameOf = nameOf;
     // Databases count whole milliseconds.
     this.#ttlMs = Math.ceil(ttlMs);
     this.#maxHoldMs = maxHoldMs;
+    this.#label = owner;
     this.#limit = limit;
     this.#gate = new RequestGate(engine.maxRequests ?? Infinity);
   }
@@ -163,7 +173,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     if (!queue.isOpen) return undefined;
     queue.isPursued = true;
     const attempt: Attempt = {
-      owner: newOwner(),
+      owner: ownerOf(this.#label),
       signal: new AbortController().signal,
       nowait: true,
     };
@@ -186,6 +196,15 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       throw error;
     }
     throw new ClosedError('the lock');
+  }
+
+  /** Who holds the key, in whatever process. */
+  async holder(key: K): Promise<LeaseHolder | undefined> {
+    const name = this.#nameOf(key);
+    if (this.#engine.holder === undefined)
+      throw new TypeError('the engine of this lock has no holder method');
+    const found = await answerWithin(this.#ttlMs, this.#engine.holder(name));
+    return found && { ...found, owner: labelOf(found.owner) };
   }
 
   /** Releases every lease of this process; resolves when the database has answered, or could not be reached. */
@@ -264,7 +283,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   /** One request, repeated until it is granted, fails, or no caller waits for it. Never rejects. */
   async #request(queue: LeaseQueue<K>): Promise<void> {
-    const owner = newOwner();
+    const owner = ownerOf(this.#label);
     const { name, wakeUp } = queue;
     let stopListening: (() => void) | undefined;
     try {
@@ -387,10 +406,4 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 /** How long to wait before the next request: until the key may be free, and never longer than 250 ms. */
 function pauseMs(freeInMs: number, attempt: number): number {
   return Math.max(1, Math.min(freeInMs, pauseBeforeAttempt(attempt, 0, Math.random)));
-}
-
-/** 128 random bits. Not `randomUUID`, which draws from a cache that a snapshot of the process would copy. */
-function newOwner(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

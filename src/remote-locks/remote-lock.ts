@@ -3,7 +3,7 @@ import { checkReceiver, lostObject } from '../contract/arguments.js';
 import type { Awaitable, KeyedLock, KeyLease, Limiter, LockStats, WaitOptions } from '../contract/types.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { nameOf } from './key-name.js';
-import type { LeaseEngine } from './lease-engine.js';
+import type { LeaseEngine, LeaseHolder } from './lease-engine.js';
 import { checkPlaces, LeaseKeeper, type LeaseOptions } from './lease-keeper.js';
 
 /** Calls `task` with the lock; rejects where the method was taken off its lock, as in `const { run } = mutex`. */
@@ -79,6 +79,14 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
   refuseWaiting(reason: unknown = abortError()): void {
     checkReceiver('a lock across processes', this);
     this.#keeper.refuseWaiting(() => reason);
+  }
+
+  /**
+   * Who holds `key`, in whatever process: its `owner` option, for how long it has held the key, and when its lease ends unless it is
+   * renewed. `undefined` when the key is free. For people and logs: by the time it is read, it may be another holder.
+   */
+  holder(key: K): Promise<LeaseHolder | undefined> {
+    return this.#keeper.holder(key);
   }
 
   /** Releases everything that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */

@@ -35,6 +35,7 @@ class TooSlow extends Error {}
 class Trial {
   readonly ttlMs: number;
   readonly places: number;
+  readonly expires: boolean;
   readonly one: LeaseEngine;
   readonly other: LeaseEngine;
   readonly key: string;
@@ -42,9 +43,10 @@ class Trial {
   #owners = 0;
 
   constructor(subject: LeaseEngineSubject) {
-    const { ttlMs = 600, places = 1, pause = realPause, makeEngine } = subject;
+    const { ttlMs = 600, places = 1, expires = true, pause = realPause, makeEngine } = subject;
     this.ttlMs = ttlMs;
     this.places = places;
+    this.expires = expires;
     this.#pause = pause;
     this.one = makeEngine();
     this.other = makeEngine();
@@ -178,8 +180,10 @@ const unlikeKeys: readonly (readonly [string, string])[] = [
 export const leaseEngineClaims: readonly LeaseEngineClaim[] = [
   claimOf('a free key is granted, released once, and free again', async (trial) => {
     const owner = trial.owner();
+    const sinceMs = now();
     await trial.get(trial.one, owner);
-    claim(await trial.one.release(trial.key, owner), 'the release of the holder was answered false');
+    const isFreed = await trial.within(trial.ttlMs, sinceMs, () => trial.one.release(trial.key, owner));
+    claim(isFreed, 'the release of the holder was answered false');
     claim(!(await trial.one.release(trial.key, owner)), 'a second release was answered true');
     const next = trial.owner();
     await trial.get(trial.other, next);
@@ -204,6 +208,7 @@ export const leaseEngineClaims: readonly LeaseEngineClaim[] = [
       const { sinceMs } = await taken(trial);
       const [first, second] = await trial.within(trial.ttlMs, sinceMs, async () => {
         const early = await trial.refused(trial.other, { nowait: false });
+        claim(early >= sinceMs + trial.ttlMs - now() - 5, `free in ${early} ms, long before the grant ends`);
         await trial.pause(trial.ttlMs / 4);
         return [early, await trial.refused(trial.other, { nowait: false })] as const;
       });
@@ -224,11 +229,11 @@ export const leaseEngineClaims: readonly LeaseEngineClaim[] = [
       const again = now();
       claim((await trial.get(trial.other, owner)) >= token, 'the token of a repeated request is smaller');
       await trial.pause(0.6 * trial.ttlMs);
-      await trial.within(trial.ttlMs, again, () => trial.refused(trial.one));
-      claim(
-        await trial.one.release(trial.key, owner),
-        'the release after a repeated request was answered false',
-      );
+      const isFreed = await trial.within(trial.ttlMs, again, async () => {
+        await trial.refused(trial.one);
+        return trial.one.release(trial.key, owner);
+      });
+      claim(isFreed, 'the release after a repeated request was answered false');
       claim(!(await trial.one.release(trial.key, owner)), 'a repeated request has to be released twice');
     },
     expiring,
@@ -250,8 +255,8 @@ export const leaseEngineClaims: readonly LeaseEngineClaim[] = [
         'the renewal of a stranger was answered true',
       );
       await trial.refused(trial.other);
+      claim(await trial.one.release(trial.key, owner), 'the holder could not release after a stranger tried');
     });
-    claim(await trial.one.release(trial.key, owner), 'the holder could not release after a stranger tried');
   }),
 
   claimOf(
@@ -440,18 +445,54 @@ export const leaseEngineClaims: readonly LeaseEngineClaim[] = [
     }
   }),
 
+  claimOf(
+    'an engine that knows the holder names it while it holds the key, and not afterwards',
+    async (trial) => {
+      const { one, other } = trial;
+      if (other.holder === undefined || trial.places > 1) return;
+      claim((await other.holder(trial.key)) === undefined, 'a free key has a holder');
+      const { owner, sinceMs } = await taken(trial);
+      const found = await trial.within(trial.ttlMs, sinceMs, async () => {
+        await trial.pause(trial.ttlMs / 4);
+        return other.holder!(trial.key);
+      });
+      if (found === undefined) throw new Error('a key that is held has no holder');
+      const { heldMs = trial.ttlMs / 4, leftMs } = found;
+      // A database may count whole milliseconds, and timers may be early by one.
+      claim(heldMs >= trial.ttlMs / 4 - 5 && heldMs <= now() - sinceMs + 5, `held for ${heldMs} ms`);
+      if (trial.expires) {
+        claim(found.owner === owner, `the holder is called ${found.owner}`);
+        const least = sinceMs + trial.ttlMs - now() - 5;
+        claim(leftMs >= least && leftMs <= trial.ttlMs + 1, `${leftMs} ms left of ${trial.ttlMs}`);
+      } else claim(leftMs === Infinity, `${leftMs} ms left of a grant that does not end`);
+      await one.release(trial.key, owner);
+      claim((await other.holder(trial.key)) === undefined, 'a key that was released has a holder');
+    },
+  ),
+
   claimOf('a waiter that listens is woken by the release', async (trial) => {
     const { onFreed } = trial.other;
     if (onFreed === undefined) return;
-    const { owner } = await taken(trial);
+    await trial.fill();
     let wakes = 0;
     const stop = onFreed.call(trial.other, trial.key, () => wakes++);
-    for (let i = 0; i < 100 && wakes === 0; i++) {
+    // An engine may also wake its waiters when it begins to listen: one that heard a release hears the next one as well.
+    let heard = 0;
+    for (let i = 0; i < 100 && heard < 3; i++) {
+      const owner = trial.owner();
+      await trial.get(trial.one, owner, { ttlMs: 60_000 });
+      wakes = 0;
       await trial.one.release(trial.key, owner);
       await trial.pause(20);
-      if (wakes === 0) await trial.get(trial.one, owner);
+      if (wakes > 0) heard++;
     }
-    claim(wakes > 0, 'a hundred releases woke nobody');
     stop();
+    claim(heard === 3, `of a hundred releases, a waiter heard ${heard}`);
+    wakes = 0;
+    const owner = trial.owner();
+    await trial.get(trial.one, owner, { ttlMs: 60_000 });
+    await trial.one.release(trial.key, owner);
+    await trial.pause(20);
+    claim(wakes === 0, 'a waiter that has stopped listening is woken');
   }),
 ];

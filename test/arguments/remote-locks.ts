@@ -32,7 +32,7 @@ const client: postgres.PostgresPool = { connect: nobody, query: nobody };
 const key: Domain = (value) => ['string', 'number', 'bigint'].includes(typeof value);
 const ttlMs = may((value) => finite(value) && (value as number) >= 100);
 const waits = { waitTimeoutMs: may(duration), maxWaiting: may(count) };
-const terms = { ttlMs, maxHoldMs: may(duration), namespace: may(string), ...waits };
+const terms = { ttlMs, maxHoldMs: may(duration), namespace: may(string), owner: may(string), ...waits };
 const table = may(
   (value) => string(value) && /^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$/.test(value as string),
 );

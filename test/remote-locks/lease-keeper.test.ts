@@ -1,5 +1,6 @@
 /** The keeper and its leases, with a database in memory and in manual time. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { hostname } from 'node:os';
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LeaseKeeper, type LeaseOptions } from '../../src/remote-locks/lease-keeper.js';
@@ -363,7 +364,7 @@ describe('lease keeper: a database that fails', () => {
     for (let i = 0; i < 3; i++) await one.run('key', () => {});
     const owners = engine.requests.map(({ owner }) => owner);
     expect(new Set(owners).size).toBe(3);
-    for (const owner of owners) expect(owner).toMatch(/^[0-9a-f]{32}$/);
+    for (const owner of owners) expect(owner).toMatch(/^[^/]+\/[0-9a-f]{32}$/);
     expect(drawn).toHaveBeenCalledTimes(3);
     drawn.mockRestore();
   });
@@ -383,6 +384,35 @@ describe('lease keeper: a database that fails', () => {
     const wait = watch(keeper(engine).keeper.acquire('key', { waitTimeoutMs: 50 }));
     await pass(50);
     expect(String(wait.reason)).toContain('no connection was free');
+  });
+});
+
+describe('lease keeper: holder', () => {
+  test('is the label of the process that holds the key, by default its host and its id', async () => {
+    const engine = new MemoryEngine();
+    const { keeper: one } = keeper(engine);
+    const { keeper: other } = keeper(engine, { owner: 'worker/7', ttlMs: 1_000 });
+    expect(await one.holder('key')).toBeUndefined();
+    let lease = await one.acquire('key');
+    expect(await other.holder('key')).toMatchObject({ owner: `${hostname()}:${process.pid}` });
+    await lease.release();
+    lease = await other.acquire('key');
+    expect(await one.holder('key')).toEqual({ owner: 'worker/7', heldMs: undefined, leftMs: 1_000 });
+    await lease.release();
+    expect(await one.holder('key')).toBeUndefined();
+  });
+
+  test('a database that fails, hangs or cannot tell is an error, after one time to live at the latest', async () => {
+    const engine = new MemoryEngine();
+    const { keeper: one } = keeper(engine, { ttlMs: 1_000 });
+    engine.trouble = 'fails';
+    await expect(one.holder('key')).rejects.toThrow('connection refused');
+    engine.trouble = 'hangs';
+    const late = watch(one.holder('key'));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(late.reason).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT' });
+    Object.assign(engine, { holder: undefined });
+    await expect(one.holder('key')).rejects.toThrow('no holder method');
   });
 });
 

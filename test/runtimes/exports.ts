@@ -158,6 +158,7 @@ import {
 import {
   type LeaseAnswer,
   type LeaseEngine,
+  type LeaseHolder,
   type LeaseRequest,
   RemoteMutex as OwnMutex,
   RemoteSemaphore as OwnSemaphore,
@@ -434,11 +435,14 @@ export function watched(): string {
 
 export async function ownEngine(): Promise<unknown> {
   const acquire = async (request: LeaseRequest): Promise<LeaseAnswer> => ({ token: BigInt(request.ttlMs) });
-  const engine: LeaseEngine = { acquire, renew: async () => true, release: async () => true };
+  const holder = async (): Promise<LeaseHolder> => ({ owner: 'somebody', heldMs: undefined, leftMs: 1_000 });
+  const engine: LeaseEngine = { acquire, renew: async () => true, release: async () => true, holder };
   const subject: LeaseEngineSubject = { makeEngine: () => engine };
   const [first]: readonly LeaseEngineClaim[] = leaseEngineClaims;
   await first?.check(subject);
   const terms: OwnTerms = { ttlMs: 1_000 };
   await new OwnSemaphore(engine, 2, 'places', terms).run(() => undefined);
-  return new OwnMutex(engine, terms).run('key', ({ token }) => token);
+  const mutex = new OwnMutex(engine, terms);
+  await mutex.holder('key');
+  return mutex.run('key', ({ token }) => token);
 }

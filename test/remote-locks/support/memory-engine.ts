@@ -37,6 +37,12 @@ export class MemoryEngine implements LeaseEngine {
     return this.#holder(key)?.owner === owner && this.holders.delete(key);
   }
 
+  async holder(key: string) {
+    await this.#answer();
+    const found = this.#holder(key);
+    return found && { owner: found.owner, heldMs: undefined, leftMs: found.endsAtMs - Date.now() };
+  }
+
   #holder(key: string) {
     const holder = this.holders.get(key);
     return holder !== undefined && holder.endsAtMs > Date.now() ? holder : undefined;
