@@ -86,7 +86,7 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * renewed. `undefined` when the key is free. For people and logs: by the time it is read, it may be another holder.
    */
   holder(key: K): Promise<LeaseHolder | undefined> {
-    return this.#keeper.holder(key);
+    return onLock(this, (lock) => lock.#keeper.holder(key));
   }
 
   /** Releases everything that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */

@@ -45,7 +45,7 @@ const ofKey = (mutex: KeyedLock<string>, key: string): Lock => ({
 const kinds: Record<string, (name: string) => Lock> = {
   MachineMutex: (name) => ofKey(new MachineMutex({ namespace }), name),
   'MachineSemaphore(1)': (name) => new MachineSemaphore(1, { name, namespace }),
-  RedisMutex: (name) => ofKey(new RedisMutex(clients.send, clients), name),
+  RedisMutex: (name) => ofKey(new RedisMutex(clients.send, { subscribe: clients.subscribe }), name),
   'RedisMutex without wake-ups': (name) => ofKey(new RedisMutex(clients.send), name),
   'RedisSemaphore(1)': (name) => new RedisSemaphore(clients.send, 1, { name, subscribe: clients.subscribe }),
   'PostgresMutex, session': (name) => ofKey(new PostgresMutex(pool, { mode: 'session' }), name),
