@@ -24,7 +24,6 @@ import {
   checkCount,
   checkFunction,
   checkLimit,
-  checkObject,
   lostObject,
   type OptionNames,
 } from '../contract/arguments.js';
@@ -42,7 +41,7 @@ import type { ObservedGrant } from '../runtime/observer.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { Ending } from '../waiting/ending.js';
 import { type LockSettings, lockOptionNames, lockSettings } from '../waiting/lock-settings.js';
-import type { WaitOrder } from '../waiting/wait-order.js';
+import { checkOrder, type WaitOrder } from '../waiting/wait-order.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
@@ -94,7 +93,9 @@ export class Semaphore implements Limiter {
   constructor(limit: number, options?: SemaphoreOptions, source: object = this) {
     checkCount('limit', limit);
     const settings = lockSettings(options, optionNames);
-    this.#state = new SemaphoreState(source, limit, settings, checkedOrder(options?.order));
+    const order = options?.order;
+    checkOrder(order);
+    this.#state = new SemaphoreState(source, limit, settings, order);
   }
 
   static #stateOf(semaphore: Semaphore): SemaphoreState {
@@ -198,15 +199,6 @@ export class Semaphore implements Limiter {
     const { limit, held, queue, ending } = Semaphore.#stateOf(this);
     return { limit, held, waiting: queue.size, closed: ending.closed };
   }
-}
-
-function checkedOrder(order: WaitOrder | undefined): WaitOrder | undefined {
-  if (order === undefined) return undefined;
-  checkObject('order', order);
-  if (typeof order.queue === 'function') return order;
-  throw new TypeError(
-    'order must be an order of latchkey/overload, such as controlledDelay(), got an object',
-  );
 }
 
 function checkedWeight(weight: number | undefined): number {
@@ -332,6 +324,10 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
   }
 
   onLeave(): void {
+    this.serve();
+  }
+
+  afterRefusals(): void {
     this.serve();
   }
 }

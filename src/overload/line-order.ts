@@ -13,7 +13,7 @@ export class LineOrder implements WaitOrder {
     this.line = line;
   }
 
-  queue<T>(owner: QueueOwner): WaitQueue<T, number> {
-    return new OrderedQueue<T>(owner, this.line());
+  queue<T, D>(owner: QueueOwner): WaitQueue<T, D> {
+    return new OrderedQueue<T, D>(owner, this.line());
   }
 }

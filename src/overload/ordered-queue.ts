@@ -17,7 +17,7 @@ import {
 } from '../waiting/waiter.js';
 import type { OrderedWaiter, WaitLine } from './wait-line.js';
 
-export class OrderedQueue<T> extends WaitQueue<T, number> {
+export class OrderedQueue<T, D> extends WaitQueue<T, D> {
   readonly line: WaitLine;
 
   constructor(owner: QueueOwner, line: WaitLine) {
@@ -25,40 +25,40 @@ export class OrderedQueue<T> extends WaitQueue<T, number> {
     this.line = line;
   }
 
-  override get first(): Waiter<T, number> | undefined {
-    return this.line.next(now()) as PlacedWaiter<T> | undefined;
+  override get first(): Waiter<T, D> | undefined {
+    return this.line.next(now()) as PlacedWaiter<T, D> | undefined;
   }
 
   protected override enter(
     settings: WaitSettings,
-    weight: number,
+    demand: D,
     task: Task<T> | undefined,
     resolve: Resolve<T | Turn<T>>,
     reject: Reject,
-  ): Waiter<T, number> {
+  ): Waiter<T, D> {
     const { size } = this;
-    const waiter = new PlacedWaiter(this, weight, task, resolve, reject, settings);
+    const waiter = new PlacedWaiter(this, demand, task, resolve, reject, settings);
     // The line has refused others: the next one may fit now.
-    if (this.size <= size) this.owner.onLeave('aborted');
+    if (this.size <= size) this.owner.afterRefusals?.();
     return waiter;
   }
 }
 
-class PlacedWaiter<T> extends ImpatientWaiter<T, number> implements OrderedWaiter {
+class PlacedWaiter<T, D> extends ImpatientWaiter<T, D> implements OrderedWaiter {
   readonly partition: unknown;
-  readonly #queue: OrderedQueue<T>;
+  readonly #queue: OrderedQueue<T, D>;
   #isPlaced = false;
   #isGranted = false;
 
   constructor(
-    queue: OrderedQueue<T>,
-    weight: number,
+    queue: OrderedQueue<T, D>,
+    demand: D,
     task: Task<T> | undefined,
     resolve: Resolve<T | Turn<T>>,
     reject: Reject,
     settings: WaitSettings,
   ) {
-    super(queue, queue.owner, weight, task, resolve, reject, settings);
+    super(queue, queue.owner, demand, task, resolve, reject, settings);
     this.#queue = queue;
     this.partition = settings.partition;
     this.sinceMs = now();
@@ -72,8 +72,9 @@ class PlacedWaiter<T> extends ImpatientWaiter<T, number> implements OrderedWaite
     }
   }
 
+  /** Where units are not counted, each waiter wants one. */
   get weight(): number {
-    return this.demand;
+    return typeof this.demand === 'number' ? this.demand : 1;
   }
 
   override leave(): boolean {
@@ -93,5 +94,6 @@ class PlacedWaiter<T> extends ImpatientWaiter<T, number> implements OrderedWaite
     const { owner } = this.#queue;
     const waitedMs = now() - this.sinceMs;
     this.refuse(() => new QueueFullError(owner.describe(waitedMs), retryAfterMs));
+    owner.onRefuse?.();
   }
 }

@@ -27,7 +27,7 @@ import {
   checkReceiver,
   type OptionNames,
 } from '../contract/arguments.js';
-import type { Awaitable, WaitOptions } from '../contract/types.js';
+import type { Awaitable, PartitionedWaitOptions } from '../contract/types.js';
 import { waitOptionNames } from '../waiting/wait-settings.js';
 import type {
   CloseOptions,
@@ -86,7 +86,9 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    *
    * Rejects as `acquire` does; then the task never starts.
    */
-  use<T>(...args: KeyThen<K, [task: UseTask<C, K, T>, options?: WaitOptions | undefined]>): Promise<T>;
+  use<T>(
+    ...args: KeyThen<K, [task: UseTask<C, K, T>, options?: PartitionedWaitOptions | undefined]>
+  ): Promise<T>;
   use(first?: unknown, second?: unknown, third?: unknown): Promise<unknown> {
     try {
       checkReceiver('ConnectionPool', this);
@@ -105,7 +107,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * Rejects with `signal.reason`; `WaitTimeoutError` after `waitTimeoutMs`, with the last failed dial as `cause`;
    * `ConnectError` when the dial failed and nothing else can serve the key; `QueueFullError`; `ClosedError`.
    */
-  acquire(...args: KeyThen<K, [options?: WaitOptions | undefined]>): Promise<Lease<C, K>>;
+  acquire(...args: KeyThen<K, [options?: PartitionedWaitOptions | undefined]>): Promise<Lease<C, K>>;
   acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
     try {
       checkReceiver('ConnectionPool', this);
@@ -198,7 +200,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   }
 
   #acquire(key: unknown, options: unknown): PoolLease<C, K> | Promise<PoolLease<C, K>> {
-    return this.#core.acquire(key as K, options as WaitOptions);
+    return this.#core.acquire(key as K, options as PartitionedWaitOptions);
   }
 }
 
@@ -207,6 +209,6 @@ function isWaitOptions(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === undefined;
   return (
     Object.getPrototypeOf(value) === Object.prototype &&
-    Object.keys(value).every((name) => Object.hasOwn(waitOptionNames, name))
+    Object.keys(value).every((name) => name === 'partition' || Object.hasOwn(waitOptionNames, name))
   );
 }

@@ -1,5 +1,6 @@
 /** The types users write and read: the connector, the options, the lease, events and statistics. */
 import type { Awaitable, Permit } from '../contract/types.js';
+import type { WaitOrder } from '../waiting/wait-order.js';
 
 /** How connections are made and ended. Every hook runs in the async context in which the pool was made. */
 export interface Connector<C, K = void> {
@@ -91,6 +92,11 @@ export interface ConnectionPoolOptions<K = unknown> {
   maxWaiting?: number | undefined;
   /** The same per key. Default Infinity. */
   maxWaitingPerKey?: number | undefined;
+  /**
+   * The order in which the waiters of one key are served; see `latchkey/overload`. The pool shares its slots between keys as
+   * without it. Default: first come, first served.
+   */
+  order?: WaitOrder | undefined;
   /**
    * Idle connections to keep ready for each key in use; a key is in use for `idleTimeoutMs` after its last acquire. They
    * are dialled in the background, in slots that no other key wants. Where `connect` takes no arguments, the pool

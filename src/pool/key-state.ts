@@ -16,6 +16,7 @@ export interface KeyOwner<C, K> {
   readonly observed: object;
   canServe(key: KeyState<C, K>, stuck: { has(lease: object): boolean }): boolean;
   onLeave(key: KeyState<C, K>, why: 'aborted' | 'timedOut'): void;
+  onRefuse(): void;
   describe(key: KeyState<C, K>, waitedMs: number): WaitDetails;
 }
 
@@ -62,8 +63,9 @@ export class KeyState<C, K> implements QueueOwner {
 
   /** Created with the first waiter: a key whose connection is always ready never has one. */
   get queue(): WaitQueue<PoolLease<C, K>, Trace> {
-    this.#queue ??= new WaitQueue(this);
-    return this.#queue;
+    const queue = this.#queue ?? this.#settings.order?.queue(this) ?? new WaitQueue(this);
+    this.#queue = queue;
+    return queue;
   }
 
   get observed(): object {
@@ -137,6 +139,10 @@ export class KeyState<C, K> implements QueueOwner {
 
   onLeave(why: 'aborted' | 'timedOut'): void {
     this.#owner.onLeave(this, why);
+  }
+
+  onRefuse(): void {
+    this.#owner.onRefuse();
   }
 
   describe(waitedMs: number): WaitDetails {

@@ -127,12 +127,14 @@ export class Matching<C, K> {
     return this.isDue(slot, nowMs) ? 'unproven' : 'fit';
   }
 
-  /** Leases the connection to the key's oldest waiters, as many as it has room for. */
+  /** Leases the connection to the key's next waiters, as many as it has room for. */
   #serve(slot: Slot<C, K>, nowMs: number): void {
     const { key } = slot;
     while (key.waiting > 0 && slot.hasRoom && slot.retireReason === undefined) {
+      const { first } = key.queue;
+      if (first === undefined) return;
       this.#state.waiting--;
-      key.queue.grant(this.#lease(slot, nowMs, key.queue.head!.demand));
+      first.grant(this.#lease(slot, nowMs, first.demand));
     }
   }
 

@@ -39,7 +39,7 @@
  */
 
 import { ClosedError, QueueFullError } from '../contract/errors.js';
-import type { WaitOptions } from '../contract/types.js';
+import type { PartitionedWaitOptions } from '../contract/types.js';
 import { now } from '../runtime/clock.js';
 import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
 import type { ConnectionPoolStats, KeyStats } from './connector.js';
@@ -78,14 +78,14 @@ export class PoolCore<C, K> {
   }
 
   /** The lease itself when an idle connection is fit, else a promise of one. */
-  acquire(key: K, options: WaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
+  acquire(key: K, options: PartitionedWaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     return this.#watch.isTraced
       ? this.#tracedAcquire(key, options)
       : this.#acquire(key, waitSettings(options, this.#defaults));
   }
 
   /** Apart from `acquire`: V8 allocates a context on every call of a function that contains closures. */
-  #tracedAcquire(key: K, options: WaitOptions | undefined): Promise<PoolLease<C, K>> {
+  #tracedAcquire(key: K, options: PartitionedWaitOptions | undefined): Promise<PoolLease<C, K>> {
     const acquire = () => this.#acquire(key, waitSettings(options, this.#defaults));
     return this.#watch.traceAcquire(key, acquire);
   }

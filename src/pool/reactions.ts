@@ -113,6 +113,11 @@ export class Reactions<C, K>
     this.#state.deferred.end();
   }
 
+  /** An order has refused a waiter. The call that made it choose serves the next one. */
+  onRefuse(): void {
+    this.#state.waiting--;
+  }
+
   /** A waiter gave up. */
   onLeave(key: KeyState<C, K>, why: 'aborted' | 'timedOut'): void {
     this.#state.waiting--;

@@ -7,6 +7,7 @@ import {
   checkOptions,
   type OptionNames,
 } from '../contract/arguments.js';
+import { checkOrder } from '../waiting/wait-order.js';
 import type { ConnectionPoolEvent, ConnectionPoolOptions, Connector } from './connector.js';
 
 export type PoolSettings = ReturnType<typeof poolSettings>;
@@ -30,6 +31,7 @@ const optionNames: OptionNames<ConnectionPoolOptions> = {
   validateAfterIdleMs: true,
   validateTimeoutMs: true,
   leakWarnAfterMs: true,
+  order: true,
   onEvent: true,
 };
 
@@ -55,6 +57,7 @@ export function poolSettings(options: ConnectionPoolOptions) {
     validateAfterIdleMs = 1_000,
     validateTimeoutMs = 1_000,
     leakWarnAfterMs = Infinity,
+    order,
     onEvent,
   } = options;
   const limits = { max, leasesPerConnection, maxConnecting, maxConnectingTotal, maxUses };
@@ -74,11 +77,13 @@ export function poolSettings(options: ConnectionPoolOptions) {
   for (const [name, value] of Object.entries(counts)) checkCount(name, value);
   for (const [name, value] of Object.entries(durations)) checkDuration(name, value);
   if (maxPerKey !== undefined && typeof maxPerKey !== 'function') checkLimit('maxPerKey', maxPerKey);
+  checkOrder(order);
   if (onEvent !== undefined) checkFunction('onEvent', onEvent);
   return {
     ...limits,
     ...counts,
     ...durations,
+    order,
     maxPerKey: maxPerKey as number | ((key: unknown) => number) | undefined,
     // Clamped, because 0 * Infinity is NaN and no demand could ever be computed from it.
     leasesPerConnection: Math.min(leasesPerConnection, 2 ** 31),

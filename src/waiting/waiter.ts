@@ -19,6 +19,10 @@ export interface QueueOwner {
   describe(waitedMs: number): WaitDetails;
   /** A waiter has left the queue without a grant. */
   onLeave(why: 'aborted' | 'timedOut'): void;
+  /** An order has refused a waiter. It may be asking for the next one, which must not be granted inside of this call. */
+  onRefuse?(): void;
+  /** A newcomer has made an order refuse waiters: the next one may now be served. */
+  afterRefusals?(): void;
   /** The likely reason why a wait timed out, for its error. */
   cause?(): ErrorOptions | undefined;
 }

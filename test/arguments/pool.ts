@@ -39,6 +39,7 @@ addOptions(
     ...Object.fromEntries(counts.map((name) => [name, may(count)])),
     maxPerKey: may((value) => limit(value) || aFunction(value)),
     ...Object.fromEntries(durations.map((name) => [name, may(duration)])),
+    order: may(object),
     onEvent: may(aFunction),
   },
   (value) => new core.ConnectionPool(connector, value),

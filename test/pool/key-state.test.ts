@@ -15,6 +15,7 @@ afterEach(() => {
 function keyWith(options: Parameters<typeof poolSettings>[0] = {}) {
   const left: string[] = [];
   const owner: KeyOwner<object, string> = {
+    onRefuse: () => {},
     onLeave: (key, why) => left.push(`${key.key} ${why}`),
     observed: {},
     canServe: () => true,
