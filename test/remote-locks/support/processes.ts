@@ -4,9 +4,44 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { expect } from 'vitest';
 import type { Orders } from './worker.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+type What = 'in' | 'out' | 'lost';
+
+/** A worker takes the lock, gives it back, or finds that it has lost it. */
+export interface WorkerEvent {
+  readonly what: What;
+  readonly token: bigint;
+  readonly pid: number;
+}
+
+/**
+ * The grants of a log. @throws unless each holder was alone until it gave the lock back, lost it or was killed, and tokens grew
+ * with every grant.
+ */
+export function grantsOf(events: readonly WorkerEvent[], killed: ReadonlySet<number>): number {
+  const lost = new Set(events.filter(({ what }) => what === 'lost').map(({ token }) => token));
+  let holder: WorkerEvent | undefined;
+  let last = 0n;
+  let grants = 0;
+  for (const event of events) {
+    if (event.what === 'out') {
+      expect(event).toEqual({ ...holder, what: 'out' });
+      holder = undefined;
+    }
+    if (event.what !== 'in') continue;
+    const isAlone = holder === undefined || lost.has(holder.token) || killed.has(holder.pid);
+    expect(isAlone, 'two were inside').toBe(true);
+    expect(event.token > last, `token ${event.token} after ${last}`).toBe(true);
+    last = event.token;
+    holder = event;
+    grants++;
+  }
+  return grants;
+}
 
 /** A folder with the worker's program, built from the source, and the log of events. */
 export class Workers implements AsyncDisposable {
@@ -58,11 +93,11 @@ export class Workers implements AsyncDisposable {
   }
 
   /** The events, in the order in which they happened. */
-  async events(): Promise<{ what: 'in' | 'out'; token: bigint }[]> {
+  async events(): Promise<WorkerEvent[]> {
     const lines = (await readFile(this.#log, 'utf8')).split('\n').filter((line) => line !== '');
     return lines.map((line) => {
-      const [what, token] = line.split(' ') as ['in' | 'out', string];
-      return { what, token: BigInt(token) };
+      const [what, token, pid] = line.split(' ') as [What, string, string];
+      return { what, token: BigInt(token), pid: Number(pid) };
     });
   }
 

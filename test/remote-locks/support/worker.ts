@@ -3,7 +3,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import type { KeyedLock } from 'latchkey';
+import type { KeyedLock, KeyLease } from 'latchkey';
 import { PostgresMutex } from 'latchkey/postgres';
 import { RedisMutex } from 'latchkey/redis';
 import pg from 'pg';
@@ -13,7 +13,7 @@ export interface Orders {
   readonly address: { host: string; port: number; user?: string; database?: string };
   readonly key: string;
   readonly grants: number;
-  /** A line per event: `in <token>` and `out <token>`. */
+  /** A line per event: `in <token> <pid>`, then `out <token> <pid>`, or `lost <token> <pid>`. */
   readonly log: string;
   /** Holds the lock for ever after its last grant, until it is killed. */
   readonly keepLast?: boolean;
@@ -38,16 +38,28 @@ function lockOf({ kind, address, ttlMs }: Orders): KeyedLock<string> {
   return new PostgresMutex(pool, { mode: kind, ttlMs });
 }
 
+/** A process that was stopped finds that its request was not answered in time. */
+function acquire(): Promise<KeyLease<string>> {
+  return lock.acquire(orders.key).catch((error) => {
+    if (error.code === 'ERR_ATTEMPT_TIMEOUT') return acquire();
+    throw error;
+  });
+}
+
 const lock = lockOf(orders);
-for (let i = 0; i < orders.grants; i++) {
-  const lease = await lock.acquire(orders.key);
-  // One write, which the system makes at once: the order of lines is the order of events.
-  appendFileSync(orders.log, `in ${lease.token}\n`);
-  if (orders.keepLast && i === orders.grants - 1) {
-    process.send?.('holding');
-    await new Promise((resolve) => setTimeout(resolve, 60_000));
+for (let grants = 0; grants < orders.grants; ) {
+  const lease = await acquire();
+  // Each line is one write, which the system makes at once: the order of lines is the order of events.
+  const write = (what: string) => appendFileSync(orders.log, `${what} ${lease.token} ${process.pid}\n`);
+  if (!lease.signal.aborted) {
+    write('in');
+    grants++;
+    if (orders.keepLast && grants === orders.grants) {
+      process.send?.('holding');
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    }
+    write(lease.signal.aborted ? 'lost' : 'out');
   }
-  appendFileSync(orders.log, `out ${lease.token}\n`);
   await lease.release();
 }
 process.exit();
