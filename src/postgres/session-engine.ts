@@ -79,10 +79,11 @@ export class SessionEngine implements LeaseEngine {
 
   async acquire(request: LeaseRequest): Promise<LeaseAnswer> {
     const { key, owner } = request;
+    const asked = new Moment();
     this.#serving.set(owner, false);
     try {
       const lock = await advisoryKey(this.#namespace, key);
-      const client = await this.#connect(request);
+      const client = await this.#connect(request, asked);
       if (client === undefined) return { freeInMs: 0 };
       const answer = await this.#lock(client, lock, request);
       // The keeper has given up meanwhile, and does not look at the answer.
@@ -94,11 +95,13 @@ export class SessionEngine implements LeaseEngine {
   }
 
   /** `undefined` when the caller has left. */
-  async #connect({ signal, ttlMs, hint }: LeaseRequest): Promise<PostgresClient | undefined> {
+  async #connect({ signal, ttlMs, hint }: LeaseRequest, asked: Moment): Promise<PostgresClient | undefined> {
     const controller = new AbortController();
     const reason = () =>
       `no connection of the pool was free: of ${sizeOf(this.#pool)}, this mutex uses ${this.#sessions.size} for keys that it holds`;
-    const timer = setTimer(() => controller.abort(new NoConnectionError(reason())), 0.9 * ttlMs);
+    // Before the keeper gives up, which does not know why.
+    const patienceMs = Math.max(0, 0.9 * ttlMs - asked.agoMs);
+    const timer = setTimer(() => controller.abort(new NoConnectionError(reason())), patienceMs);
     const leave = () => controller.abort();
     signal.addEventListener('abort', leave, { once: true });
     hint?.(reason());

@@ -66,12 +66,16 @@ describe('the lease table: tokens', () => {
       await pool.query(`delete from ${table}`);
       await pool.query(`insert into ${table} values ($1, null, $2, now())`, [key, String(ahead)]);
       const { engine, get } = engineOf(kind, places);
-      expect(await get('ahead', 1_000, 'first')).toEqual({ token: ahead + 1n });
+      expect(await get('ahead', 60_000, 'first')).toEqual({ token: ahead + 1n });
       await engine.release('ahead', 'first');
-      expect(await get('ahead', 1_000, 'second')).toEqual({ token: ahead + 2n });
-      // The same request again is the same grant.
-      expect(await get('ahead', 1_000, 'second')).toEqual({ token: ahead + 2n });
-      await engine.release('ahead', 'second');
+      // Whichever place it is, also one that has no row yet.
+      for (let i = 1; i <= places; i++) {
+        const token = ahead + 1n + BigInt(i);
+        expect(await get('ahead', 60_000, `owner ${i}`)).toEqual({ token });
+        // The same request again is the same grant.
+        expect(await get('ahead', 60_000, `owner ${i}`)).toEqual({ token });
+      }
+      for (let i = 1; i <= places; i++) await engine.release('ahead', `owner ${i}`);
     },
   );
 

@@ -28,7 +28,8 @@ afterAll(async () => {
 beforeEach(() => redis.flushall());
 
 /** Two objects are two processes as far as Redis can tell. */
-const replicas = () => [1, 2].map(() => new SharedCache(store, new RedisMutex(clients.send, clients)));
+const replicas = () =>
+  [1, 2].map(() => new SharedCache(store, new RedisMutex(clients.send, { subscribe: clients.subscribe })));
 
 test('cache-refresh: of twenty callers in two replicas one rebuilds, and again when the entry has run out', async () => {
   const [one, other] = replicas();

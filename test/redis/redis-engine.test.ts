@@ -1,8 +1,8 @@
 /** What the scripts leave in a real Redis: names, tokens before and behind the clock, and how long things are kept. */
-import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
+import { RedisMutex, RedisSemaphore, type RedisSend } from 'latchkey/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisEngine } from '../../src/redis/redis-engine.js';
-import { pause } from '../remote-locks/support/real-time.js';
+import { until } from '../remote-locks/support/real-time.js';
 import { ioredisClients, type RedisClients } from '../remote-locks/support/redis-clients.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
 
@@ -84,8 +84,7 @@ describe.each([
     const { engine, get } = engineOf(kind);
     await get('kept', 2_000, 'a');
     expect(Number(await ask('PTTL', `${nameOf('kept')}:token`))).toBeGreaterThan(5_000);
-    await pause(300);
-    expect(Number(await ask('PTTL', `${nameOf('kept')}:token`))).toBeLessThanOrEqual(5_700);
+    await until(async () => Number(await ask('PTTL', `${nameOf('kept')}:token`)) <= 5_700);
     await engine.renew('kept', 'a', 2_000);
     expect(Number(await ask('PTTL', `${nameOf('kept')}:token`))).toBeGreaterThan(5_700);
     await engine.release('kept', 'a');
@@ -125,9 +124,10 @@ describe.each([
     await engine.release('b', 'stranger');
     await engine.release('b', 'a');
     await engine.release('b', 'a');
-    for (let i = 0; i < 100 && heard.length === 0; i++) await pause(10);
-    await pause(30);
-    expect(heard.filter((message) => message.startsWith(kind))).toEqual([`${kind}:b`]);
+    // Messages come in the order in which they were published.
+    await ask('PUBLISH', 'heard:freed', `${kind} ends`);
+    await until(async () => heard.includes(`${kind} ends`));
+    expect(heard.filter((message) => message.startsWith(`${kind}:`))).toEqual([`${kind}:b`]);
   });
 });
 
@@ -136,8 +136,7 @@ test('RS1: places that have ended are not counted, also when others are held', a
   await get('ends', 60_000, 'long');
   await get('ends', 150, 'short');
   expect(await get('ends', 1_000, 'third')).toHaveProperty('freeInMs');
-  await pause(200);
-  expect(await get('ends', 1_000, 'third')).toHaveProperty('token');
+  await until(async () => 'token' in (await get('ends', 60_000, 'third')));
   expect(Number(await ask('PTTL', 'latchkey:{semaphore:ends}:places'))).toBeGreaterThan(50_000);
   expect(await engine.renew('ends', 'short', 1_000)).toBe(false);
   expect(await ask('ZCARD', 'latchkey:{semaphore:ends}:places')).toBe(2);
@@ -146,8 +145,10 @@ test('RS1: places that have ended are not counted, also when others are held', a
 test('a lock that was set by hand, without an end, is respected and asked for again', async () => {
   await ask('SET', 'latchkey:{mutex:hand}:lock', 'by hand');
   expect(await engineOf('mutex').get('hand')).toEqual({ freeInMs: Infinity });
-  const wait = new RedisMutex(clients.send).acquire('hand', { waitTimeoutMs: 5_000 });
-  await pause(50);
+  let asked = 0;
+  const send: RedisSend = (args) => clients.send(args).finally(() => asked++);
+  const wait = new RedisMutex(send).acquire('hand', { waitTimeoutMs: 5_000 });
+  await until(async () => asked > 0);
   await ask('DEL', 'latchkey:{mutex:hand}:lock');
   await (await wait).release();
 });
@@ -177,17 +178,24 @@ describe('a user of Redis with few rights', () => {
       enableReadyCheck: false,
     } as never);
     const errors: string[] = [];
-    const send = (args: string[]) =>
-      restricted.send(args).catch((error) => {
-        if (!/NOSCRIPT/.test(error.message)) errors.push(error.message);
+    let answers = 0;
+    const send: RedisSend = async (args) => {
+      try {
+        const answer = await restricted.send(args);
+        answers++;
+        return answer;
+      } catch (error) {
+        if (!/NOSCRIPT/.test((error as Error).message)) errors.push((error as Error).message);
         throw error;
-      });
+      }
+    };
     const task = async ({ signal }: { signal: AbortSignal }) => {
-      await pause(450);
+      // The request for the lock, and two renewals.
+      await until(async () => answers >= 3);
       return signal.aborted;
     };
-    const mutex = new RedisMutex(send, { ttlMs: 300 });
-    const semaphore = new RedisSemaphore(send, 2, { name: 'few', ttlMs: 300 });
+    const mutex = new RedisMutex(send, { ttlMs: 1_000 });
+    const semaphore = new RedisSemaphore(send, 2, { name: 'few', ttlMs: 1_000 });
     expect(await (kind === 'mutex' ? mutex.run('few', task) : semaphore.run(task))).toBe(false);
     await Promise.all([mutex.close(), semaphore.close()]);
     expect(errors).toEqual([]);
@@ -207,6 +215,9 @@ test('two thousand keys at once: no script is loaded, none is refused', async ()
   expect([...commands.keys()].sort()).toEqual(['EVAL', 'EVALSHA']);
 });
 
+/** Short keys are not hashed: their names are known after a few microtasks. */
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
 describe('RE4: wake-ups', () => {
   const freed = (subscribe: (channel: string, listener: (message: string) => void) => unknown) =>
     new RedisEngine(async () => 0, { kind: 'mutex', namespace: 'a:b', subscribe, places: 1 }).onFreed!;
@@ -221,7 +232,7 @@ describe('RE4: wake-ups', () => {
     });
     const woken: string[] = [];
     const stops = ['x', 'x', 'y'].map((key, i) => onFreed(key, () => woken.push(`${key}${i}`)));
-    await pause(5);
+    await nextTurn();
     announce('mutex:x');
     announce('mutex:unknown');
     expect(subscribed).toEqual(['a%3ab:freed']);
@@ -244,7 +255,7 @@ describe('RE4: wake-ups', () => {
     });
     const woken: string[] = [];
     onFreed('x', () => woken.push('x'))();
-    await pause(5);
+    await nextTurn();
     announce('mutex:x');
     expect(woken).toEqual([]);
   });
@@ -254,10 +265,10 @@ describe('RE4: wake-ups', () => {
     const onFreed = freed(() => new Promise<void>((resolve) => (begin = resolve)));
     const woken: string[] = [];
     for (const key of ['x', 'y']) onFreed(key, () => woken.push(key));
-    await pause(5);
+    await nextTurn();
     expect(woken).toEqual([]);
     begin();
-    await pause(5);
+    await nextTurn();
     expect(woken).toEqual(['x', 'y']);
   });
 
@@ -271,9 +282,9 @@ describe('RE4: wake-ups', () => {
         return Promise.reject(new Error('down'));
       });
       onFreed('x', () => {});
-      await pause(5);
+      await nextTurn();
       onFreed('x', () => {});
-      await pause(5);
+      await nextTurn();
       expect(calls).toBe(2);
     },
   );

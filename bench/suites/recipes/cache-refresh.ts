@@ -33,7 +33,7 @@ export const cacheRefresh: RecipeCost = {
     }
     const caches = Array.from(
       { length: replicaCount },
-      () => new SharedCache(store, new RedisMutex(clients.send, clients)),
+      () => new SharedCache(store, new RedisMutex(clients.send, { subscribe: clients.subscribe })),
     );
     async function asked(way: (n: number) => Promise<string>) {
       await redis.flushall();

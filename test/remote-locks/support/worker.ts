@@ -38,10 +38,10 @@ function lockOf({ kind, address, ttlMs }: Orders): KeyedLock<string> {
   return new PostgresMutex(pool, { mode: kind, ttlMs });
 }
 
-/** A process that was stopped finds that its request was not answered in time. */
+/** A process that was stopped finds that its request, or a connection for it, came too late. */
 function acquire(): Promise<KeyLease<string>> {
   return lock.acquire(orders.key).catch((error) => {
-    if (error.code === 'ERR_ATTEMPT_TIMEOUT') return acquire();
+    if (['ERR_ATTEMPT_TIMEOUT', 'ERR_NO_CONNECTION'].includes(error.code)) return acquire();
     throw error;
   });
 }

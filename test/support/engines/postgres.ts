@@ -18,6 +18,8 @@ export interface PostgresServer extends AsyncDisposable {
   /** Ends all sessions and stops the server; its data and its port stay for `start`. */
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** What the server has written into its log since it was started. */
+  readonly log: string;
 }
 
 const superuser = 'postgres';
@@ -84,6 +86,9 @@ export function startPostgres({
       connectionOptions,
       admin,
       stop: () => server.stop(),
+      get log() {
+        return server.log;
+      },
       async start() {
         server = await launch();
       },
