@@ -4,6 +4,7 @@
  *
  * `--check` compares our rows with bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
  * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one.
+ * `--add` keeps the tables of other suites in the last run, so that suites can be measured one by one for one report.
  * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once.
  * Other arguments of the form `--name=value` go to the suite.
  */
@@ -11,7 +12,14 @@ import { check, updateBudgets } from './harness/check.js';
 import { onWantedNode, wantedMajor } from './harness/node-version.js';
 import { writePage } from './harness/page/page.js';
 import { printTable, printTargets } from './harness/report.js';
-import { type Result, type Run, readLatest, thisMachine, writeLatest } from './harness/results.js';
+import {
+  type Machine,
+  type Result,
+  type Run,
+  readLatest,
+  thisMachine,
+  writeLatest,
+} from './harness/results.js';
 import { runSuite } from './harness/suite-process.js';
 import { isReported, isWanted, suites } from './suites.js';
 
@@ -49,10 +57,18 @@ async function bench(): Promise<void> {
   if (results.length === 0 && wanted.some(({ printsItself }) => printsItself)) return;
   if (results.length === 0) return nothingIsCalledSo();
   printTargets(results);
-  const run: Run = { ...machine, results };
+  const run: Run = { ...machine, results: [...(await earlierResults(machine, results)), ...results] };
   await writeLatest(run);
   console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; bench/results/latest.json`);
   if (flags['report'] !== undefined) await writePage(run);
+}
+
+/** With `--add`: the tables of other suites in the last run, if that was on the same Node. */
+async function earlierResults({ node }: Machine, results: readonly Result[]): Promise<readonly Result[]> {
+  if (flags['add'] === undefined) return [];
+  const last = await readLatest().catch(() => undefined);
+  if (last?.node !== node) return [];
+  return last.results.filter(({ suite }) => !results.some((result) => result.suite === suite));
 }
 
 function nothingIsCalledSo(): void {

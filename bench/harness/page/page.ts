@@ -10,7 +10,7 @@ import { closing, howToRead, meanings, opening, suiteNames } from './prose.js';
 const docs = new URL('../../../../../docs/', import.meta.url);
 
 export async function writePage(run: Run): Promise<void> {
-  const suites = [...new Set(run.results.map(({ suite }) => suite))];
+  const suites = Object.keys(suiteNames).filter((name) => run.results.some(({ suite }) => suite === name));
   const sections: string[] = [];
   await mkdir(new URL('images/', docs), { recursive: true });
   for (const suite of suites) {
