@@ -1,6 +1,7 @@
 /**
- * Which key gets the next slot. Keys that want a slot stand in one line and get one each per turn, from a free place,
- * from an idle connection of another key, or from a dial without a waiter. During its backoff a key wants none.
+ * Which key gets the next slot. Keys that want a slot stand in one line and get one each per turn: from a free place,
+ * from a dial that hangs, from an idle connection of another key, or from a dial without a waiter. During its
+ * backoff a key wants none.
  */
 import { now, setTimer } from '../runtime/clock.js';
 import type { Dialler } from './dialler.js';
@@ -50,13 +51,16 @@ export class Demand<C, K> {
       this.#dialler.dial(key);
       this.update(key);
     }
-    const isFull = counts.total >= max;
-    const missing = () => starved.promisingDemand + counts.total - max - counts.leaving;
-    for (let { head } = idle; isFull && head !== undefined && missing() > 0; head = idle.head) {
-      counters.evicted++;
-      this.#lifecycle.retire(head.item, 'evicted');
+    if (starved.demand > 0 && counts.total >= max) {
+      this.#takenDials.takeHanging();
+      const ignored = this.#takenDials.countIgnored();
+      const missing = () => starved.promisingDemand + counts.total + ignored - max - counts.leaving;
+      for (let { head } = idle; head !== undefined && missing() > 0; head = idle.head) {
+        counters.evicted++;
+        this.#lifecycle.retire(head.item, 'evicted');
+      }
     }
-    this.#takenDials.take();
+    this.#takenDials.takeSurplus();
   }
 
   /** Foreground keeps the process alive, because a caller waits for this backoff to end. */

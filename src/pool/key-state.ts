@@ -114,16 +114,16 @@ export class KeyState<C, K> implements QueueOwner {
 
   /** Whether a healthy connection of another key may be closed for it (P15). */
   isPromising(nowMs: number): boolean {
-    const { trust, triedMs } = this.server;
-    if (trust === 'answers') return true;
-    if (trust === 'unknown') return this.counts.connecting === 0;
-    return this.counts.total === 0 && nowMs - triedMs >= longestBackoffMs;
+    const { trust, triedMs, answeredMs } = this.server;
+    // An answer that came before the last dial began is no proof that the server still answers.
+    if (trust === 'answers' && answeredMs > triedMs) return true;
+    return this.counts.connecting === 0 && (trust !== 'doubtful' || nowMs - triedMs >= longestBackoffMs);
   }
 
   /** When a key in doubt becomes promising by the passing of time alone. */
   get nextTrialMs(): number {
     const { trust, triedMs } = this.server;
-    return trust === 'doubtful' && this.counts.total === 0 ? triedMs + longestBackoffMs : Infinity;
+    return trust === 'doubtful' && this.counts.connecting === 0 ? triedMs + longestBackoffMs : Infinity;
   }
 
   /** Whether the key can be forgotten: it has no slot, no waiter and no timer. */

@@ -23,8 +23,10 @@
  *   P13  User code is called between sections, when all of the above holds, and may call the pool back. The hooks that
  *        decide (keyId, isAlive, isReusable) are asked first, and the state is read again after their answer.
  *   P14  Before every lease on a connection that was used before, `isAlive` has said yes and a due `validate` has passed.
- *   P15  No connection of another key is closed for a key whose server failed or hung last, except one probe per 5 s.
- *   P16  A dial that nobody waits for gives its slot to a starving key. Of dials that hang, a key keeps two.
+ *   P15  No connection of another key is closed for a key whose server failed or hung last, except for one probe per
+ *        5 s; nor for a key that has dials under way and no answer since the last of them began.
+ *   P16  A dial that nobody waits for gives its slot to a starving key. A key whose dials hang keeps two slots at most
+ *        while another key holds less than two and wants one.
  *   P17  A dial belongs to a generation: after `reset` its outcome refuses nobody and starts no backoff.
  *   P18  While a key fails, at most one dial starts per backoff, and the backoff survives the callers.
  *   P19  A caller for whom a slot is free, or a connection is under way, is never refused by `maxWaiting`.

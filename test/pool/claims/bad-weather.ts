@@ -50,6 +50,85 @@ export const badWeather = [
     live.value?.release();
   }),
 
+  claim(
+    'P15: a host that answered before and hangs now takes one idle connection of the others, and gives it back',
+    async (open) => {
+      let isDark = false;
+      const world = open({
+        max: 8,
+        connect: ({ key, context }) =>
+          isDark && key === 'dark' ? hangUntilAborted(context.signal) : undefined,
+      });
+      const hung = [world.acquire('dark'), world.acquire('dark'), world.acquire('dark')];
+      await world.settle();
+      for (const i of times(5)) (await world.lease(`live-${i}`)).release();
+      isDark = true;
+      for (const _ of times(10)) {
+        world.acquire('dark');
+        await world.advance(5);
+      }
+      expect(world.stats).toMatchObject({ evicted: 1, idle: 4 });
+      await world.advance(100);
+      for (const i of times(5)) (await world.lease(`live-${i}`)).release();
+      expect(world.stats).toMatchObject({ evicted: 1, idle: 5, leased: 3 });
+      for (const { value } of hung) value?.release();
+    },
+  ),
+
+  claim(
+    'P16: a key that holds two leases keeps no dial that hangs while another key has none',
+    async (open) => {
+      const world = open({
+        max: 4,
+        connect: ({ key, id, context }) =>
+          key === 'dark' && id > 2 ? hangUntilAborted(context.signal) : undefined,
+      });
+      const held = [await world.lease('dark'), await world.lease('dark')];
+      for (const _ of times(5)) world.acquire('dark');
+      await world.advance(150);
+      const others = times(2).map((i) => world.acquire(`live-${i}`));
+      await world.advance(20);
+      expect([others.map(({ state }) => state), world.pool.stats('dark')?.connecting]).toEqual([
+        ['fulfilled', 'fulfilled'],
+        0,
+      ]);
+      for (const lease of [...held, ...others.map(({ value }) => value)]) lease?.release();
+    },
+  ),
+
+  claim('a key without a dial gets a slot for a probe after 5 s, though its leases hang', async (open) => {
+    let isDark = true;
+    const world = open({
+      max: 4,
+      connect: ({ key, id, context }) =>
+        isDark && key === 'dark' && id > 2 ? hangUntilAborted(context.signal) : undefined,
+    });
+    const held = [await world.lease('dark'), await world.lease('dark')];
+    const waiter = world.acquire('dark');
+    await world.advance(150);
+    const users = times(2).map((i) => world.acquire(`live-${i}`));
+    await world.advance(20);
+    for (const { value } of users) value?.release();
+    isDark = false;
+    expect(waiter.state).toBe('pending');
+    await world.advance(5_100);
+    expect(waiter.state).toBe('fulfilled');
+    for (const lease of [...held, waiter.value]) lease?.release();
+  }),
+
+  claim('a dial that ignores its signal delays a starving key by 100 ms at most', async (open) => {
+    const world = open({ max: 4, connect: ({ key }) => (key === 'dark' ? never() : undefined) });
+    (await world.lease('live-0')).release();
+    for (const _ of times(5)) world.acquire('dark');
+    await world.advance(150);
+    const other = world.acquire('live-1');
+    await world.advance(90);
+    expect(other.state).toBe('pending');
+    await world.advance(20);
+    expect([other.state, world.stats.evicted]).toEqual(['fulfilled', 1]);
+    other.value?.release();
+  }),
+
   claim('a waiter gets the idle connection that passes its check, though a dial hangs', async (open) => {
     const world = open({
       max: 3,
