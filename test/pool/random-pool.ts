@@ -1,15 +1,23 @@
 /**
- * One pool with options, hooks and users drawn at random: whatever they do, the invariants hold after every step and
- * inside every hook; in the end no slot, timer or waiter is left.
+ * One pool with options, hooks, users and weather drawn at random: whatever they do, the invariants hold after every step
+ * and inside every hook, and in the end no slot, timer or waiter is left. The weather of each host changes: it answers, refuses, hangs,
+ * drops new connections after 1 ms, or answers no check. Sockets die without notice, and the event loop stalls.
  */
 import { ConnectionPool } from 'latchkey';
 import { settled } from '../support/manual-time.js';
-import { type PoolLease, World } from '../support/pool-world.js';
+import { type Connection, type PoolLease, World } from '../support/pool-world.js';
 import { SeededRandom } from '../support/seeded-random.js';
+
+/** What a host does at the moment. */
+type Weather = 'fine' | 'refuses' | 'hangs' | 'flaps' | 'silent';
+
+const never = () => new Promise<never>(() => {});
 
 interface User {
   readonly key: string;
   readonly order: number;
+  /** How often its key had been reset when it asked. */
+  readonly generation: number;
   readonly controller: AbortController;
   state: 'waiting' | 'holding' | 'done';
   lease?: PoolLease;
@@ -30,6 +38,14 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
   const leasesPerConnection = random.pick([1, 1, 3, Infinity]);
   const faulty = random.pick([0, 0, 0.1, 0.4]);
   const neverClosing = random.chance(0.2);
+  const isStormy = random.chance(0.5);
+  const heedsAborts = random.chance(0.8);
+  const keys = Array.from({ length: random.pick([1, 2, 3, 4, 12]) }, (_, i) => `key ${i}`);
+  const weather = new Map<string, Weather>();
+  const generations = new Map<string, number>();
+  /** In which turn its socket died, and of which generation it is. */
+  const diedIn = new Map<Connection, number>();
+  const generationOf = new Map<Connection, number>();
 
   /** A hook: does well most of the time, now, soon or late; else throws, rejects or never settles. */
   const behave = <T>(value: () => T): T | Promise<T> => {
@@ -73,11 +89,27 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     validateAfterIdleMs: random.pick([0, 20]),
     validateTimeoutMs: 50,
     leakWarnAfterMs: random.pick([40, Infinity]),
-    connect: () => behave(() => undefined),
+    connect: (connection) => {
+      const { key, context } = connection;
+      generationOf.set(connection, generations.get(key) ?? 0);
+      switch (weather.get(key)) {
+        case 'refuses':
+          throw new Error('the host refuses');
+        case 'hangs':
+          return heedsAborts ? aborted(context.signal) : never();
+        case 'flaps':
+          void world.time.sleep(1).then(() => context.lost(new Error('the host hung up')));
+          return undefined;
+        default:
+          return behave(() => undefined);
+      }
+    },
     close: () => (neverClosing && random.chance(0.3) ? new Promise(() => {}) : behave(() => undefined)),
     hooks: {
-      isAlive: () => !random.chance(0.05),
-      ...(validates && { validate: () => behave(() => !random.chance(0.2)) }),
+      isAlive: (connection) => !diedIn.has(connection) && !random.chance(0.05),
+      ...(validates && {
+        validate: ({ key }) => (weather.get(key) === 'silent' ? never() : behave(() => !random.chance(0.2))),
+      }),
       ...(random.chance(0.3) && { reset: () => behave(() => undefined) as Promise<undefined> }),
       isReusable: () => random.chance(0.5),
     },
@@ -89,16 +121,17 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     },
   });
 
-  const keys = ['a', 'b', 'c', 'd'].slice(0, 1 + random.below(4));
   const users: User[] = [];
   let closed = false;
   const lastGranted = new Map<string, { order: number; turn: number }>();
   let turn = 0;
 
   function arrive(): void {
+    const key = random.pick(keys);
     const user: User = {
-      key: random.pick(keys),
+      key,
       order: users.length,
+      generation: generations.get(key) ?? 0,
       controller: new AbortController(),
       state: 'waiting',
       settlements: 0,
@@ -121,6 +154,11 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
         }
         const { connection } = lease;
         if (connection.closes > 0 && !closed) problems.push(`a closed connection was leased to ${user.key}`);
+        if ((diedIn.get(connection) ?? turn) < turn)
+          problems.push(`a dead connection was leased to ${user.key}`);
+        if ((generationOf.get(connection) ?? 0) < user.generation) {
+          problems.push(`${user.key} got a connection that was dialled before the reset`);
+        }
         const sharing = users.filter(
           ({ state, lease: held }) => state === 'holding' && held?.connection === connection,
         );
@@ -164,7 +202,16 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
       connection.context.drain();
     } else if (draw < 94 && open.length > 0) {
       random.pick(open).context.capacity(1 + random.below(3));
-    } else if (draw < 96) random.chance(0.5) ? world.pool.reset() : world.pool.reset(random.pick(keys));
+    } else if (draw < 96) resetSome(random.chance(0.5) ? keys : [random.pick(keys)]);
+    else if (draw < 98 && open.length > 0) diedIn.set(random.pick(open), turn);
+    else if (isStormy)
+      weather.set(random.pick(keys), random.pick(['fine', 'refuses', 'hangs', 'flaps', 'silent']));
+  }
+
+  function resetSome(some: readonly string[]): void {
+    for (const key of some) generations.set(key, (generations.get(key) ?? 0) + 1);
+    if (some === keys) world.pool.reset();
+    else for (const key of some) world.pool.reset(key);
   }
 
   /** What must be true when only a caller or a timer can change anything. */
@@ -192,12 +239,15 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
   for (let step = 0; step < steps; step++) {
     turn++;
     for (let visits = random.below(4); visits > 0; visits--) visit();
+    if (isStormy && random.chance(0.05)) world.time.stall(random.below(300));
+    if (isStormy && world.stats.connecting > 0 && random.chance(0.05)) resetSome(keys);
     if (random.chance(0.7)) await world.advance(random.chance(0.1) ? random.below(700) : random.below(25));
     else await settled();
     world.check();
     checkRest();
   }
 
+  weather.clear();
   // Everybody goes home: with finite holds and a server that answers, every waiter is served or told (P4, P7).
   for (let round = 0; round < 200 && users.some(({ state }) => state !== 'done'); round++) {
     for (const user of users) if (user.state === 'holding') leave(user);
@@ -217,4 +267,11 @@ export async function runRandomPool(seed: number, Pool = ConnectionPool): Promis
     world.leave();
   }
   return [...problems, ...world.violations];
+}
+
+/** Rejects when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

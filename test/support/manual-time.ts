@@ -75,6 +75,11 @@ export class ManualTime {
     this.nowMs = untilMs;
   }
 
+  /** The event loop is blocked: time passes, and the timers that become due fire late. */
+  stall(forMs: number): void {
+    this.nowMs += forMs;
+  }
+
   #next(untilMs: number): [object, ManualTimer] | undefined {
     let first: [object, ManualTimer] | undefined;
     for (const entry of this.#timers) {

@@ -4,8 +4,8 @@ import type { Move } from '../explore.js';
 import type { Budget } from './party.js';
 import { pose, type Question } from './question.js';
 
-/** How many dials may fail, validations say no or reject, connections be lost, and resets happen. */
-export type Mishap = 'failures' | 'refusals' | 'losses' | 'resets';
+/** How many dials may fail, validations say no or reject, connections be lost or die in silence, and resets happen. */
+export type Mishap = 'failures' | 'refusals' | 'losses' | 'deaths' | 'resets';
 
 export interface Connection {
   readonly id: number;
@@ -15,6 +15,11 @@ export interface Connection {
   readonly generation: number;
   isOpen: boolean;
   isLost: boolean;
+  /** Its socket is dead, and nobody has told the pool. */
+  isDead: boolean;
+  /** Whether it was found alive since its last lease. */
+  isProved: boolean;
+  leases: number;
   closes: number;
 }
 
@@ -64,15 +69,21 @@ export class PoolServer {
         connection.isLost = true;
         connection.context.lost(new Error('reset by peer'));
       };
+      const die = () => {
+        connection.isDead = true;
+      };
       if (!connection.isOpen || connection.isLost) continue;
       moves.push(...budget.moves('losses', [`connection ${connection.id} is lost`, lose]));
+      if (!connection.isDead)
+        moves.push(...budget.moves('deaths', [`connection ${connection.id} dies`, die]));
     }
     return moves;
   }
 
   dial(key: string, context: ConnectContext, generation: number): Promise<Connection> {
     const id = ++this.#dialled;
-    const connection = { id, key, context, generation, isOpen: false, isLost: false, closes: 0 };
+    const state = { isOpen: false, isLost: false, isDead: false, isProved: false };
+    const connection = { id, key, context, generation, ...state, leases: 0, closes: 0 };
     this.#count(1);
     const dial = pose(this.#dials, { name: `dial ${id}`, connection });
     if (this.#heedsAborts) {
@@ -91,6 +102,11 @@ export class PoolServer {
         throw error;
       },
     );
+  }
+
+  isAlive(connection: Connection): boolean {
+    connection.isProved = !connection.isDead;
+    return connection.isProved;
   }
 
   validate(connection: Connection): Promise<boolean> {

@@ -53,7 +53,7 @@ export class PoolWorld implements World {
     this.#plan = plan;
     this.#max = options.max!;
     this.#sharing = options.leasesPerConnection ?? 1;
-    this.#budget = new Budget(plan, ['failures', 'refusals', 'losses', 'resets']);
+    this.#budget = new Budget(plan, ['failures', 'refusals', 'losses', 'deaths', 'resets']);
     this.#server = new PoolServer(this.#max, plan.closesSlowly ?? false, plan.heedsAborts ?? false);
     this.#workers = plan.workers.map((worker, i) => {
       const { key = 'a', spoils = false } = worker;
@@ -64,6 +64,7 @@ export class PoolWorld implements World {
       {
         connect: (key, context) => this.#server.dial(key, context, this.#generation),
         close: (connection) => this.#close(connection),
+        isAlive: (connection) => this.#server.isAlive(connection),
         ...(plan.refusals !== undefined && { validate: (connection) => this.#server.validate(connection) }),
       },
       options,
@@ -134,7 +135,8 @@ export class PoolWorld implements World {
   }
 
   #isIdle(connection: Connection): boolean {
-    if (!connection.isOpen || connection.isLost || this.#plan.refusals !== undefined) return false;
+    if (!connection.isOpen || connection.isLost || connection.isDead || this.#plan.refusals !== undefined)
+      return false;
     return this.#holders(connection).length === 0;
   }
 
@@ -158,6 +160,10 @@ export class PoolWorld implements World {
     if (connection.key !== key) wrongs.push(`${name} got a connection to ${connection.key}`);
     if (this.#holders(connection).length >= this.#sharing) wrongs.push(`${name} is one too many`);
     if (!connection.isOpen && !this.#isForced) wrongs.push(`${name} got a closed connection`);
+    if (connection.leases > 0 && !connection.isProved && this.#sharing === 1)
+      wrongs.push(`${name} got used connection ${connection.id} unasked (P14)`);
+    connection.leases++;
+    connection.isProved = false;
     if (connection.generation < generation) wrongs.push(`${name} got a connection of before the reset`);
   }
 

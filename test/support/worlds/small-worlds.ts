@@ -99,6 +99,17 @@ export const tinyWorlds: readonly SmallWorld[] = [
     refusals: 1,
   }),
   ofPool('connections are lost', { options: {}, workers: [{}, aborts], losses: 1, closesSlowly: true }),
+  ofPool('a connection dies under its holder, or idle', { options: {}, workers: [{}, aborts], deaths: 1 }),
+  ofPool('a dial hangs until its timeout', {
+    options: { connectTimeoutMs: 10 },
+    workers: [{}, aborts],
+    heedsAborts: true,
+  }),
+  ofPool('a check hangs until its timeout', {
+    options: { validateAfterIdleMs: 0, validateTimeoutMs: 10 },
+    workers: [{}, aborts],
+    refusals: 0,
+  }),
   ofPool('it is reset', { options: { max: 2 }, workers: [{}, {}], resets: 1 }),
   ofPool('two share a connection', { options: { max: 2, leasesPerConnection: 2 }, workers: [{}, {}, {}] }),
   ofPool('it closes, and waits for leases', { options: {}, workers: [{}, aborts], graceMs: Infinity }),
@@ -193,6 +204,17 @@ export const smallWorlds: readonly SmallWorld[] = [
     options: { validateAfterIdleMs: 0 },
     workers: [{}, aborts, {}],
     refusals: 1,
+  }),
+  ofPool('two keys, and dials that hang', {
+    options: { connectTimeoutMs: 200 },
+    workers: [{ key: 'a', ...late }, { key: 'b' }],
+    heedsAborts: true,
+  }),
+  ofPool('it is reset while a dial hangs', {
+    options: { connectTimeoutMs: 20 },
+    workers: [{}, {}],
+    resets: 1,
+    heedsAborts: true,
   }),
   ofPool('connections are lost, and spoilt', {
     options: { max: 2 },
