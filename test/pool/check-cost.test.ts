@@ -56,6 +56,16 @@ test('a validate that settles at once costs no timer and no AbortController', as
   expect(calls.filter((hook) => hook === 'async')).toHaveLength(borrows + 1);
 });
 
+test('a validate that awaits answers known already costs no timer, as that of knex', async () => {
+  const isRefreshed = async () => false;
+  const validate = async () => {
+    if (await isRefreshed()) return false;
+    await undefined;
+    return isRefreshed().then((refreshed) => !refreshed);
+  };
+  expect(await costOf({ validate })).toMatchObject({ timers: 0, controllers: 0 });
+});
+
 test('a reset that settles at once costs no timer and no AbortController', async () => {
   expect(await costOf({ reset: async () => {} })).toMatchObject({ timers: 0, controllers: 0 });
 });
