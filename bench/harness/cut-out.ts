@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 
 export type Latchkey = typeof import('latchkey') & typeof import('latchkey/watch');
 
-/** The contents that replace a built file. */
+/** The contents that replace a source file. */
 export interface CutOut {
   readonly file: RegExp;
   readonly contents: string;
@@ -39,7 +39,7 @@ export async function withPackages(
 async function bundled(outfile: string, cutOut?: CutOut): Promise<Latchkey> {
   await build({
     stdin: {
-      contents: "export * from './dist/index.js'; export * from './dist/watch.js';",
+      contents: "export * from './src/index.js'; export * from './src/watch.js';",
       resolveDir: root,
     },
     outfile,

@@ -127,7 +127,7 @@ export interface EventLoopBlockMessage extends EventLoopBlock {
   readonly source: EventLoopMonitor;
 }
 
-const blocks = channel<EventLoopBlockMessage>('latchkey:event-loop:block');
+const blocks = /* @__PURE__ */ channel<EventLoopBlockMessage>('latchkey:event-loop:block');
 
 class Monitor implements EventLoopMonitor {
   readonly #settings: MonitorSettings;

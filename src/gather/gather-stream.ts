@@ -58,7 +58,7 @@ export function gatherStream<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   worker: GatherWorker<T, R>,
   options: GatherStreamOptions = {},
-): AsyncIterableIterator<GatherResult<T, R>, undefined> {
+): AsyncIterableIterator<GatherResult<T, R>> {
   checkFunction('worker', worker);
   const settings = gatherSettings(options, optionNames);
   const { order = 'input' } = options;
@@ -70,7 +70,7 @@ export function gatherStream<T, R>(
 
 type Step<T, R> = IteratorResult<GatherResult<T, R>, undefined>;
 
-class GatherStream<T, R> implements AsyncIterableIterator<GatherResult<T, R>, undefined>, Outlet<T, R> {
+class GatherStream<T, R> implements AsyncIterableIterator<GatherResult<T, R>>, Outlet<T, R> {
   readonly #lanes: Lanes<T, R>;
   readonly #order: 'input' | 'completion';
   /** The outcomes that are ready, by the position in which they are given. */

@@ -31,7 +31,7 @@ export interface GatherMessage {
   readonly durationMs: number;
 }
 
-const gatherings = channel<GatherMessage>('latchkey:gather');
+const gatherings = /* @__PURE__ */ channel<GatherMessage>('latchkey:gather');
 
 /** Thrown for an item that waits for the limiter when the run is stopped: it is skipped. */
 const neverStarted = Symbol('never started');

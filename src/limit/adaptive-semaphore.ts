@@ -130,7 +130,7 @@ export interface LimitMessage {
   readonly to: number;
 }
 
-const limitChanges = channel<LimitMessage>('latchkey:limit');
+const limitChanges = /* @__PURE__ */ channel<LimitMessage>('latchkey:limit');
 
 /**
  * A limiter that measures the tasks it runs and adjusts how many may run at once.

@@ -20,8 +20,8 @@ export interface PoolReleaseMessage {
   readonly heldMs: number;
 }
 
-const events = channel<PoolEventMessage>('latchkey:pool:event');
-const releases = channel<PoolReleaseMessage>('latchkey:pool:release');
+const events = /* @__PURE__ */ channel<PoolEventMessage>('latchkey:pool:event');
+const releases = /* @__PURE__ */ channel<PoolReleaseMessage>('latchkey:pool:release');
 
 export class Hooks<C, K> {
   /** The pool that users know. */

@@ -18,7 +18,7 @@ export interface PoolAcquireMessage {
   readonly error?: unknown;
 }
 
-const acquires = tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
+const acquires = /* @__PURE__ */ tracingChannel<PoolAcquireMessage>('latchkey:pool:acquire');
 
 /** The stack of an acquire; `undefined` while leaks are not watched. */
 export type Trace = Error | undefined;

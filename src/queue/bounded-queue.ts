@@ -203,7 +203,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    * Takes one item at a time. An item is done when the loop asks for the next one, or ends. The loop ends when the queue is
    * closed and no item is left.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
     return new QueueIterator(
       () => (this.#items.size > 0 || this.#closed ? this.#takeNow(1) : undefined),
       (onBatch) => this.#consumers.join(onBatch, undefined),

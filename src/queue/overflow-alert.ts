@@ -20,7 +20,7 @@ export interface OverflowMessage extends OverflowReport {
   readonly source: object;
 }
 
-const overflows = channel<OverflowMessage>('latchkey:queue:overflow');
+const overflows = /* @__PURE__ */ channel<OverflowMessage>('latchkey:queue:overflow');
 
 export class OverflowAlert {
   readonly #source: object;

@@ -17,7 +17,7 @@ interface Wait {
 
 const finished = { done: true, value: undefined } as const;
 
-export class QueueIterator<T> implements AsyncIterableIterator<T, undefined> {
+export class QueueIterator<T> implements AsyncIterableIterator<T> {
   /** One item at once; an empty batch when there will be none; `undefined` when the consumer has to wait. */
   readonly #take: () => Batch<T> | undefined;
   /** Waits for an item in the queue. */

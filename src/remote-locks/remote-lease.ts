@@ -51,7 +51,7 @@ export interface LeaseLostMessage {
   readonly error: LeaseLostError;
 }
 
-const losses = channel<LeaseLostMessage>('latchkey:lease:lost');
+const losses = /* @__PURE__ */ channel<LeaseLostMessage>('latchkey:lease:lost');
 
 export interface RemoteLeaseSettings {
   /** The object that the user made, published with a loss. */

@@ -100,7 +100,7 @@ export interface RetryMessage {
   readonly delayMs: number;
 }
 
-const retries = channel<RetryMessage>('latchkey:retry');
+const retries = /* @__PURE__ */ channel<RetryMessage>('latchkey:retry');
 
 type Task<T> = (context: AttemptContext) => Awaitable<T>;
 
@@ -133,7 +133,7 @@ export function retry<T>(task: Task<T>, options?: RetryOptions): Promise<T> {
   }
 }
 
-const defaultBackoff = exponential();
+const defaultBackoff = /* @__PURE__ */ exponential();
 
 type RetrySettings = ReturnType<typeof retrySettings>;
 
@@ -181,7 +181,7 @@ function retrySettings(options: RetryOptions) {
   };
 }
 
-const defaults: RetrySettings = retrySettings({});
+const defaults: RetrySettings = /* @__PURE__ */ retrySettings({});
 
 /** Timers may fire up to 1 ms early. No attempt is started in that remainder. */
 const timerGrainMs = 1;

@@ -46,7 +46,7 @@ export interface WaitMessage extends WaitDetails {
   readonly error?: ErrorFacts;
 }
 
-const waits = tracingChannel<WaitMessage>('latchkey:wait');
+const waits = /* @__PURE__ */ tracingChannel<WaitMessage>('latchkey:wait');
 
 /** One executor for all waits: a closure for each of them would be a tenth of the cost of a wait. */
 let resolveLast: Resolve<never> | undefined;

@@ -98,10 +98,12 @@ async function mentioned(asked: Found[], shown: Set<string>): Promise<Found[]> {
 
 async function entriesOf(root: string): Promise<[entry: string, file: string][]> {
   const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
-    exports: Record<string, string | { types: string }>;
+    exports: Record<string, string | { default: string }>;
   };
   return Object.entries(manifest.exports).flatMap(([entry, target]) =>
-    typeof target === 'string' ? [] : [[entry.replace('.', 'latchkey'), path.join(root, target.types)]],
+    typeof target === 'string'
+      ? []
+      : [[entry.replace('.', 'latchkey'), path.join(root, target.default.replace(/\.js$/, '.d.ts'))]],
   );
 }
 

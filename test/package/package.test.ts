@@ -11,8 +11,12 @@ import { gzippedBytes } from '../../bench/harness/bundle.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as {
   dependencies?: unknown;
-  exports: Record<string, string | { types: string; default: string }>;
+  exports: Record<string, string | Record<string, string>>;
+  main: string;
+  typesVersions: { '*': Record<string, [string]> };
 };
+
+const entries = Object.entries(manifest.exports).filter(([entry]) => entry !== './package.json');
 
 describe('package', () => {
   test('only what users need would be published', async () => {
@@ -23,14 +27,30 @@ describe('package', () => {
     const others = (packed?.files ?? [])
       .map((file) => file.path)
       .filter((file) => !/^dist\/.*\.(js|d\.ts)$/.test(file));
-    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+    expect(others.sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'dist/cjs/package.json',
+      'package.json',
+    ]);
   });
 
-  test('every export is there, with its types', () => {
-    for (const target of Object.values(manifest.exports)) {
-      const targets = typeof target === 'string' ? [target] : [target.types, target.default];
-      for (const file of targets) expect(existsSync(path.join(root, file)), file).toBe(true);
-    }
+  test.each(entries)('%s is there as an ES module and as CommonJS, each with its types', (entry, target) => {
+    const name = entry === '.' ? 'index' : path.posix.basename(entry);
+    const esm = `./dist/${name}.js`;
+    const cjs = `./dist/cjs/${name}.js`;
+    expect(target).toEqual({ 'module-sync': esm, require: cjs, default: esm });
+    const declarations = [esm, cjs].map((file) => file.replace(/\.js$/, '.d.ts'));
+    for (const file of [esm, cjs, ...declarations])
+      expect(existsSync(path.join(root, file)), file).toBe(true);
+  });
+
+  test('compilers that do not read `exports` find the same entries', () => {
+    expect(manifest.main).toBe('./dist/cjs/index.js');
+    const found = Object.entries(manifest.typesVersions['*']);
+    const wanted = entries.filter(([entry]) => entry !== '.').map(([entry]) => entry.slice(2));
+    expect(found).toEqual(wanted.map((entry) => [entry, [`./dist/cjs/${entry}.d.ts`]]));
   });
 
   test('there are no runtime dependencies', () => {
@@ -38,9 +58,9 @@ describe('package', () => {
   });
 
   test.each([
-    ['the whole core', "export * from 'latchkey'", 28 * 1024],
-    ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 6 * 1024],
-    ['Semaphore alone', "export { Semaphore } from 'latchkey'", 6 * 1024],
+    ['the whole core', "export * from 'latchkey'", 28.5 * 1024],
+    ['KeyedMutex alone', "export { KeyedMutex } from 'latchkey'", 6.5 * 1024],
+    ['Semaphore alone', "export { Semaphore } from 'latchkey'", 6.5 * 1024],
   ])('%s stays within its budget, minified and gzipped', async (name, code, budget) => {
     // 'neutral': a module of Node's would fail the build.
     const size = await gzippedBytes(code, { resolveDir: root, platform: 'neutral' });

@@ -1,5 +1,5 @@
 /** TypeScript: the declarations of the package, as compilers old and new see them. */
-import { writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fromNpm } from './from-npm.js';
@@ -27,9 +27,20 @@ const surroundings = {
   },
 };
 
-/** Since 5.8 TypeScript knows that `require` loads ES modules. */
-const knowsRequire = (version: string) => version.localeCompare('5.8', 'en', { numeric: true }) >= 0;
-const requiring = `import latchkey = require('latchkey');\nexport const mutex = new latchkey.Mutex();\n`;
+const compare = (version: string, other: string) => version.localeCompare(other, 'en', { numeric: true });
+
+/** CommonJS sources, as compilers that know `exports` resolve the package, and as those that do not. */
+const commonJs = (version: string) => ({
+  'CommonJS, node16': { module: 'node16', moduleResolution: 'node16' },
+  // Version 7 cannot resolve so any more.
+  ...(compare(version, '7') < 0 && {
+    'CommonJS, node10': {
+      module: 'commonjs',
+      moduleResolution: 'node10',
+      ...(compare(version, '6') >= 0 && { ignoreDeprecations: '6.0' }),
+    },
+  }),
+});
 
 export function typescript(range: string): Subject {
   return {
@@ -46,11 +57,11 @@ export function typescript(range: string): Subject {
           verdicts.push(await compile({ name, compiler, directory, file: 'exports.ts', options: exactly }));
         }
       }
-      if (knowsRequire(version)) {
-        const file = 'requiring.cts';
-        await writeFile(join(directory, file), requiring);
-        const options = surroundings['browser, nodenext'];
-        verdicts.push(await compile({ name: 'require() has types', compiler, directory, file, options }));
+      await cp(join(directory, 'exports.ts'), join(directory, 'exports.cts'));
+      for (const [where, resolution] of Object.entries(commonJs(version))) {
+        const options = { ...surroundings['browser, nodenext'], ...resolution };
+        const name = `${where}: every export compiles`;
+        verdicts.push(await compile({ name, compiler, directory, file: 'exports.cts', options }));
       }
       return { version, verdicts, ms: performance.now() - startedMs };
     },

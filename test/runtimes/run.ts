@@ -8,6 +8,7 @@ import { chromium } from './browser.js';
 import { esbuild, rollup } from './bundlers.js';
 import { typescript } from './compilers.js';
 import { withConsumer } from './consumer.js';
+import { jestCommonJs } from './jest-commonjs.js';
 import { bun, deno, node } from './scripts.js';
 import type { Subject } from './subject.js';
 import { testRunner } from './test-runners.js';
@@ -22,6 +23,7 @@ const subjects: readonly Subject[] = [
   esbuild,
   rollup,
   testRunner('jest', '30'),
+  ...['29', '30'].map(jestCommonJs),
   testRunner('vitest', '2'),
   testRunner('vitest', '4'),
 ];

@@ -45,7 +45,12 @@ export function testRunner(name: keyof typeof runners, range: string): Subject {
       const file = `${name}-${range}.test.mjs`;
       await writeFile(join(directory, file), await programOf(name));
       const startedMs = performance.now();
-      const verdict = await verdictOf(runner, join(modules, name, runner.program), file, directory);
+      const args = [
+        ...(runner.nodeArgs ?? []),
+        join(modules, name, runner.program),
+        ...runner.args(file, directory),
+      ];
+      const verdict = await runTests(`${file}: fake timers move the package's timers`, args, directory);
       return { version, verdicts: [verdict], ms: performance.now() - startedMs };
     },
   };
@@ -58,11 +63,9 @@ async function programOf(tool: string): Promise<string> {
   return code;
 }
 
-async function verdictOf(runner: Runner, program: string, file: string, directory: string): Promise<Verdict> {
-  const name = `${file}: fake timers move the package's timers`;
-  const args = [...(runner.nodeArgs ?? []), program, ...runner.args(file, directory)];
+/** Runs one test under a test runner; a runner that found no test has shown nothing. */
+export async function runTests(name: string, args: string[], directory: string): Promise<Verdict> {
   const { exit, stdout, stderr } = await runProgram(process.execPath, args, directory);
-  // A runner that found no test has shown nothing.
   const passed = exit === 0 && /\b1 passed/.test(stripVTControlCharacters(stdout + stderr));
   return passed ? { name } : { name, error: `${exit} ${stdout}${stderr}` };
 }

@@ -8,7 +8,7 @@ import { atMost } from '../../harness/targets.js';
 
 /** Constants, so that the minifier removes the code that only listeners need. */
 const withoutChannels: CutOut = {
-  file: /dist.runtime.channels\.js$/,
+  file: /src.runtime.channels\.ts$/,
   contents: `const start = { hasSubscribers: false };
     const channel = { hasSubscribers: false, start };
     export const tracingChannel = () => channel, exposed = (message) => message;

@@ -5,7 +5,7 @@ import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
 const withoutObserver: CutOut = {
-  file: /dist.runtime.observer\.js$/,
+  file: /src.runtime.observer\.ts$/,
   contents: 'export const observer = undefined, observe = () => {};',
 };
 

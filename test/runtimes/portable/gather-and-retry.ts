@@ -177,7 +177,8 @@ export const gatherAndRetry = [
         onRetry: ({ delayMs }) => delays.push(delayMs),
       }),
     );
-    equal(delays, [1]);
+    // A little more is waited, so that many clients do not come back at once.
+    ok(delays.length === 1 && delays[0]! >= 1 && delays[0]! < 2, `delays: ${delays}`);
   }),
 
   claim('retry: without a budget left there is one attempt', async () => {

@@ -89,7 +89,7 @@ export const semaphores = [
 
   claim('semaphore: limits that are none are refused', () => {
     throwsNamed(() => new Semaphore(Number.NaN), 'RangeError');
-    throwsNamed(() => new Semaphore(0), 'RangeError');
+    throwsNamed(() => new Semaphore(-1), 'RangeError');
     throwsNamed(() => new Semaphore(1.5), 'RangeError');
     throwsNamed(() => new Semaphore('1' as never), 'TypeError');
     ok(new Semaphore(Infinity).tryAcquire() !== undefined, 'Infinity is a limit');
@@ -102,7 +102,8 @@ export const semaphores = [
       onLimitChange: ({ from, to }) => changes.push(`${from > to}`),
     });
     equal(semaphore.limit, 10);
-    equal((await semaphore.run(() => ({ status: 503 }))).status, 503);
+    const refusal = Object.assign(new Error('busy'), { status: 503 });
+    equal(await rejection(semaphore.run(() => Promise.reject(refusal))), refusal);
     ok(semaphore.limit < 10, `the limit is ${semaphore.limit}`);
     equal(changes, ['true']);
   }),
