@@ -6,7 +6,7 @@ interface StackTracing {
 }
 
 /** Enough frames to reach the caller outside the package. Each frame costs a third of a microsecond. */
-const frameLimit = 8;
+const frameLimit = 12;
 
 const ownFolder = new URL('..', import.meta.url).href;
 const ownPath = ownFolder.replace(/^file:\/\//, '');
