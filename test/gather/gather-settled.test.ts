@@ -547,13 +547,14 @@ describe('gather', () => {
     expect([gathered.total, gathered.skipped, asked.times]).toEqual([2, 0, 2]);
   });
 
-  test('an iterator that has ended is not asked again, with any number of free workers', async () => {
+  test('an iterator that has ended is neither asked again nor closed, with any number of free workers', async () => {
     let asked = 0;
+    const close = vi.fn(() => ({ done: true, value: undefined }));
     const source = {
-      [Symbol.iterator]: () => ({ next: () => ({ done: ++asked > 5, value: asked }) }),
+      [Symbol.iterator]: () => ({ next: () => ({ done: ++asked > 5, value: asked }), return: close }),
     };
     const gathered = await gatherSettled(source as Iterable<number>, () => drained(), { concurrency: 4 });
-    expect([gathered.values.length, asked]).toEqual([5, 6]);
+    expect([gathered.values.length, asked, close.mock.calls.length]).toEqual([5, 6, 0]);
   });
 
   test('an async generator whose next item never comes gets a return(), which is not waited for', async () => {

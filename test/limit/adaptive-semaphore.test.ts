@@ -150,6 +150,10 @@ describe('adaptive semaphore', () => {
     };
     await expect(semaphore.run(failing, { signal: other.signal })).rejects.toBe('another error');
     expect(algorithm.samples.map(({ outcome }) => outcome)).toEqual(['overload']);
+    // As good as the reason of a signal that has not aborted.
+    const { signal: unused } = new AbortController();
+    await expect(semaphore.run(() => Promise.reject(undefined), { signal: unused })).rejects.toBe(undefined);
+    expect(classify).toHaveBeenCalledTimes(2);
   });
 
   test('AS3: a sample holds the counts and the limit at the grant, and the wall clock at the end', async () => {
@@ -253,6 +257,8 @@ describe('adaptive semaphore', () => {
     algorithm.limit = 2;
     holder.release();
     const waiters = [1, 2, 3].map(() => watch(semaphore.acquire()));
+    await drained();
+    expect(waiters.map(({ state }) => state)).toEqual(['pending', 'pending', 'pending']);
     const impatient = watch(semaphore.acquire({ waitTimeoutMs: 10 }));
     vi.advanceTimersByTime(10);
     await drained();

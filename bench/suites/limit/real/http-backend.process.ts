@@ -2,10 +2,16 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** Of the calls beyond `workers`, `queueMax` wait; the others are refused. */
+export interface BackendSize {
+  workers: number;
+  queueMax: number;
+}
+
 const meanServiceMs = 20;
-const queueMax = 100;
 
 let workers = 20;
+let queueMax = 100;
 let busy = 0;
 const queue: ServerResponse[] = [];
 
@@ -31,8 +37,8 @@ function serveQueue(): void {
   while (busy < workers && queue.length > 0) serve(queue.shift()!);
 }
 
-process.on('message', (count: number) => {
-  workers = count;
+process.on('message', (size: BackendSize) => {
+  ({ workers, queueMax } = size);
   serveQueue();
 });
 process.on('disconnect', () => process.exit());

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
+import type { BackendSize } from './http-backend.process.js';
 
 export interface HttpBackend {
   readonly port: number;
@@ -15,7 +16,7 @@ export async function startHttpBackend(): Promise<HttpBackend> {
   const [port] = (await once(child, 'message')) as [number];
   return {
     port,
-    setWorkers: (count) => void child.send(count),
+    setWorkers: (workers) => void child.send({ workers, queueMax: 100 } satisfies BackendSize),
     async hang(forMs) {
       child.kill('SIGSTOP');
       await new Promise((resolve) => setTimeout(resolve, forMs));
