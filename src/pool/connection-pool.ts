@@ -28,6 +28,7 @@ import {
   type OptionNames,
 } from '../contract/arguments.js';
 import type { Awaitable, PartitionedWaitOptions } from '../contract/types.js';
+import { abortError } from '../waiting/abort-listeners.js';
 import { waitOptionNames } from '../waiting/wait-settings.js';
 import type {
   CloseOptions,
@@ -153,6 +154,17 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
     } catch (refused) {
       return Promise.reject(refused);
     }
+  }
+
+  /** Rejects every waiter with `reason`, and stays open. Dials under way go on. Default: an `AbortError`, as of a signal. */
+  refuseWaiting(reason: unknown = abortError()): void {
+    checkReceiver('ConnectionPool', this);
+    this.#core.refuseWaiting(() => reason);
+  }
+
+  /** How many callers wait now, for any key. */
+  get waiting(): number {
+    return this.#core.waiting;
   }
 
   /**

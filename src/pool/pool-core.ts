@@ -192,6 +192,17 @@ export class PoolCore<C, K> {
     return this.#reactions.closing.begin(graceMs, drain);
   }
 
+  /** Rejects all waiters, and stays open. */
+  refuseWaiting(makeError: () => unknown): void {
+    this.#state.deferred.run(() => {
+      for (const key of [...this.#state.keys.values()]) {
+        this.#state.refuse(key, makeError);
+        this.#reactions.pump(key);
+      }
+      this.#reactions.closing.finishIfEmpty();
+    });
+  }
+
   #warmUp(): void {
     if (this.#state.phase !== 'open') return;
     const state = this.#state.keyFor(undefined as K, undefined, this.#reactions);
@@ -209,6 +220,10 @@ export class PoolCore<C, K> {
 
   *keys(): IterableIterator<K> {
     for (const { key } of this.#state.keys.values()) yield key;
+  }
+
+  get waiting(): number {
+    return this.#state.waiting;
   }
 
   get max(): number {

@@ -117,7 +117,7 @@ export class PoolState<C, K> {
   }
 
   /** Rejects all waiters of a key. */
-  refuse(key: KeyState<C, K>, makeError: () => Error): void {
+  refuse(key: KeyState<C, K>, makeError: () => unknown): void {
     this.waiting -= key.waiting;
     key.queue.refuseAll(makeError);
   }

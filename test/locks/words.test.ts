@@ -209,6 +209,32 @@ describe('ConnectionPool', () => {
     expect(await waiter).toBe('waiter');
   });
 
+  test('refuseWaiting() rejects all waiters, and stays open', async () => {
+    const pool = one({ waitTimeoutMs: Infinity });
+    const holder = await holding({ run: run(pool) });
+    const reason = new Error('not today');
+    const refused = [codeOf(pool.use(() => 2)), codeOf(pool.use(() => 3))];
+    expect(pool.waiting).toBe(2);
+    pool.refuseWaiting(reason);
+    expect(await Promise.all(refused)).toEqual([reason, reason]);
+    const last = pool.use(() => 'last');
+    expect([pool.waiting, pool.stats().waiting]).toEqual([1, 1]);
+    holder.end();
+    expect(await last).toBe('last');
+  });
+
+  test('refuseWaiting() ends a pool that closes as soon as its waiters are served', async () => {
+    const pool = one({ waitTimeoutMs: Infinity });
+    const holder = await holding({ run: run(pool) });
+    const refused = codeOf(pool.use(() => 2));
+    const closed = pool.close({ drain: true });
+    pool.refuseWaiting('enough');
+    expect(await refused).toBe('enough');
+    holder.end();
+    await closed;
+    expect(pool.stats()).toMatchObject({ total: 0, waiting: 0 });
+  });
+
   test('waitTimeoutMs is the default of its waits', async () => {
     const pool = one({ waitTimeoutMs: 50 });
     const holder = await holding({ run: run(pool) });
