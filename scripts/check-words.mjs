@@ -23,7 +23,7 @@ const words = [
   [/\bwho waits\b/i, 'that waits, or: the waiter'],
 ];
 
-const folders = ['src', 'test', 'bench', 'docs', 'scripts', '.github'];
+const folders = ['src', 'test', 'bench', 'docs', 'site', 'scripts', '.github'];
 const ignored = /(?:^|\/)(?:node_modules|\.dist|results)(?:\/|$)/;
 
 /** Where a word is right: a file, and a part of the line. */
