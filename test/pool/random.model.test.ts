@@ -12,7 +12,7 @@ beforeAll(() => void process.on('unhandledRejection', note));
 afterAll(() => void process.off('unhandledRejection', note));
 
 test(
-  `P1, P2, P4, P5, P6, P7, P11: ${count} random pools, from seed ${first}: no invariant broken, nobody forgotten, nothing left`,
+  `P1, P2, P4, P5, P6, P7, P9, P11, P14: ${count} random pools, from seed ${first}: no invariant broken, nobody forgotten, nothing left`,
   async () => {
     for (let seed = first; seed < first + count; seed++) {
       const problems = await runRandomPool(seed);

@@ -129,6 +129,19 @@ export const badWeather = [
     other.value?.release();
   }),
 
+  claim('P12: of 1,000 tenants, half of them down, no key and no timer is left', async (open) => {
+    const world = open({
+      idleTimeoutMs: 10,
+      maxWaiting: 1_000,
+      connect: ({ id }) => (id % 2 === 0 ? Promise.reject(refusal) : undefined),
+    });
+    const calls = times(1_000).map((i) => world.pool.use(`tenant-${i}`, () => {}));
+    const settled = Promise.allSettled(calls);
+    await world.advance(1_000);
+    const failed = (await settled).filter(({ status }) => status === 'rejected').length;
+    expect([failed, world.stats.keys, world.stats.total, world.time.armed]).toEqual([500, 0, 0, 0]);
+  }),
+
   claim('a waiter gets the idle connection that passes its check, though a dial hangs', async (open) => {
     const world = open({
       max: 3,
