@@ -21,6 +21,8 @@ export interface ChecksOwner<C, K> {
 
 /** Enough for an async function that awaits a few answers which are known already. */
 const microtasksWithoutDeadline = 10;
+/** For the next microtask: `queueMicrotask` of Node makes an async resource for each call. */
+const settled = Promise.resolve();
 
 export class Checks<C, K> {
   readonly #state: PoolState<C, K>;
@@ -94,13 +96,13 @@ class Check<C, K> implements Expirable {
     this.#state.hooks
       .check(this.#hook, this.#slot.connection as C, controller.signal)
       .then(this.#onAnswer, this.#onError);
-    queueMicrotask(this.#limit);
+    settled.then(this.#limit);
   }
 
   /** Sets the deadline of a check that did not settle at once. */
   readonly #limit = (): void => {
     if (!this.#isPending) return;
-    if (++this.#microtasks < microtasksWithoutDeadline) queueMicrotask(this.#limit);
+    if (++this.#microtasks < microtasksWithoutDeadline) settled.then(this.#limit);
     else {
       const { validateTimeoutMs } = this.#state.settings;
       if (validateTimeoutMs !== Infinity) this.#deadline = onDeadline(validateTimeoutMs, this);

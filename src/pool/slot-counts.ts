@@ -24,13 +24,19 @@ export class SlotCounts {
   retiring = 0;
 
   move(from: SlotState, to: SlotState): void {
-    // The two moves of every use are spelled out: counts looked up by name cost a quarter of an acquire.
+    // The moves of every use, with or without a check, are spelled out: counts looked up by name cost a quarter of an acquire.
     if (from === 'idle' && to === 'leased') {
       this.idle--;
       this.leased++;
     } else if (from === 'leased' && to === 'idle') {
       this.leased--;
       this.idle++;
+    } else if (from === 'idle' && to === 'checking') {
+      this.idle--;
+      this.checking++;
+    } else if (from === 'checking' && to === 'leased') {
+      this.checking--;
+      this.leased++;
     } else {
       this[from]--;
       this[to]++;
