@@ -7,19 +7,22 @@ export interface Question {
 }
 
 export const questions: readonly Question[] = [
-  { text: 'Where do I start?', pages: ['index', 'problems', 'which-lock'] },
+  { text: 'Where do I start?', pages: ['index', 'problems', 'which-lock', 'module-settings', 'workers'] },
   {
     text: 'How do I let one at a time through?',
     pages: [
+      'mutex',
+      'keyed-mutex',
+      'single-flight',
       'recipes/money-transfer',
       'recipes/read-write-lock',
-      'single-flight',
       'recipes/stampede-free-cache',
     ],
   },
   {
     text: 'How do I limit load?',
     pages: [
+      'semaphore',
       'adaptive-semaphore',
       'overload',
       'recipes/admission',
@@ -78,8 +81,9 @@ export const questions: readonly Question[] = [
     ],
   },
   {
-    text: 'Why does it hang, or wait?',
+    text: 'Why does it fail, hang or wait?',
     pages: [
+      'errors',
       'watch',
       'diagnostics',
       'event-loop',
