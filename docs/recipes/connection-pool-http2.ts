@@ -2,8 +2,8 @@
  * "With each restart of the server a hundred requests fail, because their session got a GOAWAY. And once the network went
  * silent, and each request waited on a dead session for 15 minutes."
  *
- * HTTP/2 with `node:http2`: a hundred requests share one session per origin. No request fails because of a GOAWAY, and a ping
- * finds sessions that have gone silent. HTTP/1.1 needs no pool of ours: `fetch`, undici and `http.Agent` keep connections
+ * HTTP/2 with `node:http2`: up to a hundred requests share a session, and never more than the SETTINGS of the server allow. No
+ * request fails because of a GOAWAY, and a ping finds sessions that have gone silent, also while they are in use. HTTP/1.1 needs no pool of ours: `fetch`, undici and `http.Agent` keep connections
  * alive by themselves; bound their requests with a `Semaphore`.
  */
 import { once } from 'node:events';
@@ -18,10 +18,12 @@ export type Http2Pool = ConnectionPool<ClientHttp2Session, string>;
 export function http2Pool(options?: ConnectionPoolOptions): Http2Pool {
   return new ConnectionPool<ClientHttp2Session, string>(
     {
-      async connect(origin, { signal, lost, drain }) {
+      async connect(origin, { signal, lost, drain, capacity }) {
         const session = connect(origin);
         signal.addEventListener('abort', () => session.destroy(signal.reason), { once: true });
         session.on('error', lost).once('close', lost).once('goaway', drain);
+        // The server says how many streams it serves at once, and may say so again at any time.
+        session.on('remoteSettings', ({ maxConcurrentStreams = Infinity }) => capacity(maxConcurrentStreams));
         // The first frame of the server. A TCP connection alone does not prove that it answers.
         await once(session, 'remoteSettings');
         return session;

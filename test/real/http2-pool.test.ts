@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Http2Server } from 'node:http2';
+import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { get, http2Pool } from '../../docs/recipes/connection-pool-http2.js';
@@ -33,6 +33,58 @@ describe('a pool on HTTP/2, behind a proxy that can go silent', () => {
     proxy.silence();
     expect((await get(pool, proxy.url('/after'))).body).toBe('answer to /after');
     expect(pool.stats()).toMatchObject({ connected: 2, total: 1, leased: 0, abandoned: 0 });
+  });
+
+  it('replaces a busy session that went silent: the ping runs beside the leases', async () => {
+    const proxy = await startProxy(server);
+    const validateMs = { validateAfterIdleMs: 200, validateTimeoutMs: 200 };
+    const failures: unknown[] = [];
+    await using pool = http2Pool({
+      ...validateMs,
+      onEvent: (event) => {
+        if (event.type === 'hookError') failures.push(event.hook);
+      },
+    });
+    const held = pool.use(proxy.url('/').origin, (_, lease) => once(lease.signal, 'abort'));
+    await get(pool, proxy.url('/before'));
+    proxy.silence();
+    // Each caller gives up long before TCP does. Its lease ends with an error that isReusable forgives: no proof of life.
+    let givenUp = 0;
+    const served = await vi.waitUntil(
+      () => get(pool, proxy.url('/after'), AbortSignal.timeout(50)).catch(() => void givenUp++),
+      { ...patience, interval: 1 },
+    );
+    expect(served).toMatchObject({ body: 'answer to /after' });
+    expect(givenUp).toBeGreaterThan(0);
+    expect(failures).toEqual(['validate']);
+    // The holder beside the ping learns of the loss.
+    await held;
+    expect(pool.stats()).toMatchObject({ connected: 2, total: 1, leased: 0 });
+  });
+
+  it('gives a session as many requests as the SETTINGS of the server allow, also when they change', async () => {
+    const held: (() => void)[] = [];
+    let session: ServerHttp2Session | undefined;
+    const own = createServer({ settings: { maxConcurrentStreams: 2 } }, (_, response) => {
+      held.push(() => void response.end('done'));
+    }).on('session', (opened) => {
+      session = opened;
+    });
+    await once(own.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void own.close());
+    const url = new URL(`http://127.0.0.1:${(own.address() as AddressInfo).port}/`);
+    await using pool = http2Pool({ max: 1 });
+    const requests = Array.from({ length: 5 }, () => get(pool, url));
+    await vi.waitFor(() => expect(held).toHaveLength(2), patience);
+    expect(pool.stats()).toMatchObject({ connected: 1, waiting: 3 });
+    session?.settings({ maxConcurrentStreams: 4 });
+    await vi.waitFor(() => expect(held).toHaveLength(4), patience);
+    expect(pool.stats()).toMatchObject({ connected: 1, waiting: 1 });
+    for (let i = 0; i < 5; i++) {
+      await vi.waitFor(() => expect(held.length).toBeGreaterThan(i), patience);
+      held[i]?.();
+    }
+    expect((await Promise.all(requests)).map(({ body }) => body)).toEqual(Array(5).fill('done'));
   });
 
   it('does not take a TCP connection for a session: a silent dial fails with a timeout', async () => {
