@@ -41,17 +41,9 @@ export {
   type WeightedWaitOptions,
 } from './locks/semaphore.js';
 export { ConnectionPool } from './pool/connection-pool.js';
-export type {
-  CloseOptions,
-  CloseReason,
-  ConnectContext,
-  ConnectionPoolEvent,
-  ConnectionPoolOptions,
-  ConnectionPoolStats,
-  Connector,
-  KeyStats,
-  Lease,
-} from './pool/connector.js';
+export type { CloseReason, ConnectContext, Connector, Lease } from './pool/connector.js';
+export type { CloseOptions, ConnectionPoolOptions } from './pool/options.js';
+export type { ConnectionPoolEvent, ConnectionPoolStats, KeyStats } from './pool/reports.js';
 export {
   type Backoff,
   constant,

@@ -30,18 +30,13 @@ import {
 import type { Awaitable, PartitionedWaitOptions } from '../contract/types.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { waitOptionNames } from '../waiting/wait-settings.js';
-import type {
-  CloseOptions,
-  ConnectionPoolOptions,
-  ConnectionPoolStats,
-  Connector,
-  KeyStats,
-  Lease,
-} from './connector.js';
+import type { Connector, Lease } from './connector.js';
 import { DeferredCalls } from './deferred-calls.js';
 import { Hooks } from './hooks.js';
 import type { PoolLease } from './lease.js';
+import type { CloseOptions, ConnectionPoolOptions } from './options.js';
 import { PoolCore } from './pool-core.js';
+import type { ConnectionPoolStats, KeyStats } from './reports.js';
 import { checkConnector, poolSettings } from './settings.js';
 
 /** The key, unless there is only one target: then it is left out. */
@@ -168,8 +163,9 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   }
 
   /**
-   * The cap of the pool; may be set at any time. Lowering it closes idle connections first, leased ones when they come
-   * back, and interrupts no lease.
+   * The cap of the pool; may be set at any time. Lowering it closes idle connections first, then aborts the youngest
+   * dials; leased connections close when they come back, and no lease is interrupted. Raising it dials for the waiters
+   * in the same turn.
    */
   get max(): number {
     return this.#core.max;

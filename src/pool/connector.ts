@@ -1,8 +1,34 @@
-/** The types users write and read: the connector, the options, the lease, events and statistics. */
+/** What a pool needs from its user, the connector, and what it gives back, the lease. */
 import type { Awaitable, Permit } from '../contract/types.js';
-import type { WaitOrder } from '../waiting/wait-order.js';
 
-/** How connections are made and ended. Every hook runs in the async context in which the pool was made. */
+/**
+ * How connections are made and ended. Every hook runs in the async context in which the pool was made.
+ *
+ * @example
+ * ```ts
+ * import { once } from 'node:events';
+ * import { connect, createServer, type Socket } from 'node:net';
+ * import { ConnectionPool, type Connector } from 'latchkey';
+ *
+ * const connector: Connector<Socket, number> = {
+ *   async connect(port, { signal, lost }) {
+ *     const socket = connect(port);
+ *     signal.addEventListener('abort', () => socket.destroy());
+ *     socket.on('error', lost).on('close', () => lost());
+ *     await once(socket, 'connect');
+ *     return socket;
+ *   },
+ *   close: (socket) => void socket.destroy(),
+ *   isAlive: (socket) => !socket.destroyed,
+ * };
+ * const server = createServer((socket) => socket.pipe(socket)).listen(0);
+ * await once(server, 'listening');
+ * const { port } = server.address() as { port: number };
+ * await using pool = new ConnectionPool(connector);
+ * console.log(await pool.use(port, (socket) => socket.writable)); // → true
+ * server.close();
+ * ```
+ */
 export interface Connector<C, K = void> {
   /**
    * Opens a connection. The dial belongs to the key, not to the caller that asked first: no caller's abort reaches it.
@@ -70,135 +96,21 @@ export type CloseReason =
   /** The pool closed. */
   | 'shutdown';
 
-/** Written as a method so that options for one type of key fit a pool of another. */
-type PerKey<K> = { answer(key: K): number }['answer'];
-
-/** Durations are in milliseconds; `Infinity` turns a bound off. An unknown option is a TypeError. */
-export interface ConnectionPoolOptions<K = unknown> {
-  /** Connections alive in total: connecting, idle, leased, validating and closing. Default 50. */
-  max?: number | undefined;
-  /** The same per key. A function is asked when a key is first used, and must answer at once. Default `max`. */
-  maxPerKey?: number | PerKey<K> | undefined;
-  /** Leases that may share one connection; 1 is exclusive. Default 1. */
-  leasesPerConnection?: number | undefined;
-  /** Dials at once per key. Default 10, because sshd drops unauthenticated connections above 10 at random. */
-  maxConnecting?: number | undefined;
-  /** Dials at once over all keys. Default `max`. */
-  maxConnectingTotal?: number | undefined;
-  /**
-   * Callers that may wait beyond the capacity; one more is refused with `QueueFullError`. A caller that a free slot, a
-   * dial under way or a connection under validation will serve does not count. Default Infinity.
-   */
-  maxWaiting?: number | undefined;
-  /** The same per key. Default Infinity. */
-  maxWaitingPerKey?: number | undefined;
-  /**
-   * The order in which the waiters of one key are served; see `latchkey/overload`. The pool shares its slots between keys as
-   * without it. Default: first come, first served.
-   */
-  order?: WaitOrder | undefined;
-  /**
-   * Idle connections to keep ready for each key in use; a key is in use for `idleTimeoutMs` after its last acquire. They
-   * are dialled in the background, in slots that no other key wants. Where `connect` takes no arguments, the pool
-   * starts with them. Default 0.
-   */
-  minIdle?: number | undefined;
-  /** A connection is replaced after this many leases. Default Infinity. */
-  maxUses?: number | undefined;
-  /** How long a caller waits, unless the call says otherwise. Default 30_000. */
-  waitTimeoutMs?: number | undefined;
-  /** How long a dial may take; then its signal aborts and it has failed. Default 10_000. */
-  connectTimeoutMs?: number | undefined;
-  /** How long `close` may take; then the slot is given back and the connection counted as abandoned. Default 5_000. */
-  closeTimeoutMs?: number | undefined;
-  /** An idle connection closes after this long. Default 60_000. */
-  idleTimeoutMs?: number | undefined;
-  /** An idle connection is validated when it has not answered for this long: shorter than the time after which a firewall forgets it. Default: off. */
-  keepAliveMs?: number | undefined;
-  /** A connection is replaced after this long, less up to 10 % so that they do not all expire at once. Default 1_800_000. */
-  maxLifetimeMs?: number | undefined;
-  /** `validate` is asked before a lease when the connection has not answered for this long. Default 1_000. */
-  validateAfterIdleMs?: number | undefined;
-  /** How long `validate` and `reset` may take. Default 1_000. */
-  validateTimeoutMs?: number | undefined;
-  /** Reports a lease held longer than this, with the stack of its acquire. Default: off. */
-  leakWarnAfterMs?: number | undefined;
-  /** Called on every event; what it throws or rejects with is ignored. */
-  onEvent?: ((event: ConnectionPoolEvent) => void) | undefined;
-}
-
-/** How a pool closes. */
-export interface CloseOptions {
-  /** How long leases may last, in milliseconds; then they are closed by force. Default 10_000. */
-  graceMs?: number | undefined;
-  /** Whether the waiters are still served within `graceMs`. Default: false, they are refused. */
-  drain?: boolean | undefined;
-}
-
-/** The argument of `onEvent`. Every `close` comes after its `connect`. */
-export type ConnectionPoolEvent =
-  | { type: 'connect'; key: unknown; durationMs: number }
-  /** The next dial of the key waits `retryInMs`. */
-  | { type: 'connectFailed'; key: unknown; error: unknown; retryInMs: number }
-  /**
-   * `error`: why it was lost, refused or given back, if there was an error. `leases`: how many it had.
-   * `retryInMs`: it was lost so early that it counts as a failed dial; the next dial waits.
-   */
-  | {
-      type: 'close';
-      key: unknown;
-      reason: CloseReason;
-      error?: unknown;
-      leases: number;
-      livedMs: number;
-      retryInMs?: number;
-    }
-  | { type: 'hookError'; key: unknown; hook: 'close' | 'validate' | 'reset' | HookName; error: unknown }
-  /** A dial or a close did not settle in time. Its slot was given back. */
-  | { type: 'abandoned'; key: unknown; hook: 'connect' | 'close' }
-  | { type: 'doubleRelease'; key: unknown }
-  | { type: 'leak'; key: unknown; heldMs: number; stack: string }
-  /** A lease that was reported as a leak came back. */
-  | { type: 'leakReturned'; key: unknown; heldMs: number };
-
-/** The synchronous hooks. */
-export type HookName = 'isAlive' | 'isReusable' | 'ref' | 'unref';
-
-export interface ConnectionPoolStats {
-  /** Gauges: connections by state, callers waiting, keys known. `validating` includes those being reset. */
-  total: number;
-  connecting: number;
-  idle: number;
-  leased: number;
-  validating: number;
-  closing: number;
-  waiting: number;
-  keys: number;
-  /** Counters since the pool was made. */
-  acquired: number;
-  connected: number;
-  connectFailed: number;
-  timedOut: number;
-  aborted: number;
-  evicted: number;
-  rebalanced: number;
-  abandoned: number;
-}
-
-/** One key's connections by state, and the callers waiting for one. */
-export interface KeyStats {
-  total: number;
-  connecting: number;
-  idle: number;
-  leased: number;
-  validating: number;
-  closing: number;
-  waiting: number;
-  /** Failures in a row: failed dials, and connections lost too early. */
-  failures: number;
-}
-
-/** The right to use one connection. Works with `using`. Logging it prints `released` and `heldMs` only. */
+/**
+ * The right to use one connection. Works with `using`. Logging it prints `released` and `heldMs` only.
+ *
+ * @example
+ * ```ts
+ * import { ConnectionPool } from 'latchkey';
+ *
+ * await using pool = new ConnectionPool({ connect: async () => 'a connection', close() {} });
+ * {
+ *   using lease = await pool.acquire();
+ *   console.log(lease.connection, lease.signal.aborted); // → a connection false
+ * }
+ * console.log(pool.stats().leased, pool.stats().idle); // → 0 1
+ * ```
+ */
 export interface Lease<C, K = void> extends Permit {
   readonly key: K;
   /** @throws ClosedError after the release. */

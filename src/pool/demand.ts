@@ -63,6 +63,19 @@ export class Demand<C, K> {
     this.#takenDials.takeSurplus();
   }
 
+  /** The cap was lowered: closes idle connections, then gives up the youngest dials. Leases keep theirs. */
+  fit(): void {
+    const { counts, idle, dials, settings } = this.#state;
+    const isOver = () => counts.total - counts.leaving > settings.max;
+    for (let { head } = idle; head !== undefined && isOver(); head = idle.head) {
+      this.#lifecycle.retire(head.item, 'evicted');
+    }
+    for (const slot of [...dials].reverse()) {
+      if (isOver())
+        this.#lifecycle.giveUpDial(slot, 'evicted', new DOMException('max was lowered', 'AbortError'));
+    }
+  }
+
   /** Foreground keeps the process alive, because a caller waits for this backoff to end. */
   retryLater(key: KeyState<C, K>, where: 'foreground' | 'background'): void {
     const { server } = key;

@@ -7,8 +7,9 @@ import { checkLimit } from '../contract/arguments.js';
 import type { Awaitable } from '../contract/types.js';
 import type { AsyncContext } from '../runtime/async-context.js';
 import { channel, type Exposed, exposed } from '../runtime/channels.js';
-import type { CloseReason, ConnectContext, ConnectionPoolEvent, Connector, HookName } from './connector.js';
+import type { CloseReason, ConnectContext, Connector } from './connector.js';
 import type { PoolLease } from './lease.js';
+import type { ConnectionPoolEvent, HookName } from './reports.js';
 
 /** Published on the channel `latchkey:pool:event`: the argument of `onEvent`. */
 export type PoolEventMessage = Exposed<ConnectionPoolEvent> & { readonly source: object };

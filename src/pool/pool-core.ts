@@ -44,7 +44,6 @@ import { ClosedError, QueueFullError } from '../contract/errors.js';
 import type { PartitionedWaitOptions } from '../contract/types.js';
 import { now } from '../runtime/clock.js';
 import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
-import type { ConnectionPoolStats, KeyStats } from './connector.js';
 import type { DeferredCalls } from './deferred-calls.js';
 import type { Hooks } from './hooks.js';
 import type { KeyState } from './key-state.js';
@@ -54,6 +53,7 @@ import type { Matching } from './matching.js';
 import { PoolState } from './pool-state.js';
 import { callersInLine } from './queue-room.js';
 import { Reactions } from './reactions.js';
+import type { ConnectionPoolStats, KeyStats } from './reports.js';
 import type { PoolSettings } from './settings.js';
 import { keyStats, poolStats, waitDetails } from './views.js';
 
@@ -176,15 +176,12 @@ export class PoolCore<C, K> {
     });
   }
 
-  /** Sets the cap. Idle connections above it close now, leased ones when they come back. */
+  /** Sets the cap. Waiters that it has room for now are dialled for in this turn. */
   resize(max: number): void {
-    const { settings, counts, idle, keys } = this.#state;
-    settings.max = max;
+    this.#state.settings.max = max;
     this.#state.deferred.run(() => {
-      for (let { head } = idle; head !== undefined && counts.total - counts.leaving > max; head = idle.head) {
-        this.#reactions.lifecycle.retire(head.item, 'evicted');
-      }
-      for (const key of [...keys.values()]) this.#reactions.pump(key);
+      this.#reactions.demand.fit();
+      for (const key of [...this.#state.keys.values()]) this.#reactions.pump(key);
     });
   }
 

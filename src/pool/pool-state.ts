@@ -4,11 +4,11 @@
  */
 import { ClosedError } from '../contract/errors.js';
 import { type Link, LinkedList } from '../waiting/linked-list.js';
-import type { ConnectionPoolEvent } from './connector.js';
 import type { DeferredCalls } from './deferred-calls.js';
 import { FailureMemory } from './failure-memory.js';
 import type { Hooks } from './hooks.js';
 import { type KeyOwner, KeyState } from './key-state.js';
+import type { ConnectionPoolEvent } from './reports.js';
 import type { PoolSettings } from './settings.js';
 import type { Slot } from './slot.js';
 import { SlotCounts, type SlotState } from './slot-counts.js';

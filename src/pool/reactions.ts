@@ -28,6 +28,7 @@ export class Reactions<C, K>
   implements DialOwner<C, K>, LifecycleOwner<C, K>, ChecksOwner<C, K>, KeyOwner<C, K>, LeaseOwner<C, K>
 {
   readonly lifecycle: Lifecycle<C, K>;
+  readonly demand: Demand<C, K>;
   readonly idleRules: IdleRules<C, K>;
   readonly watch: LeaseWatch<C, K>;
   readonly matching: Matching<C, K>;
@@ -36,7 +37,6 @@ export class Reactions<C, K>
   readonly #hooks: Hooks<C, K>;
   readonly #settings: PoolSettings;
   readonly #checks: Checks<C, K>;
-  readonly #demand: Demand<C, K>;
 
   constructor(state: PoolState<C, K>) {
     const pump = (key: KeyState<C, K>) => this.pump(key);
@@ -46,8 +46,8 @@ export class Reactions<C, K>
     this.lifecycle = new Lifecycle(state, this);
     this.#checks = new Checks(state, this.lifecycle, this);
     const dialler = new Dialler(state, this.lifecycle, this);
-    this.#demand = new Demand(state, this.lifecycle, dialler, pump);
-    this.idleRules = new IdleRules(state, this.lifecycle, this.#checks, dialler, this.#demand);
+    this.demand = new Demand(state, this.lifecycle, dialler, pump);
+    this.idleRules = new IdleRules(state, this.lifecycle, this.#checks, dialler, this.demand);
     this.watch = new LeaseWatch(state);
     this.matching = new Matching(state, this.lifecycle, this.#checks, this.idleRules, this.watch, this);
     this.closing = new Closing(state, this.lifecycle, this.idleRules, pump);
@@ -56,8 +56,8 @@ export class Reactions<C, K>
   /** Gives the key, and keys that compete with it, what they can have now. Called after every change. */
   pump(key: KeyState<C, K>): void {
     this.matching.match(key);
-    this.#demand.update(key);
-    this.#demand.serve();
+    this.demand.update(key);
+    this.demand.serve();
     if (this.#settings.minIdle > 0) this.idleRules.refill(key);
     this.#state.forgetIfQuiet(key);
     if (this.#state.phase !== 'open') this.closing.finishIfEmpty();
@@ -100,7 +100,7 @@ export class Reactions<C, K>
     if (key.server.failures === 0 || nowMs - slot.connectedMs < firstBackoffMs) return;
     key.server.forgetFailures();
     // The backoff timer is gone: dial now for the waiters that it was armed for.
-    if (key.waiting > 0) this.#demand.update(key);
+    if (key.waiting > 0) this.demand.update(key);
   }
 
   /** Apart from `giveBack`: V8 allocates a context on every call of a function that contains closures. */

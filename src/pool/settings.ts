@@ -8,7 +8,9 @@ import {
   type OptionNames,
 } from '../contract/arguments.js';
 import { checkOrder } from '../waiting/wait-order.js';
-import type { ConnectionPoolEvent, ConnectionPoolOptions, Connector } from './connector.js';
+import type { Connector } from './connector.js';
+import type { ConnectionPoolOptions } from './options.js';
+import type { ConnectionPoolEvent } from './reports.js';
 
 export type PoolSettings = ReturnType<typeof poolSettings>;
 

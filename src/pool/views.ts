@@ -1,10 +1,10 @@
 /** What others see of a pool: its statistics, the details of its errors, and the facts for an observer. */
 import type { WaitDetails } from '../contract/errors.js';
 import type { ObservedGrant } from '../runtime/observer.js';
-import type { ConnectionPoolStats, KeyStats } from './connector.js';
 import type { KeyState } from './key-state.js';
 import { oldestLease } from './pool-errors.js';
 import type { PoolState } from './pool-state.js';
+import type { ConnectionPoolStats, KeyStats } from './reports.js';
 import type { Slot } from './slot.js';
 
 export function poolStats<C, K>({ counts, waiting, keys, counters }: PoolState<C, K>): ConnectionPoolStats {

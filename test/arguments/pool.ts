@@ -52,6 +52,25 @@ add('throws', 'ConnectionPool.max', pool, {
     },
   ],
 });
+/** A connection in use, and what its `connect` hook was given. */
+add(
+  'throws',
+  'ConnectContext.capacity',
+  () => {
+    let context!: core.ConnectContext;
+    const connect = (_: string, given: core.ConnectContext) => {
+      context = given;
+      return {};
+    };
+    const subject = new core.ConnectionPool<object, string>(
+      { connect, close() {} },
+      { leasesPerConnection: 5 },
+    );
+    void subject.use('a', () => {});
+    return { subject: context, free: () => subject.stats().waiting <= 1 };
+  },
+  { leases: [count, (context, leases) => context.capacity(leases)] },
+);
 add('throws', 'ConnectionPool', onNothing, {
   connector: [object, (_, value) => new core.ConnectionPool(value)],
 });

@@ -213,6 +213,20 @@ const deciders: HookRow[] = [
     context: 'maker',
     make: pooled((isReusable) => ({ isReusable })),
   },
+  {
+    name: 'ConnectionPool maxPerKey',
+    answer: 1,
+    context: 'maker',
+    make: (maxPerKey) => {
+      const connector = { connect: () => ({}), close() {} };
+      const pool = new ConnectionPool<object, string>(connector, { maxPerKey });
+      return async () => {
+        const value = await pool.use('key', () => 'value');
+        await pool.close();
+        return value;
+      };
+    },
+  },
   { name: 'Connector keyId', answer: 'id', context: 'maker', make: pooled((keyId) => ({ keyId })) },
   {
     name: 'getOrCreate isConflict',

@@ -22,20 +22,22 @@ export async function exportedNames(root: string): Promise<Map<string, string[]>
 export interface Documented {
   readonly entry: string;
   readonly name: string;
+  /** `class`, `function` or `interface`. */
+  readonly kind: string;
   /** Its docstring, or ''. */
   readonly doc: string;
 }
 
-/** The classes and functions that can be imported, each once, with the docstring that the declarations carry. */
+/** The classes, functions and interfaces that can be imported, each once, with the docstring of its declaration. */
 export async function exportedDocs(root: string): Promise<Documented[]> {
   const documented = new Map<string, Documented>();
   for (const [entry, file] of await entriesOf(root)) {
     for (const name of (await readModule(file)).exports) {
       const found = await origin({ file, name });
       const [first] = await statementsOf(found);
-      if (!/^(?:abstract )?(?:class|function) /.test(first?.text ?? '') || documented.has(idOf(found)))
-        continue;
-      documented.set(idOf(found), { entry, name, doc: first?.doc ?? '' });
+      const kind = /^(?:abstract )?(class|function|interface) /.exec(first?.text ?? '')?.[1];
+      if (kind === undefined || documented.has(idOf(found))) continue;
+      documented.set(idOf(found), { entry, name, kind, doc: first?.doc ?? '' });
     }
   }
   return [...documented.values()];

@@ -1,4 +1,4 @@
-import { ConnectionPool, type ConnectionPoolOptions, type Connector } from 'latchkey';
+import { type ConnectContext, ConnectionPool, type ConnectionPoolOptions, type Connector } from 'latchkey';
 import { describe, expect, test } from 'vitest';
 
 const connector: Connector<object, string> = { connect: () => ({}), close() {} };
@@ -60,6 +60,50 @@ describe('a pool refuses at once, by name and with the value', () => {
     });
     await expect(pool.acquire('a', getter)).rejects.toThrow('a getter threw');
     expect(pool.stats()).toMatchObject({ total: 0, waiting: 0, keys: 0 });
+    await pool.close();
+  });
+
+  test.each([undefined, null, Number.NaN, -0, '', Symbol('key'), {}])(
+    'any value may be a key: %s',
+    async (key) => {
+      const pool = new ConnectionPool<object, unknown>({ connect: (_key: unknown) => ({}), close() {} });
+      expect(pool.tryAcquire(key)).toBeUndefined();
+      expect([...pool.keys()]).toEqual([]);
+      await pool.use(key, () => {});
+      const lease = pool.tryAcquire(key);
+      expect(Object.is(lease?.key, key)).toBe(true);
+      lease?.release();
+      await pool.close();
+      expect(() => pool.tryAcquire(key)).toThrow('the connection pool is closed');
+    },
+  );
+
+  test('tryAcquire throws what keyId throws, and capacity refuses what is no count', async () => {
+    const bug = new Error('no key');
+    const keyId = () => {
+      throw bug;
+    };
+    const broken = new ConnectionPool<object, string>({ ...connector, keyId });
+    expect(() => broken.tryAcquire('a')).toThrow(bug);
+    const refused: unknown[] = [];
+    const connect = (_key: string, { capacity }: ConnectContext) => {
+      for (const leases of [-1, 1.5, Number.NaN, '5', undefined])
+        try {
+          capacity(leases as number);
+        } catch (error) {
+          refused.push(error);
+        }
+      return {};
+    };
+    const pool = new ConnectionPool<object, string>({ ...connector, connect });
+    await pool.use('a', () => {});
+    expect(refused.map((error) => (error as Error).message)).toEqual([
+      expect.stringMatching(/^leases must be .*got -1$/),
+      expect.stringMatching(/^leases must be .*got 1.5$/),
+      expect.stringMatching(/^leases must be .*got NaN$/),
+      expect.stringMatching(/^leases must be .*got "5"$/),
+      expect.stringMatching(/^leases must be .*got undefined$/),
+    ]);
     await pool.close();
   });
 

@@ -90,6 +90,7 @@ describe('nothing public is left out', () => {
   /** What takes no argument, or any value at all. */
   const takesAnything = [
     ...['KeyedMutex.isLocked', 'KeyedMutex.tryAcquire', 'SingleFlight.has', 'ConnectionPool.reset'],
+    'ConnectionPool.tryAcquire',
     ...['sqlStateOf', 'isLockTimeout', 'isTransactionConflict', 'isUniqueViolation'],
     ...['SingleFlight', 'Mutex.refuseWaiting', 'KeyedMutex.refuseWaiting', 'Semaphore.refuseWaiting'],
     'AdaptiveSemaphore.refuseWaiting',

@@ -101,15 +101,78 @@ export const features = [
     for (const { value } of served) value?.release();
   }),
 
-  claim('max can be lowered: idle connections go first, leases are not interrupted', async (open) => {
+  claim('lowering max closes idle connections first, the least recently used of them first', async (open) => {
+    const world = open({ max: 5 });
+    const leases = times(5).map(() => world.acquire());
+    await world.advance(10);
+    for (const i of [2, 0, 1]) {
+      leases[i]?.value?.release();
+      await world.advance(1);
+    }
+    world.pool.max = 3;
+    await world.settle();
+    expect(world.connections.map(({ closedFor }) => closedFor)).toEqual([
+      'evicted',
+      undefined,
+      'evicted',
+      undefined,
+      undefined,
+    ]);
+    expect(world.stats).toMatchObject({ total: 3, idle: 1, leased: 2 });
+    for (const { value } of leases.slice(3)) value?.release();
+  }),
+
+  claim('lowering max below the leases interrupts none; they close when they come back', async (open) => {
     const world = open({ max: 4 });
     const leases = times(4).map(() => world.acquire());
     await world.advance(10);
-    leases[0]?.value?.release();
-    world.pool.max = 5;
+    world.pool.max = 2;
+    await world.advance(1_000);
+    expect(leases.map(({ value }) => value?.signal.aborted)).toEqual(times(4).map(() => false));
+    expect(world.stats).toMatchObject({ total: 4, leased: 4 });
+    const waiter = world.acquire();
+    for (const { value } of leases) {
+      value?.release();
+      await world.settle();
+    }
+    // The first two closed for the cap, the third serves the waiter.
+    expect(world.connections.map(({ closedFor }) => closedFor)).toEqual([
+      'evicted',
+      'evicted',
+      undefined,
+      undefined,
+    ]);
+    expect(waiter.value?.connection.id).toBe(3);
+    waiter.value?.release();
+  }),
+
+  claim('lowering max gives up the youngest dials, and their waiters get the others', async (open) => {
+    const world = open({ max: 4, connect: ({ id }) => world.time.sleep(10 * id) });
+    const waiters = times(4).map(() => world.acquire());
     await world.settle();
-    expect(world.stats).toMatchObject({ total: 4, idle: 1 });
-    for (const { value } of leases.slice(1)) value?.release();
+    world.pool.max = 1;
+    expect(world.stats).toMatchObject({ connecting: 1, closing: 3 });
+    for (const waiter of waiters) {
+      await world.advance(50);
+      expect(waiter.value?.connection.id).toBe(1);
+      waiter.value?.release();
+    }
+    expect(world.dials).toBe(4);
+  }),
+
+  claim('raising max dials for the waiters in the same turn', async (open) => {
+    const world = open({ max: 3 });
+    world.pool.max = 1;
+    const waiters = times(4).map(() => world.acquire());
+    await world.settle();
+    expect(world.dials).toBe(1);
+    world.pool.max = 3;
+    expect(world.dials).toBe(3);
+    await world.advance(10);
+    expect(waiters.filter(({ state }) => state === 'fulfilled')).toHaveLength(3);
+    waiters[0]?.value?.release();
+    await world.settle();
+    for (const { value } of waiters.slice(1)) value?.release();
   }),
 
   claim('close({ drain: true }) serves the waiters, and refuses newcomers', async (open) => {
