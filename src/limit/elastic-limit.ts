@@ -19,7 +19,7 @@
  * Not here: a fast answer when calls are few. A trial takes about 64 successes at each of the two limits.
  * Lineage: hill climbing on goodput (Heiss and Wagner 1991); BBR's drains; Kalman 1960; Page's CUSUM 1954.
  */
-import { Ceiling } from './elastic/ceiling.js';
+import { Ceiling, episodeMs } from './elastic/ceiling.js';
 import { CutSearch } from './elastic/cut-search.js';
 import { drainedLimit, drainIsOver, drainShare, overshot } from './elastic/drain.js';
 import { DurationJump } from './elastic/duration-jump.js';
@@ -325,6 +325,7 @@ export class ElasticLimit implements LimitAlgorithm {
   #learnFromDrain(phase: Phase): undefined {
     this.#trial.clear();
     if (phase.successes < 8) return;
+    if (this.#refusals.areMany(phase)) this.#restore(phase.startedMs - episodeMs);
     this.#roundTrip.drained(phase.meanMs);
     this.#jump.forget();
     this.#grid.drainLess();
@@ -364,17 +365,24 @@ export class ElasticLimit implements LimitAlgorithm {
     return undefined;
   }
 
-  /** Goes back to the target from before an outage. */
+  /** An outage is over. */
   #recover(nowMs: number): void {
-    const before = this.#ceiling.undo(this.#outage.sinceMs);
-    if (before === undefined) return;
+    if (this.#restore(this.#outage.sinceMs)) this.#open({ purpose: 'base', limit: this.#target }, nowMs);
+  }
+
+  /** Goes back to the target from before an episode of cuts with a cut after `sinceMs`: the limit was not the cause. */
+  #restore(sinceMs: number): boolean {
+    const before = this.#ceiling.undo(sinceMs);
+    if (before === undefined) return false;
     this.#moveTo(before);
     this.#forget();
-    this.#open({ purpose: 'base', limit: this.#target }, nowMs);
+    return true;
   }
 
   #overload(phase: Phase, nowMs: number): void {
     this.#moveTo(this.#ceiling.hit(phase, nowMs, this.#target, this.#roundTrip.meanMs));
+    // Perhaps no limit prevents these refusals: a drain will tell.
+    if (this.#ceiling.cutsDoNotHelp(phase.limit)) this.#grid.drainOften();
     this.#forget();
     this.#leaping = this.#ceiling.hasCutDeep(this.#target);
     this.#open({ purpose: 'base', limit: this.#target }, nowMs);

@@ -134,8 +134,9 @@ describe('elastic limit, failures that no limit prevents', () => {
     expect(worstLow(goodput('p1'))).toBeGreaterThanOrEqual(0.95);
   });
 
-  test('q2: a quota that moves is used to 92 %', () => {
-    expect(median(goodput('q2'))).toBeGreaterThanOrEqual(0.92);
+  test('q2: a quota that moves is used to 88 %, and refuses at most 60 calls a second', () => {
+    expect(median(goodput('q2'))).toBeGreaterThanOrEqual(0.88);
+    expect(median(runs('q2').map(({ run }) => run.overloads))).toBeLessThanOrEqual(60);
   });
 });
 

@@ -13,9 +13,9 @@ const shallowestCut = 0.9;
 const floorShare = 0.1;
 /** How long a ceiling holds. The time doubles each time the same level (within `sameLevel`, in logarithms) is refused. */
 const firstHoldMs = 5_000;
-const longestHoldMs = 60_000;
+const longestHoldMs = 10_000;
 /** Refusals within this time after the last cut belong to the same episode. */
-const episodeMs = 5_000;
+export const episodeMs = 5_000;
 const sameLevel = 0.3;
 /** After that it rises by this factor a second, and disappears at twice the limit. */
 const risePerSecond = 1.3;
@@ -48,6 +48,11 @@ export class Ceiling {
   /** Whether the last cut is long enough ago for its effect to show. */
   mayCut(nowMs: number): boolean {
     return nowMs >= this.#nextCutMs;
+  }
+
+  /** Whether the cuts of this episode have not ended it, although they have lowered the limit by far. */
+  cutsDoNotHelp(limit: number): boolean {
+    return limit < unrelatedBelow * this.#limitBefore;
   }
 
   /** @returns the new target. A refused probe does not lower it. */

@@ -17,8 +17,15 @@ const deviations = 2;
 const memoryCalls = 500;
 const largestStep = 0.5;
 const largestShare = 0.5;
+/** A drain is short and rare, so it counts for more. */
+const memoryCallsOfDrain = 100;
+/** Up to this share, refusals count as usual although no drain has shown that they are. */
+const unprovenShare = 0.05;
 
-/** Learns the share from every phase. */
+/**
+ * The share rises only in drains: at half of the limit, refusals that depend on the limit are gone. Otherwise a fleet that keeps
+ * a backend overloaded would take its own refusals for usual, and not give way.
+ */
 export class UsualRefusals {
   #share = 0;
 
@@ -28,10 +35,18 @@ export class UsualRefusals {
   }
 
   /** Learns from a phase that has ended. */
-  learn({ overloads, ended }: Phase): void {
+  learn({ purpose, overloads, ended }: Phase): void {
     if (ended === 0) return;
-    const step = Math.min(largestStep, ended / memoryCalls);
-    this.#share += step * (Math.min(largestShare, overloads / ended) - this.#share);
+    const isDrain = purpose === 'drain';
+    const seen = Math.min(largestShare, overloads / ended);
+    const most = isDrain ? largestShare : Math.max(this.#share, unprovenShare);
+    const step = Math.min(largestStep, ended / (isDrain ? memoryCallsOfDrain : memoryCalls));
+    this.#share += step * (Math.min(most, seen) - this.#share);
+  }
+
+  /** Whether many calls of a phase were refused. */
+  areMany({ overloads, ended }: Phase): boolean {
+    return overloads >= fewestOverloads && overloads >= smallestShare * ended;
   }
 
   /** Whether this phase had many more refusals than usual, so that its limit may be the cause. */

@@ -1,4 +1,5 @@
 /** Several processes call one backend, without a connection to each other. Limits are those of one process. */
+import { ServerFarm } from '../simulation/backend.js';
 import type { Scenario } from '../simulation/scenario.js';
 import { closed, farm, open, sharedProcessor } from './parts.js';
 
@@ -33,6 +34,23 @@ export const sharedByClients: readonly Scenario[] = [
     demandPerSecond: 325,
     oracle: () => 5,
     build: (timeline) => ({ backend: farm(timeline, 20, 20), load: open(325, 250) }),
+  },
+  {
+    id: 'j4',
+    what: 'as j3, and a call that finds 20 calls in the queue is refused',
+    ...shared,
+    clients: 4,
+    staggerSeconds: 1,
+    demandPerSecond: 325,
+    oracle: () => 5,
+    build: (timeline) => ({
+      backend: new ServerFarm(timeline, {
+        servers: 20,
+        serviceMs: () => timeline.random.exponential(20),
+        queueMax: 20,
+      }),
+      load: open(325, 250),
+    }),
   },
   {
     id: 'l4',
