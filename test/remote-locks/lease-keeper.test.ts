@@ -200,6 +200,26 @@ describe('lease keeper: the lease', () => {
     expect(lease.signal.reason).toMatchObject({ code: 'ERR_LEASE_LOST', cause });
   });
 
+  test('RL2: a grant whose session has ended before the answer is not given to a caller, who is served next', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = engine.acquire.bind(engine);
+    engine.acquire = async (request) => {
+      const answer = await acquire(request);
+      if (engine.requests.length === 1) {
+        engine.holders.delete('key');
+        request.lost(new Error('the session has ended'));
+      }
+      return answer;
+    };
+    const wait = watch(one.acquire('key'));
+    await pass(0);
+    expect(wait.state).toBe('pending');
+    await pass(1_000);
+    expect(wait.state).toBe('fulfilled');
+    expect(engine.requests).toHaveLength(2);
+    expect(wait.value!.signal.aborted).toBe(false);
+  });
+
   test('RL3: a loss aborts once, and a release is no loss', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');

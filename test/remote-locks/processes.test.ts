@@ -32,7 +32,7 @@ describe.each([
   ['leaseTable', 100],
 ] as const)('%s', (kind, grants) => {
   test(`4 processes, ${4 * grants} grants: never two inside, tokens strictly growing`, {
-    timeout: 60_000,
+    timeout: 400_000,
   }, async () => {
     await using workers = await Workers.ready();
     const orders = { kind, address: addressOf(kind), key: 'shared', grants, ttlMs: 10_000 };

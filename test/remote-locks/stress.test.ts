@@ -51,10 +51,14 @@ describe.each(['session', 'leaseTable', 'redis'] as const)('%s', (kind) => {
       killed.add(child.pid!);
       child.kill('SIGKILL');
     };
-    await until(async () => (await workers.events()).length > 0);
+    const events = async () => (await workers.events()).length;
+    await until(async () => (await events()) > 0);
     const untilMs = performance.now() + 1_000 * seconds;
     while (performance.now() < untilMs) {
+      const seen = await events();
       await pause(100 + 200 * Math.random());
+      // On a busy machine, processes would be killed before they have begun.
+      await until(async () => (await events()) > seen);
       const i = Math.floor(children.length * Math.random());
       const child = children[i]!;
       if (mayStop && Math.random() < 0.5) {
