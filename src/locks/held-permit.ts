@@ -5,9 +5,6 @@ import type { WaitQueue } from '../waiting/wait-queue.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { Turn, Waiter } from '../waiting/waiter.js';
 
-/** What Node prints in place of an object. */
-export const inspect: unique symbol = /* @__PURE__ */ Symbol.for('nodejs.util.inspect.custom') as never;
-
 /** What a permit releases. */
 export interface PermitHolder extends Releasable {
   /** For an observer: what the permit stands for, or the permits of which it is made. */
@@ -80,7 +77,8 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
     return { released: this.released };
   }
 
-  [inspect](): string {
-    return `Permit { released: ${this.released} }`;
+  /** Shown by `console.log`. Bundlers drop an unused class with it, and keep one whose method names they cannot evaluate. */
+  get [Symbol.toStringTag](): string {
+    return this.released ? 'released' : 'held';
   }
 }

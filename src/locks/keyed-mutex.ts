@@ -37,7 +37,6 @@ import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner, Turn } from '../waiting/waiter.js';
-import { inspect } from './held-permit.js';
 import { distinctKeys, KeyGroup, type KeyTable } from './key-group.js';
 
 /**
@@ -370,7 +369,7 @@ class Lease<K> implements KeyLease<K>, Permit {
     return { released: this.released };
   }
 
-  [inspect](): string {
-    return `Lease { released: ${this.released} }`;
+  get [Symbol.toStringTag](): string {
+    return this.released ? 'released' : 'held';
   }
 }

@@ -116,8 +116,8 @@ export class PoolLease<C, K> implements Lease<C, K> {
     return { released: this.#released, heldMs: this.heldMs };
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): { released: boolean; heldMs: number } {
-    return this.toJSON();
+  get [Symbol.toStringTag](): string {
+    return this.released ? 'released' : 'held';
   }
 
   #end(end: LeaseEnd): void {

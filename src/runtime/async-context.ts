@@ -22,4 +22,4 @@ export class AsyncContext {
 }
 
 /** The context in which the package was loaded. Shared timers run in it, so that they keep no caller's context alive. */
-export const rootContext = new AsyncContext();
+export const rootContext = /* @__PURE__ */ new AsyncContext();

@@ -127,11 +127,7 @@ const real: { readonly setTimeout: SetTimeout; readonly now: Now } = {
 const groupsBySetTimeout = new WeakMap<SetTimeout, Groups>();
 
 /** The timers and the clock of the last call, and the groups under them: most programs never change them. */
-let current: { setTimeout: SetTimeout; now: Now; groups: Groups | undefined } = {
-  ...real,
-  groups: undefined,
-};
-inForce(real.setTimeout, real.now);
+let current: { setTimeout?: SetTimeout; now?: Now; groups?: Groups | undefined } = {};
 
 /** The groups under the timers now in force; `undefined` where a timer cannot be shared (DL3). */
 function sharedGroups(): Groups | undefined {
