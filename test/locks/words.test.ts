@@ -95,10 +95,11 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     const idle = lock.words.idle().then(() => {
       isIdle = true;
     });
+    const alsoIdle = lock.words.idle();
     const second = lock.run(() => expect(isIdle).toBe(false));
     holder.end();
     await second;
-    await idle;
+    await Promise.all([idle, alsoIdle]);
   });
 
   test('EN3: idle() rejects with the reason of its signal, and others are not affected', async () => {
@@ -117,9 +118,12 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     const lock = make();
     const holder = await holding(lock);
     const waiter = codeOf(lock.run(() => 2));
+    const stack = lock.run(() => 2).catch((error: Error) => error.stack);
     lock.words.close();
     lock.words.close();
     expect(await waiter).toBe('ERR_CLOSED');
+    // A stack would be that of the closer, once for each waiter.
+    expect(await stack).not.toMatch(/^ +at /m);
     expect(await codeOf(lock.run(() => 3))).toBe('ERR_CLOSED');
     expect(lock.words.stats()).toMatchObject({ held: lock.heldAfterClose ?? 1, waiting: 0, closed: true });
     const idle = lock.words.idle();

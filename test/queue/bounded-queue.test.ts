@@ -343,6 +343,7 @@ describe('bounded queue: the alert', () => {
     await burst(3);
     queue.close();
     expect(reports.map(({ count }) => count)).toEqual([1, 4, 2, 1, 2]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test('an overflow is published with the queue as its source, and can be serialized', async () => {
