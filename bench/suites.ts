@@ -18,6 +18,7 @@ import { growth } from './suites/package/growth.bench.js';
 import { memory } from './suites/package/memory.bench.js';
 import { size } from './suites/package/size.bench.js';
 import { connectionPool } from './suites/pool/connection-pool.bench.js';
+import { timelines } from './suites/pool/timelines.bench.js';
 import { knexPools, pgPools } from './suites/postgres/adapters.bench.js';
 import { postgres } from './suites/postgres/postgres.bench.js';
 import { postgresLocks } from './suites/postgres/postgres-locks.bench.js';
@@ -35,6 +36,7 @@ export const suites: readonly Suite[] = [
   gatherSettled,
   retry,
   connectionPool,
+  timelines,
   service,
   diagnostics,
   watching,

@@ -7,7 +7,10 @@ export interface Question {
 }
 
 export const questions: readonly Question[] = [
-  { text: 'Where do I start?', pages: ['index', 'problems', 'which-lock', 'module-settings', 'workers'] },
+  {
+    text: 'Where do I start?',
+    pages: ['index', 'problems', 'which-lock', 'timelines', 'module-settings', 'workers'],
+  },
   {
     text: 'How do I let one at a time through?',
     pages: [

@@ -21,13 +21,18 @@ export default defineConfig({
   cacheDir: path.join(root, '.site/cache'),
   cleanUrls: false,
   // esbuild cannot rewrite the destructurings of the theme for browsers that VitePress supports by default.
-  vite: { build: { target: 'es2022' } },
+  vite: {
+    build: { target: 'es2022' },
+    // The built package, as a browser gets it.
+    resolve: { alias: { latchkey: path.join(root, 'dist/index.js') } },
+  },
   themeConfig: {
     sidebar: settings.sidebar,
     outline: [2, 3],
     search: { provider: 'local' },
     nav: [
       { text: 'Find your problem', link: '/problems' },
+      { text: 'Timelines', link: '/timelines' },
       { text: 'API', link: '/api/latchkey' },
       { text: 'Source', link: settings.codeHost },
     ],

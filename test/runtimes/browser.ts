@@ -1,11 +1,11 @@
 /** Headless Chromium: the package's own files, by an import map, without a bundler. */
 import { once } from 'node:events';
-import { access, constants, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { delimiter, dirname, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { chromium as playwright } from 'playwright-core';
-import { debianProgram, type Program } from '../support/engines/debian-program.js';
+import { chromiumProgram, quietly } from '../support/engines/chromium.js';
 import { atNewSite } from '../support/engines/server-site.js';
 import type { Verdict } from './portable.js';
 import type { Consumer, Subject } from './subject.js';
@@ -15,8 +15,7 @@ export const chromium: Subject = {
   attempt: (consumer) =>
     atNewSite(async (site) => {
       try {
-        const { command, env } =
-          (await installedBrowser()) ?? wholeProgram(await debianProgram(site, debianPackage));
+        const { command, env } = await chromiumProgram(site);
         return await visit(command, env, consumer);
       } finally {
         await site.remove();
@@ -24,44 +23,8 @@ export const chromium: Subject = {
     }),
 };
 
-/** Chromium without windows, and so without the libraries that these need. */
-const debianPackage = 'chromium-headless-shell';
-
-async function installedBrowser(): Promise<Program | undefined> {
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
-      const command = join(directory, name);
-      const isThere = await access(command, constants.X_OK).then(
-        () => true,
-        () => false,
-      );
-      if (isThere) return { command, env: {} };
-    }
-  }
-  return undefined;
-}
-
-/**
- * What stands in `bin` is a script that looks for the browser where Debian installs it; and PulseAudio keeps a library in a
- * folder of its own, which only an installed one finds.
- */
-function wholeProgram({ command, env }: Program): Program {
-  const libraries = (env['LD_LIBRARY_PATH'] ?? '').split(delimiter).filter(Boolean);
-  const all = [...libraries, ...libraries.map((directory) => join(directory, 'pulseaudio'))];
-  return {
-    command: join(dirname(command), '..', 'lib', 'chromium', debianPackage),
-    env: libraries.length === 0 ? env : { ...env, LD_LIBRARY_PATH: all.join(delimiter) },
-  };
-}
-
 async function visit(executablePath: string, env: NodeJS.ProcessEnv, consumer: Consumer) {
   const server = await serve(consumer);
-  const quietly = [
-    '--disable-gpu',
-    '--disable-quic',
-    '--disable-background-networking',
-    '--disable-component-update',
-  ];
   const environment = { ...process.env, ...env } as Record<string, string>;
   const browser = await playwright.launch({ executablePath, env: environment, args: quietly });
   try {

@@ -1,0 +1,62 @@
+/** One request to each of some hosts: a pool that holds one lock while it connects, beside `ConnectionPool`. */
+import { ConnectionPool } from 'latchkey';
+import { GlobalLockPool } from '../../bench/naive/global-lock-pool.js';
+import type { Recorder } from './lanes.js';
+
+/** The hosts: real ones in the bench, timers in a browser. */
+export interface Hosts<C> {
+  readonly names: readonly string[];
+  readonly max: number;
+  readonly connectTimeoutMs: number;
+  connect(name: string): Promise<C>;
+  request(connection: C): Promise<void>;
+  close(connection: C): Promise<void>;
+}
+
+type Use<C> = (name: string, task: (connection: C) => Promise<void>) => Promise<void>;
+
+export async function throughOneLock<C>(hosts: Hosts<C>, recorder: Recorder): Promise<void> {
+  const pool = new GlobalLockPool<C, string>({
+    max: hosts.max,
+    connect: recorded(hosts, recorder),
+    close: hosts.close,
+  });
+  await requestAll(hosts, recorder, (name, task) => pool.use(name, task));
+  await pool.close();
+}
+
+export async function throughConnectionPool<C extends object>(
+  hosts: Hosts<C>,
+  recorder: Recorder,
+): Promise<void> {
+  const { max, connectTimeoutMs, close } = hosts;
+  const connect = recorded(hosts, recorder);
+  const pool = new ConnectionPool<C, string>({ connect, close }, { max, connectTimeoutMs });
+  await requestAll(hosts, recorder, (name, task) => pool.use(name, task));
+  await pool.close();
+}
+
+/** A lane connects from the moment when the pool calls `connect` for its host. */
+function recorded<C>(hosts: Hosts<C>, recorder: Recorder): (name: string) => Promise<C> {
+  return (name) => {
+    recorder.enter(name, 'connecting');
+    return hosts.connect(name);
+  };
+}
+
+async function requestAll<C>(hosts: Hosts<C>, recorder: Recorder, use: Use<C>): Promise<void> {
+  await Promise.all(
+    hosts.names.map(async (name) => {
+      recorder.enter(name, 'waiting');
+      try {
+        await use(name, (connection) => {
+          recorder.enter(name, 'using');
+          return hosts.request(connection);
+        });
+        recorder.end(name, 'served');
+      } catch {
+        recorder.end(name, 'failed');
+      }
+    }),
+  );
+}
