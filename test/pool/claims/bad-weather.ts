@@ -129,6 +129,31 @@ export const badWeather = [
     other.value?.release();
   }),
 
+  claim(
+    'the slot of a taken dial that ignores its signal comes back after 1 s, or sooner by closeTimeoutMs',
+    async (open) => {
+      for (const [closeTimeoutMs, afterMs] of [
+        [5_000, 1_000],
+        [100, 100],
+      ] as const) {
+        const world = open({
+          max: 1,
+          closeTimeoutMs,
+          connect: ({ key }) => (key === 'dark' ? never() : undefined),
+        });
+        world.acquire('dark', { waitTimeoutMs: 50 });
+        await world.advance(60);
+        const live = world.acquire('live');
+        await world.advance(afterMs - 1);
+        expect(live.state).toBe('pending');
+        await world.advance(1);
+        expect([live.state, world.stats.abandoned]).toEqual(['fulfilled', 1]);
+        live.value?.release();
+        await world.end();
+      }
+    },
+  ),
+
   claim('P12: of 1,000 tenants, half of them down, no key and no timer is left', async (open) => {
     const world = open({
       idleTimeoutMs: 10,

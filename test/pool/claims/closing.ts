@@ -111,6 +111,32 @@ export const closing = [
     },
   ),
 
+  claim('the grace ends a drain: its waiters are refused, and its leases closed by force', async (open) => {
+    const world = open({ max: 1 });
+    const held = await world.lease();
+    const waiter = world.acquire();
+    const closed = watch(world.pool.close({ drain: true, graceMs: 100 }));
+    await world.advance(99);
+    expect([waiter.state, held.signal.aborted]).toEqual(['pending', false]);
+    await world.advance(1);
+    expect(waiter.reason).toMatchObject({ code: 'ERR_CLOSED' });
+    expect([held.signal.aborted, closed.state, world.dials]).toEqual([true, 'fulfilled', 1]);
+    held.release();
+  }),
+
+  claim('P7: a pool that drains dials for its waiters', async (open) => {
+    const world = open({ max: 1 });
+    const held = await world.lease();
+    const waiter = world.acquire();
+    const closed = watch(world.pool.close({ drain: true, graceMs: 1_000 }));
+    held.destroy();
+    await world.advance(10);
+    expect(waiter.value?.connection.id).toBe(2);
+    waiter.value?.release();
+    await world.settle();
+    expect(closed.state).toBe('fulfilled');
+  }),
+
   claim('a pool that was never used closes at once', async (open) => {
     const world = open();
     await world.pool.close();

@@ -161,6 +161,29 @@ export const comingAndGoing = [
     expect(calls).toEqual(['ref', 'unref']);
   }),
 
+  claim(
+    'unref is called once for a connection that its last lease leaves during a validation',
+    async (open) => {
+      const calls: string[] = [];
+      const world = open({
+        leasesPerConnection: 2,
+        validateAfterIdleMs: 100,
+        hooks: {
+          ref: () => void calls.push('ref'),
+          unref: () => void calls.push('unref'),
+          validate: () => world.time.sleep(20).then(() => true),
+        },
+      });
+      const lease = await world.lease();
+      await world.advance(150);
+      const waiter = world.acquire('a', { waitTimeoutMs: 5 });
+      await world.advance(10);
+      lease.release();
+      await world.advance(10);
+      expect([waiter.state, world.stats.idle, calls]).toEqual(['rejected', 1, ['ref', 'unref']]);
+    },
+  ),
+
   claim('the signal of a lease aborts once, with the first reason', async (open) => {
     const world = open({ max: 2, close: 5 });
     const lost = await world.lease();

@@ -259,4 +259,39 @@ export const lending = [
     expect([world.connections[0]?.closedFor, waiter.value?.connection.id]).toEqual(['lifetime', 2]);
     waiter.value?.release();
   }),
+
+  claim('P14: a shared connection that is being validated gets no new lease', async (open) => {
+    const world = open({
+      max: 1,
+      leasesPerConnection: 2,
+      validateAfterIdleMs: 100,
+      hooks: { validate: () => world.time.sleep(20).then(() => true) },
+    });
+    const first = await world.lease();
+    await world.advance(150);
+    const second = world.acquire();
+    await world.advance(10);
+    first.release();
+    await world.advance(9);
+    expect([second.state, world.stats.idle]).toEqual(['pending', 1]);
+    await world.advance(1);
+    expect(second.value?.connection.id).toBe(1);
+    second.value?.release();
+  }),
+
+  claim(
+    'P3: a connection that allows fewer leases than it has does not hide another that has room',
+    async (open) => {
+      const world = open({ leasesPerConnection: 2 });
+      const leases = [world.acquire(), world.acquire(), world.acquire()];
+      await world.advance(10);
+      leases[0]?.value?.release();
+      leases[1]?.value?.connection.context.capacity(1);
+      const lease = world.pool.tryAcquire('a');
+      expect([leases[1]?.value?.connection.id, lease?.connection.id]).toEqual([1, 2]);
+      lease?.release();
+      leases[1]?.value?.release();
+      leases[2]?.value?.release();
+    },
+  ),
 ];
