@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Each with what to write instead. */
+/** Where the words of the second kind are not rewritten yet. */
+const later = ['bench/', 'docs/', 'src/pool/', 'test/pool/'];
+
+/** Each with what to write instead, and the folders in which it may still stand. */
 const words = [
   [/\blest\b/i, 'so that … not'],
   [/\bdear(?:er|est)?\b/i, 'expensive, costly'],
@@ -21,6 +24,11 @@ const words = [
   [/\bbut for\b/i, 'except'],
   [/\bthose who\b/i, 'name the subject: callers, waiters'],
   [/\bwho waits\b/i, 'that waits, or: the waiter'],
+  [/\bwho (?:wait|asks?|(?:gave|gives?) up|timed? out)\b/i, 'that ..., or: the waiter, the caller', later],
+  [/\b(?:is|are|was|were|be|been|being|not) told\b/i, 'reports, calls, rejects with; gets, learns', later],
+  [/\bso many\b/i, 'the number, or: that many', later],
+  [/\bnobody['’]s\b/i, 'name the subject', later],
+  [/\bfreak\b/i, 'outlier', later],
 ];
 
 const folders = ['src', 'test', 'bench', 'docs', 'site', 'scripts', '.github'];
@@ -33,7 +41,7 @@ const allowed = [
 ];
 
 /** Not rewritten yet. */
-const notYet = ['test/real/'];
+const notYet = ['src/pool/', 'test/pool/'];
 
 async function files() {
   const names = (await readdir(root)).filter((name) => name.endsWith('.md'));
@@ -50,7 +58,8 @@ for (const file of await files()) {
   const lines = (await readFile(path.join(root, file), 'utf8')).split('\n');
   for (const [index, line] of lines.entries()) {
     if (allowed.some(([where, part]) => where === file && line.includes(part))) continue;
-    for (const [word, instead] of words) {
+    for (const [word, instead, except = []] of words) {
+      if (except.some((start) => file.startsWith(start))) continue;
       const found = word.exec(line);
       if (found !== null) faults.push(`${file}:${index + 1}: "${found[0]}" (write: ${instead})`);
     }

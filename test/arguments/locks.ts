@@ -71,7 +71,7 @@ const semaphore = () => {
     },
   );
 };
-/** Heavier than the limit is refused by name as well. */
+/** A weight above the limit is refused by name as well. */
 const weight = may((value) => finiteLimit(value) && (value as number) <= 2 ** 40);
 addLock('Semaphore', semaphore);
 add('throws', 'Semaphore', onNothing, {

@@ -1,13 +1,13 @@
-/** A row per argument of everything public: what it may be, and the call with a value in its place. */
+/** A row per argument of every public function: its valid values, and the call with a value in its place. */
 import type * as core from 'latchkey';
 import { aFunction, type Domain, duration, limit, may, object, signal } from '../support/wrong-values.js';
 
-/** What is called, and how it is seen afterwards that nothing came of the call. */
+/** The object under test, and the check afterwards that the call had no effect. */
 export interface Stage<S> {
   readonly subject: S;
-  /** Takes what there is, so that who calls now would have to wait; returns how to give it back. */
+  /** Takes all there is, so that the next caller would have to wait; returns the function that releases it. */
   hold?(): () => void;
-  /** Nothing is held, nobody waits, and no work was begun. */
+  /** Nothing is held, no caller waits, and no work was begun. */
   free(): boolean;
 }
 
@@ -34,7 +34,7 @@ export function add<S>(how: Row['how'], what: string, make: () => Stage<S>, call
   }
 }
 
-/** Every argument of a constructor or of a plain function, given the others as they should be. */
+/** Every argument of a constructor or of a plain function; the others are valid. */
 export function addOptions(
   how: Row['how'],
   what: string,
@@ -58,7 +58,7 @@ let begun = 0;
 export const work = (): void => {
   begun++;
 };
-/** A stage on which no work may be begun, whatever else is free. */
+/** A stage on which no work may be begun. */
 export function idleStage<S>(
   subject: S,
   free: () => boolean,
@@ -89,7 +89,7 @@ export function addLock<S extends core.Limiter & { acquire(options?: core.WaitOp
   });
 }
 
-/** The same of what has keys. */
+/** The same for functions with keys. */
 export function addKeyedLock<K>(
   what: string,
   key: K,
@@ -121,7 +121,7 @@ const retryOptions: Record<string, Domain> = {
   signal: may(signal),
   onRetry: may(aFunction),
 };
-/** Options that are handed on to `retry` are refused by it, before anything is begun. */
+/** Options that are passed on to `retry`, which refuses them before anything is begun. */
 export function addRetrying(
   what: string,
   call: (options: never) => unknown,
@@ -134,7 +134,7 @@ export function addRetrying(
   add('rejects', what, idle, calls);
 }
 
-/** A database that must not even be asked. */
+/** A database that must not get a statement. */
 export async function nobody(): Promise<never> {
   begun++;
   throw new Error('nobody is there');

@@ -1,6 +1,6 @@
 /**
- * What callers bring along: a signal of their own or one that many share, a timeout, a task that fails in one of many ways.
- * Signals are remembered until the round is over, so that it can be counted how many listeners were left on them.
+ * The options and tasks of callers: a signal of their own or a shared one, a timeout, a task that fails in one of many ways.
+ * Signals are kept until the round is over, to count the listeners that were left on them.
  */
 import { getEventListeners } from 'node:events';
 import type { WaitOptions } from '../../src/index.js';
@@ -17,7 +17,7 @@ export class Callers {
     this.random = new SeededRandom(seed);
   }
 
-  /** Mostly patient, sometimes with a signal or a timeout that ends the wait before, at, or after the grant. */
+  /** Mostly without an end; sometimes with a signal or a timeout that ends the wait before, at, or after the grant. */
   options(): WaitOptions {
     const { random } = this;
     const kind = random.below(10);
@@ -91,7 +91,7 @@ export async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** For promises whose outcome is beside the point. */
+/** For promises whose outcome does not matter. */
 export function quietly(settling: Promise<unknown>): Promise<unknown> {
   return settling.catch(() => {});
 }

@@ -71,7 +71,7 @@ export const calls: readonly Kind[] = [
         onOverflow: () => {},
         overflowIntervalMs: 1,
       });
-      // Nobody waits for ever: items that were dropped would never come.
+      // No consumer may wait for ever: items that were dropped would never come.
       const options = () => ({ waitTimeoutMs: random.below(3), ...callers.options() });
       const consume = async () => {
         const batch = await queue.take(1 + random.below(3), { ...options(), waitTimeoutMs: random.below(3) });

@@ -1,4 +1,4 @@
-/** Many calls of one kind, in rounds of callers who compete; then, what is left of them. */
+/** Many calls of one kind, in rounds of callers that compete; then counts what they left behind. */
 import { queryObjects } from 'node:v8';
 import { Waiter } from '../../src/waiting/waiter.js';
 import { ArmedTimers } from './armed-timers.js';
@@ -13,7 +13,7 @@ export interface Endured {
   /** How much of the heap each operation left behind. */
   readonly bytesPerOperation: number;
   readonly heapBytes: number;
-  /** What should be nothing: listeners, timers, entries, objects. */
+  /** Counts that must be 0: listeners, timers, entries, objects. */
   readonly left: Readonly<Record<string, number>>;
 }
 
@@ -25,10 +25,10 @@ export interface EndureOptions {
   readonly samples?: number;
 }
 
-/** The heap has found its size when so much has been done. */
+/** After this share of the operations the heap has found its size. */
 const warmUpShare = 0.25;
 
-/** With the prototype of waiters that may give up, which is a waiter, too. */
+/** Includes waiters that may give up, whose prototype inherits from it. */
 const countWaiters = () => queryObjects(Waiter, { format: 'count' });
 
 export async function endure(kind: Kind, options: EndureOptions): Promise<Endured> {
@@ -57,7 +57,7 @@ export async function endure(kind: Kind, options: EndureOptions): Promise<Endure
     ...subject.left(),
     listeners,
     timers: timers.count,
-    // An object that kept one would keep everything its caller has.
+    // An object that kept one would keep all data of its caller.
     waiters: countWaiters() - waitersBefore,
   };
   return {

@@ -3,11 +3,11 @@ import type { SeededRandom } from '../support/seeded-random.js';
 import { turns } from './callers.js';
 
 export interface FaultyConnection {
-  /** What a server does that ends the session. */
+  /** The end of the session by the server. */
   lose(): void;
 }
 
-/** Connections in memory to a server that is not well: dials fail or hang, connections are lost, hooks throw. */
+/** Connections in memory to a faulty server: dials fail or hang, connections are lost, hooks throw. */
 export class FaultyConnector implements Connector<FaultyConnection, number> {
   /** Connections that were made and not closed. */
   open = 0;
@@ -45,7 +45,7 @@ export class FaultyConnector implements Connector<FaultyConnection, number> {
   }
 
   isReusable(): boolean {
-    if (this.#random.chance(0.01)) throw new Error('a judge that throws');
+    if (this.#random.chance(0.01)) throw new Error('an isReusable that throws');
     return this.#random.chance(0.8);
   }
 

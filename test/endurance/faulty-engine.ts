@@ -1,7 +1,7 @@
 import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../../src/remote-locks/lease-engine.js';
 import type { SeededRandom } from '../support/seeded-random.js';
 
-/** A database in memory, of which some commands fail, before or after they had their effect. */
+/** A database in memory, some of whose commands fail, before or after their effect. */
 export class FaultyEngine implements LeaseEngine {
   readonly #random: SeededRandom;
   readonly #owners = new Map<string, string>();

@@ -11,7 +11,7 @@ export interface HeapSample {
   readonly bytes: number;
 }
 
-/** In bytes, the least of a few passes: what hangs on a finalizer goes with the second, what the collector itself needs may come and go. */
+/** In bytes, the least of a few passes: objects with a finalizer go with the second pass, and the collector's own memory varies. */
 export async function heapInUse(): Promise<number> {
   let least = Infinity;
   for (let pass = 0; pass < 3; pass++) {

@@ -1,11 +1,11 @@
 import type { Callers } from './callers.js';
 
 export interface Subject {
-  /** One call of one caller; settles when nothing of it is left running, and never rejects. */
+  /** One call of one caller; settles when all its work has ended, and never rejects. */
   call(): Promise<unknown>;
-  /** Ends what an idle subject may have left to do. */
+  /** Ends the remaining work of an idle subject. */
   end?(): Promise<unknown>;
-  /** What must be 0 when nobody calls and `end` has settled. */
+  /** Counts that must be 0 when no caller is left and `end` has settled. */
   left(): Record<string, number>;
 }
 

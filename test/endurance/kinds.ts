@@ -1,4 +1,4 @@
-/** Everything that callers can use, each with all that a caller may do to it and all that may go wrong under it. */
+/** Everything that callers can use, each with all kinds of calls and all kinds of faults. */
 import { calls } from './calls.js';
 import type { Kind } from './kind.js';
 import { locks } from './locks.js';

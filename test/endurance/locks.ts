@@ -17,7 +17,7 @@ interface Lock extends Limiter {
   tryAcquire(): { release(): void } | undefined;
 }
 
-/** What a caller may do to anything that has room for so many. */
+/** The calls of every lock and semaphore. */
 async function useLock(lock: Lock, callers: Callers): Promise<unknown> {
   const options = callers.options();
   switch (callers.random.below(4)) {

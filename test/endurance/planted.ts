@@ -1,4 +1,4 @@
-/** Leaks on purpose, one of each sort: what is counted must be seen when it is there. */
+/** Leaks on purpose, one of each kind: the run must find them. */
 import type { Callers } from './callers.js';
 import type { Kind } from './kind.js';
 

@@ -26,7 +26,7 @@ function poolSubject(callers: Callers, options: ConnectionPoolOptions, targets: 
   });
   const use = async () => {
     const key = random.below(targets);
-    // What failed is not tried again for a while, which is not what this is about.
+    // A failed dial starts a backoff, which is not tested here.
     if (random.chance(0.02)) pool.reset(key);
     if (random.chance(0.6)) return pool.use(key, callers.task, callers.options());
     const lease = await pool.acquire(key, callers.options());

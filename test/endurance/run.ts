@@ -1,16 +1,16 @@
 /**
  * npm run test:endurance -- [seconds=120] [operations=1000000] [part of a kind's name]
  *
- * First so many operations of every kind, then the pool on a PostgreSQL for so many seconds. 0 leaves a part out.
+ * First the operations of every kind, then the pool on a PostgreSQL for the seconds. 0 leaves a part out.
  */
 import { endure } from './endure.js';
 import { kinds } from './kinds.js';
 import { soak } from './soak.js';
 
-/** The heap's own noise, code that is compiled later included; a driver and its sockets have more of it. */
+/** The heap's own noise in bytes per operation, code that is compiled later included; a driver and its sockets have more. */
 const noiseBytes = 400_000;
 const noiseBytesOfDriver = 2_000_000;
-/** What may be left of each operation: an object that is kept has a hundred times as much. */
+/** How many bytes may be left per operation; an object that is kept has a hundred times as much. */
 const mostBytes = 0.5;
 const grows = (bytesEach: number, count: number, noise: number) => bytesEach > mostBytes + noise / count;
 

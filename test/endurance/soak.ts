@@ -1,7 +1,7 @@
 /**
- * The pool against a real PostgreSQL whose sessions are killed at random, for as long as is wanted. Users who give up, whose
- * statements fail, whose transactions are left open and whose sessions die must leave nothing behind, and every answer that is
- * given must be the one that was asked for.
+ * The pool on a real PostgreSQL whose sessions are killed at random, for any time. Users that give up, whose statements fail,
+ * whose transactions are left open and whose sessions die must leave nothing behind, and every answer must belong to its
+ * question.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -16,14 +16,14 @@ export interface Soaked {
   readonly kills: number;
   /** How calls failed, by code. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Answers that were not what had been asked for. */
+  /** Answers that did not belong to the question. */
   readonly wrong: number;
   readonly mostSessions: number;
   readonly max: number;
   readonly longestMs: number;
   readonly connected: number;
   readonly bytesPerCall: number;
-  /** What should be nothing once the pool is closed. */
+  /** Counts that must be 0 once the pool is closed. */
   readonly left: Readonly<Record<string, number>>;
 }
 
@@ -37,7 +37,7 @@ export async function soak(seconds: number, seed: number): Promise<Soaked> {
 }
 
 async function soakWith(postgres: PostgresServer, seconds: number, random: SeededRandom): Promise<Soaked> {
-  // The process that started the server keeps its log: thousands of kills would look like a leak.
+  // The process that started the server keeps its log in memory: thousands of kills would look like a leak.
   await postgres.admin("ALTER ROLE app SET log_min_messages = 'panic'");
   const watcher = new pg.Client({ ...postgres.connectionOptions, user: 'postgres' });
   await watcher.connect();
@@ -118,7 +118,7 @@ async function soakWith(postgres: PostgresServer, seconds: number, random: Seede
   };
 }
 
-/** What a user does with a session: mostly ask, sometimes leave it in a state that nobody should inherit. */
+/** A user's work with a session: mostly a query, sometimes one that leaves it in a state that no other user may inherit. */
 function statement(random: SeededRandom, number: number): (client: pg.Client) => Promise<number> {
   const ask = async (client: pg.Client, sql = 'SELECT $1::int AS number') => {
     const { rows } = await client.query<{ number: number }>(sql, [number]);
@@ -136,7 +136,7 @@ function statement(random: SeededRandom, number: number): (client: pg.Client) =>
   return (client) => ask(client);
 }
 
-/** The code of the server or of the package, else what there is to tell it by. */
+/** The code of the server or of the package, else the name or the text. */
 function kindOf({ name, message, code }: Error & { code?: unknown }): string {
   if (typeof code === 'string') return code;
   return name === 'Error' ? message : name;

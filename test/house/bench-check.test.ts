@@ -54,7 +54,7 @@ describe('bench check', () => {
     ]);
   });
 
-  test('the same excess is no finding where the rounds lie that far apart', () => {
+  test('the same excess does not count if the rounds lie that far apart', () => {
     expect(verdictOn([1.9, 2.31, 2.7], budget(2))).toBe('ok');
     expect(verdictOn([2.31], budget(2, 1.9, 2.3))).toBe('ok');
   });
@@ -63,21 +63,21 @@ describe('bench check', () => {
     expect(verdictOn([3, 4, 5], budget(2, 1.9, 2.1))).toBe('slower');
   });
 
-  test('quartiles that happen to agree leave a fiftieth of the budget', () => {
+  test('with equal quartiles a fiftieth of the budget is allowed', () => {
     expect(verdictOn([2.03, 2.03, 2.03], budget(2))).toBe('ok');
     expect(verdictOn([2.05, 2.05, 2.05], budget(2))).toBe('slower');
   });
 
-  test('what costs next to nothing may double: a hundredth of the floor is nothing', () => {
+  test('a row that costs a hundredth of the floor may double', () => {
     expect(verdictOn([0.008], budget(0.002))).toBe('ok');
     expect(verdictOn([0.02], budget(0.002))).toBe('slower');
   });
 
-  test('a row far below its budget is told, for the budget could be tighter', () => {
+  test('a row far below its budget is reported, because the budget could be tighter', () => {
     expect(verdictOn([1.5, 1.5, 1.5], budget(2))).toBe('faster');
   });
 
-  test('a row that is no longer measured is gone, not good', () => {
+  test('a row that is no longer measured is reported as gone', () => {
     expect(compare([budget(2)], [])).toMatchObject([{ verdict: 'gone', name: 'latchkey' }]);
   });
 
@@ -85,7 +85,7 @@ describe('bench check', () => {
     expect(compare([], rowsOf([resultOf(measured('latchkey', [2]))]))).toMatchObject([{ verdict: 'new' }]);
   });
 
-  test('times play no part, only ratios do', () => {
+  test('only ratios count, not times', () => {
     const slowMachine = measured('latchkey', [2, 2, 2], { cost: 40 });
     expect(compare([budget(2)], rowsOf([resultOf(slowMachine)]))).toMatchObject([{ verdict: 'ok' }]);
   });
@@ -116,12 +116,12 @@ describe('bench check', () => {
     expect(compare(linear, rowsOf([grown(100)]))).toMatchObject([{ verdict: 'slower' }]);
   });
 
-  test('a budget is what was measured: held against itself it is met', () => {
+  test('a budget is a measurement: compared with itself it is met', () => {
     const rows = rowsOf([resultOf(measured('latchkey', [1.91234, 2.01234, 2.11234]))]);
     expect(compare(rows.map(budgetOf), rows)).toMatchObject([{ verdict: 'ok' }]);
   });
 
-  test('the committed budgets are of rows with a median between their quartiles', async () => {
+  test('every committed budget has its median between its quartiles', async () => {
     const file = new URL('../../bench/budgets.json', import.meta.url);
     const { budgets } = JSON.parse(await readFile(file, 'utf8')) as { budgets: Budget[] };
     expect(budgets.length).toBeGreaterThan(20);

@@ -22,7 +22,7 @@ interface Example {
 
 const fence = /```ts( no-run)?\n([\s\S]*?)```/g;
 
-/** The text of a docstring, without its stars. */
+/** The text of a docstring, without its asterisks. */
 const plain = (doc: string) => doc.replaceAll(/^[ \t]*(?:\/\*\*|\*\/|\*) ?|\*\/$/gm, '');
 
 /** The examples of a docstring: what follows each `@example`, up to the next tag. */

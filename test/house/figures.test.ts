@@ -1,4 +1,4 @@
-/** README and the index of the docs repeat figures of the recipes' pages. A figure that its page does not have has drifted. */
+/** README and the index of the docs repeat figures of the recipes' pages. A figure that its page does not have is out of date. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

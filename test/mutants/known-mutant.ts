@@ -1,7 +1,7 @@
 import type { Mutant } from '../support/mutated.js';
 import type { SuiteName } from './suites.js';
 
-/** A way to be wrong, and the suite that is known to find it out. */
+/** A known mistake, and the suite that finds it. */
 export interface KnownMutant extends Mutant {
   readonly killedBy: SuiteName;
 }

@@ -83,7 +83,7 @@ export const leaseMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of LeaseKeeper',
   },
   {
-    name: 'renews on after the release',
+    name: 'renews after the release',
     file: lease,
     from: 'this.#renewal?.cancel();',
     to: '',

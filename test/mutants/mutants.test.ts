@@ -1,11 +1,11 @@
-/** Tests of the tests: packages with one line changed, each of which the suite named for it must find out. */
+/** Tests of the tests: packages with one line changed. The suite named for each must fail. */
 import { describe, expect, test } from 'vitest';
 import { mutated, unmutated } from '../support/mutated.js';
 import { suiteNamed } from './suites.js';
 import { knownMutants } from './table.js';
 
 describe('a package that', () => {
-  test.each(knownMutants)('$name is found out by the $killedBy', async (mutant) => {
+  test.each(knownMutants)('$name: found by the $killedBy', async (mutant) => {
     expect(await suiteNamed(mutant.killedBy)(await mutated(mutant))).toBeDefined();
   });
 });

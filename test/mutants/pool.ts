@@ -52,14 +52,14 @@ export const poolMutants: readonly KnownMutant[] = [
     killedBy: 'pool claims: failure',
   },
   {
-    name: 'tells nobody of a failed dial',
+    name: 'rejects no waiter after a failed dial',
     file: reactions,
     from: 'if (key.serving === 0) this.#state.refuse(key',
     to: 'if (false) this.#state.refuse(key',
     killedBy: 'pool claims: failure',
   },
   {
-    name: 'tells everybody of a failed dial, served or not',
+    name: 'rejects all waiters after a failed dial, served or not',
     file: reactions,
     from: 'if (key.serving === 0) this.#state.refuse(key',
     to: 'this.#state.refuse(key',
@@ -115,7 +115,7 @@ export const poolMutants: readonly KnownMutant[] = [
     killedBy: 'pool claims: dialling',
   },
   {
-    name: 'dials on during the backoff',
+    name: 'dials during the backoff',
     file: demand,
     from: 'waitsForRetry ? 0 : wanted',
     to: 'wanted',
@@ -129,28 +129,28 @@ export const poolMutants: readonly KnownMutant[] = [
     killedBy: 'pool claims: failure',
   },
   {
-    name: 'never gives up on a close that hangs',
+    name: 'never abandons a close that hangs',
     file: lifecycle,
     from: "timeout: () => deferred.run(() => this.abandon(slot, 'close')),",
     to: 'timeout: () => {},',
     killedBy: 'pool claims: failure',
   },
   {
-    name: 'says that it is closed before it is',
+    name: 'resolves close() before it is closed',
     file: 'pool/closing.ts',
     from: '|| counts.total > 0) return;',
     to: ') return;',
     killedBy: 'pool claims: closing',
   },
   {
-    name: 'believes a second release',
+    name: 'accepts a second release',
     file: 'pool/lease.ts',
     from: 'if (this.#released) {',
     to: 'if (false) {',
     killedBy: 'pool claims: givingBack',
   },
   {
-    name: 'takes the lifetime for a matter of idle connections only',
+    name: 'applies the lifetime to idle connections only',
     file: matching,
     from: "if (from !== 'fresh' && nowMs >= slot.expiresMs) this.#lifecycle.retire(slot, 'lifetime');",
     to: 'if (false) return;',
@@ -164,7 +164,7 @@ export const poolMutants: readonly KnownMutant[] = [
     killedBy: 'microtask sweep of ConnectionPool',
   },
   {
-    name: 'believes that nothing has happened since a connection arrived',
+    name: 'does not check again when a connection arrives',
     file: dialler,
     from: 'value: (connection) => deferred.run(() => this.#arrive(slot, connection)),',
     to: `value: (connection) =>

@@ -5,7 +5,7 @@ const flight = 'single-flight/single-flight.ts';
 
 export const queueMutants: readonly KnownMutant[] = [
   {
-    name: 'lets one more in than there is room for',
+    name: 'lets in one item too many',
     file: queue,
     from: 'return this.#fill >= this.#capacity;',
     to: 'return this.#fill > this.#capacity;',
@@ -33,14 +33,14 @@ export const queueMutants: readonly KnownMutant[] = [
     killedBy: 'model of BoundedQueue',
   },
   {
-    name: 'believes a second done',
+    name: 'accepts a second done',
     file: queue,
     from: 'if (isDone) return;',
     to: '',
     killedBy: 'explorer of BoundedQueue',
   },
   {
-    name: 'stores an item that somebody waits for',
+    name: 'stores an item that a consumer waits for',
     file: queue,
     from: 'if (this.#consumers.size > 0) this.#consumers',
     to: 'if (false) this.#consumers',
@@ -54,7 +54,7 @@ export const queueMutants: readonly KnownMutant[] = [
     killedBy: 'model of BoundedQueue',
   },
   {
-    name: 'loses what it drops',
+    name: 'loses the items that it drops',
     file: queue,
     from: 'this.#drop(oldest);',
     to: '',
@@ -106,7 +106,7 @@ export const flightMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of SingleFlight',
   },
   {
-    name: 'goes on with a call that nobody waits for',
+    name: 'does not abort a call that no caller waits for',
     file: flight,
     from: 'this.#controller.abort();',
     to: '',
@@ -127,14 +127,14 @@ export const flightMutants: readonly KnownMutant[] = [
     killedBy: 'explorer of SingleFlight',
   },
   {
-    name: 'tells the result to the first caller only',
+    name: 'gives the result to the first caller only',
     file: flight,
     from: 'while (this.#queue.size > 0) this.#queue.grant(value);',
     to: 'this.#queue.grant(value);',
     killedBy: 'explorer of SingleFlight',
   },
   {
-    name: 'forgets a call a microtask after it has told its result',
+    name: 'removes a call a microtask after it has settled',
     file: flight,
     from: '(value) => {\n        this.#remove(this);',
     to: '(value) => {\n        queueMicrotask(() => this.#remove(this));',

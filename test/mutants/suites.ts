@@ -1,4 +1,4 @@
-/** The suites that find out packages which are wrong on purpose. Each tells what it has found wrong. */
+/** The suites that find packages which are wrong on purpose. Each reports what is wrong. */
 
 import { verify } from '../pool/claims/claim.js';
 import { claims } from '../pool/claims/index.js';
@@ -11,7 +11,7 @@ import { lockLikesOf } from '../support/lock-likes.js';
 import { randomWorlds } from '../support/worlds/random-worlds.js';
 import { hurries, smallWorlds, tinyWorlds } from '../support/worlds/small-worlds.js';
 
-/** Everything with one thing wrong; tells the first thing that is found wrong with it, if anything is. */
+/** Checks a package with one mistake; returns the first fault that is found, if any. */
 export type Suite = (from: typeof everything) => Promise<string | undefined>;
 
 /** Primitives by the name that stands in the worlds. */

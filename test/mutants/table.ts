@@ -1,4 +1,4 @@
-/** Every way to be wrong that is known, each with the suite that is known to find it out. */
+/** Every known mistake, each with the suite that finds it. */
 import type { KnownMutant } from './known-mutant.js';
 import { leaseMutants } from './leases.js';
 import { lockMutants } from './locks.js';

@@ -1,4 +1,4 @@
-/** What users may rely on, as a file: a change of it is a change that somebody has to want. */
+/** The public interface as a file: a change of it must be made on purpose. */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

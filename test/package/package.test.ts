@@ -19,7 +19,7 @@ const manifest = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf
 const entries = Object.entries(manifest.exports).filter(([entry]) => entry !== './package.json');
 
 describe('package', () => {
-  test('only what users need would be published', async () => {
+  test('only the files that users need are published', async () => {
     const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
       cwd: root,
     });

@@ -1,4 +1,4 @@
-/** What npm and the tools of its users report about the packed package, and how it is released. */
+/** Reports of npm and of its users' tools about the packed package, and how it is released. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
  * Arguments that have the right type and behave badly: getters that throw, or that answer differently each time they are asked;
- * signals that do not keep to the contract; iterables and thenables that break theirs. What they throw comes out untouched;
- * nothing is held or lost over it, and nobody else pays.
+ * signals, iterables and thenables that break their contracts. Their errors pass through untouched, nothing is held or
+ * lost, and no other caller is affected.
  */
 import {
   AdaptiveSemaphore,
@@ -36,7 +36,7 @@ const boom = (): never => {
   throw bug;
 };
 
-/** How a call ended: with its value, or with what it threw or rejected with. */
+/** How a call ended: with its value, or with its error. */
 async function outcomeOf(call: () => unknown): Promise<unknown> {
   try {
     return await call();
@@ -57,7 +57,7 @@ const again = {
 };
 const lease = { ttlMs: 1_000, maxHoldMs: 5_000, namespace: 'test' };
 
-/** Every callee with options, and a right value for each of them. */
+/** Every callee with options, and a valid value for each of them. */
 const callees: [what: string, options: object, call: (options: never) => unknown][] = [
   ['Semaphore', { maxWaiting: 5 }, (options) => new Semaphore(2, options)],
   ['Semaphore.run', { ...wait, weight: 2 }, (options) => new Semaphore(2).run(work, options)],
@@ -162,16 +162,13 @@ describe('options that misbehave', () => {
     Object.keys(options).map((name) => ({ what, name, options, call })),
   );
 
-  test.each(each)(
-    '$what: a getter of $name that throws: what it threw comes out',
-    async ({ name, options, call }) => {
-      // As a test of the test: with its right value the call does not end with the bug.
-      expect(await outcomeOf(() => call({ ...options } as never))).not.toBe(bug);
-      const hostile = Object.defineProperty({ ...options }, name, { get: boom, enumerable: true });
-      const calling = call as (options: object) => Promise<unknown> | undefined;
-      expect(await outcomeOf(() => calling(hostile))).toBe(bug);
-    },
-  );
+  test.each(each)('$what: the error of a getter of $name passes through', async ({ name, options, call }) => {
+    // A test of the test: with a valid value the call does not end with the bug.
+    expect(await outcomeOf(() => call({ ...options } as never))).not.toBe(bug);
+    const hostile = Object.defineProperty({ ...options }, name, { get: boom, enumerable: true });
+    const calling = call as (options: object) => Promise<unknown> | undefined;
+    expect(await outcomeOf(() => calling(hostile))).toBe(bug);
+  });
 
   test.each(callees)('%s: options are read once, while it is called', async (_what, options, call) => {
     const reads: Record<string, number> = {};
@@ -196,7 +193,7 @@ describe('options that misbehave', () => {
   });
 });
 
-describe('signals that do not keep to the contract', () => {
+describe('signals that break the contract', () => {
   const rows: [what: string, make: () => object][] = [
     [
       'whose addEventListener throws',
@@ -270,7 +267,7 @@ describe('gatherSettled: sources that misbehave', () => {
     ['a value that throws', iterator(() => hostileStep('value')), bug],
     ['an async value that throws', asyncIterator(() => hostileStep('value')), bug],
   ];
-  test.each(broken)('%s ends the run with that', async (_what, items, expected) => {
+  test.each(broken)('%s ends the run with that error', async (_what, items, expected) => {
     const outcome = watch(gatherSettled(items as Iterable<number>, work, { concurrency: 3 }));
     await drained();
     await drained();
@@ -294,7 +291,7 @@ describe('gatherSettled: sources that misbehave', () => {
   test.each([
     ['sync', iterator],
     ['async', asyncIterator],
-  ])('a %s return that throws is told, after the workers have ended', async (_what, make) => {
+  ])('the run rejects with the error of a %s return, after the workers have ended', async (_what, make) => {
     const items = make(() => ({ done: false, value: 1 }), { return: boom });
     const options = { concurrency: 1, stopWhen: () => true };
     expect(await outcomeOf(() => gatherSettled(items as Iterable<number>, work, options))).toBe(bug);

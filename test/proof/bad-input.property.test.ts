@@ -1,7 +1,7 @@
 /**
- * Every argument and every option of every public function, with values that it cannot have: a TypeError or RangeError at
- * once, which names it; and nothing is held, waited for or begun afterwards. What returns a promise rejects, everything
- * else throws. Lists at the end see to it that whatever is new in the package is in here, too.
+ * Every argument and every option of every public function, with invalid values: a TypeError or RangeError at once, which
+ * names it, and nothing is held, waited for or begun afterwards. Functions that return a promise reject, all others throw.
+ * The lists at the end fail for a new export that has no row.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -38,7 +38,7 @@ async function errorOf({ how }: Row, call: () => unknown): Promise<unknown> {
     }
     return 'nothing was thrown';
   }
-  // Outside of any try: a call that throws instead of rejecting fails the test. Microtasks are all that it may take.
+  // Outside of any try: a call that throws instead of rejecting fails the test. It may take microtasks only.
   const outcome = watch(Promise.resolve(call()));
   await drained();
   return outcome.state === 'rejected' ? outcome.reason : outcome.state;
@@ -58,7 +58,7 @@ async function isRefused(row: Row, value: unknown, whileHeld: boolean): Promise<
   expect(stage.free()).toBe(true);
 }
 
-describe('what it cannot have is refused by name, at once, and leaves nothing behind', () => {
+describe('an invalid value is refused by name, at once, and leaves nothing behind', () => {
   test.each(rows)('$what: $argument', async (row) => {
     for (const value of specialValues) {
       if (!safely(() => row.allows(value))) await isRefused(row, value, false);
@@ -73,7 +73,7 @@ describe('what it cannot have is refused by name, at once, and leaves nothing be
   });
 });
 
-describe('nothing public is left out', () => {
+describe('every public argument has a row', () => {
   const entries = {
     core,
     boundedQueue,
@@ -87,7 +87,7 @@ describe('nothing public is left out', () => {
   };
   const named = new Set(rows.map(({ what }) => what));
   const inRows = (name: string) => named.has(name);
-  /** What takes no argument, or any value at all. */
+  /** Functions without an argument, or that accept any value. */
   const takesAnything = [
     ...['KeyedMutex.isLocked', 'KeyedMutex.tryAcquire', 'SingleFlight.has', 'ConnectionPool.reset'],
     'ConnectionPool.tryAcquire',
@@ -132,7 +132,7 @@ describe('nothing public is left out', () => {
       }
     }
     expect(found).toBeGreaterThan(80);
-    // What the lease keeper is made of is nobody's option; a partition may be any value.
+    // The parts of the lease keeper are no options of users; a partition may be any value.
     const isOption = (name: string) =>
       !name.startsWith('RemoteLeaseSettings.') && name !== 'PartitionedWaitOptions.partition';
     expect(missing.filter(isOption)).toEqual([]);

@@ -1,12 +1,12 @@
 /**
- * Bad arguments, by example: what the message tells of the value, and what becomes of the lock. Every argument of every public
+ * Bad arguments, by example: how the message shows the value, and the state of the lock afterwards. Every argument of every public
  * function is in bad-input.property.test.ts, those that misbehave are in bad-input.misbehaving.test.ts, the pool's in test/pool.
  */
 import { KeyedMutex, Mutex, Semaphore } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { drained, lockLikes, watch } from '../support/lock-likes.js';
 
-/** A value that is refused, and how the message tells of it. */
+/** A value that is refused, and how the message shows it. */
 type Bad = readonly [value: unknown, kind: typeof TypeError | typeof RangeError, printed: string];
 
 const noNumbers: Bad[] = [
@@ -83,7 +83,7 @@ async function rejectionOf(call: () => Promise<unknown>): Promise<unknown> {
   return 'nothing was rejected';
 }
 
-describe('what does not return a promise throws', () => {
+describe('functions that return no promise throw', () => {
   test('a limit that is refused leaves the one in force', () => {
     const semaphore = new Semaphore(2);
     for (const bad of noCounts) {
@@ -108,7 +108,7 @@ describe('what does not return a promise throws', () => {
   });
 });
 
-describe('what returns a promise rejects', () => {
+describe('functions that return a promise reject', () => {
   const work = () => 'value';
 
   test('Semaphore: weight', async () => {
@@ -140,46 +140,40 @@ describe.each(lockLikes)('$name', ({ make }) => {
     ['waitTimeoutMs', noDurations],
   ];
 
-  test.each(['free', 'held'])(
-    'refuses bad terms when it is %s, and loses no permit over it',
-    async (state) => {
-      const lock = make();
-      const holder = state === 'held' ? await lock.acquire() : undefined;
-      for (const [name, values] of terms) {
-        for (const bad of values) {
-          const options = { [name]: bad[0] };
-          refused(await rejectionOf(() => lock.acquire(options)), name, bad);
-          refused(await rejectionOf(() => lock.run(() => {}, options)), name, bad);
-        }
+  test.each(['free', 'held'])('refuses bad options when it is %s, and loses no permit', async (state) => {
+    const lock = make();
+    const holder = state === 'held' ? await lock.acquire() : undefined;
+    for (const [name, values] of terms) {
+      for (const bad of values) {
+        const options = { [name]: bad[0] };
+        refused(await rejectionOf(() => lock.acquire(options)), name, bad);
+        refused(await rejectionOf(() => lock.run(() => {}, options)), name, bad);
       }
-      for (const bad of noObjects) {
-        refused(await rejectionOf(() => lock.run(() => {}, bad[0] as never)), 'options', bad);
-      }
-      for (const bad of noFunctions) {
-        refused(await rejectionOf(() => lock.run(bad[0] as never)), 'task', bad);
-      }
-      holder?.release();
-      await drained();
-      expect(lock.free()).toBe(true);
-      await expect(lock.run(() => 'ran')).resolves.toBe('ran');
-    },
-  );
+    }
+    for (const bad of noObjects) {
+      refused(await rejectionOf(() => lock.run(() => {}, bad[0] as never)), 'options', bad);
+    }
+    for (const bad of noFunctions) {
+      refused(await rejectionOf(() => lock.run(bad[0] as never)), 'task', bad);
+    }
+    holder?.release();
+    await drained();
+    expect(lock.free()).toBe(true);
+    await expect(lock.run(() => 'ran')).resolves.toBe('ran');
+  });
 
-  test.each(['signal', 'waitTimeoutMs'])(
-    '%s whose getter throws rejects with what it threw',
-    async (name) => {
-      const lock = make();
-      const bug = new Error('a getter threw');
-      const options = Object.defineProperty({}, name, {
-        get() {
-          throw bug;
-        },
-      });
-      expect(await rejectionOf(() => lock.acquire(options))).toBe(bug);
-      expect(await rejectionOf(() => lock.run(() => {}, options))).toBe(bug);
-      expect(lock.free()).toBe(true);
-    },
-  );
+  test.each(['signal', 'waitTimeoutMs'])('%s whose getter throws rejects with that error', async (name) => {
+    const lock = make();
+    const bug = new Error('a getter threw');
+    const options = Object.defineProperty({}, name, {
+      get() {
+        throw bug;
+      },
+    });
+    expect(await rejectionOf(() => lock.acquire(options))).toBe(bug);
+    expect(await rejectionOf(() => lock.run(() => {}, options))).toBe(bug);
+    expect(lock.free()).toBe(true);
+  });
 
   test('a getter that takes the lock while the options are read does not end in two holders', async () => {
     const lock = make();
@@ -307,7 +301,7 @@ describe('keys that misbehave lock nothing', () => {
     throw bug;
   };
   const rows: [what: string, keys: object, expected: unknown][] = [
-    ['an iterator that cannot be had', { [Symbol.iterator]: boom }, bug],
+    ['a Symbol.iterator that throws', { [Symbol.iterator]: boom }, bug],
     ['an iterator whose next throws', { [Symbol.iterator]: () => ({ next: boom }) }, bug],
     [
       'an iterator that throws after two keys',
@@ -373,7 +367,7 @@ describe('huge values', () => {
     vi.useRealTimers();
   });
 
-  test('the longest finite wait is no short one', async () => {
+  test('the longest finite wait does not end early', async () => {
     const mutex = new Mutex();
     const holder = mutex.tryAcquire();
     const waiter = watch(mutex.acquire({ waitTimeoutMs: Number.MAX_VALUE }));
@@ -386,7 +380,7 @@ describe('huge values', () => {
     expect([mutex.locked, vi.getTimerCount()]).toEqual([false, 0]);
   });
 
-  test('units come back to the last one, however many there were', () => {
+  test('all units come back, for any number of them', () => {
     const largest = Number.MAX_SAFE_INTEGER;
     for (const limit of [largest, Infinity]) {
       const semaphore = new Semaphore(limit);

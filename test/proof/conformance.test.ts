@@ -153,7 +153,7 @@ describe.each(lockLikes)('$name', ({ make }) => {
     expect(lock.free()).toBe(true);
   });
 
-  test('a waiter gives up after waitTimeoutMs, with an error that tells where and how long', async () => {
+  test('a waiter gives up after waitTimeoutMs, with an error that has its stack and its time', async () => {
     const lock = make();
     const first = await lock.acquire();
     async function theCaller() {
@@ -177,7 +177,7 @@ describe.each(lockLikes)('$name', ({ make }) => {
     expect(lock.free()).toBe(true);
   });
 
-  test('a grant takes the timeout along', async () => {
+  test('a grant removes the timeout', async () => {
     const lock = make();
     const first = await lock.acquire();
     const second = lock.acquire({ waitTimeoutMs: 1_000 });

@@ -1,4 +1,4 @@
-/** A short run of `npm run test:endurance`: it sees what every call leaves behind, not what one in a hundred does. */
+/** A short run of `npm run test:endurance`: it finds leaks of every call, not of one in a hundred. */
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { planted } from '../endurance/planted.js';
 import { printed } from '../support/program.js';
 
 const seed = (Math.random() * 2 ** 32) >>> 0;
-/** So few operations that the heap's own noise is some bytes for each of them. */
+/** With few operations the heap's own noise is some bytes for each of them. */
 const noiseBytes = 50;
 
 const kindsPerProcess = 6;
@@ -31,7 +31,7 @@ describe(`endurance, seed ${seed}`, () => {
         const endured = [];
         for (const kind of [...kinds, ...planted].slice(${first}, ${first + kindsPerProcess})) {
           let result = await endure(kind, options);
-          // The heap's own noise does not grow with the operations; what they leave behind does.
+          // The heap's own noise does not grow with the operations; leaks do.
           const isNoisy = result.bytesPerOperation > ${noiseBytes} && kinds.includes(kind);
           if (isNoisy) result = await endure(kind, { ...options, operations: 20_000 });
           endured.push(result);
@@ -50,7 +50,7 @@ describe(`endurance, seed ${seed}`, () => {
     expect(of(name).bytesPerOperation).toBeLessThan(noiseBytes);
   });
 
-  test('an object, a listener and a timer that are left behind on purpose are seen', () => {
+  test('an object, a listener and a timer that are left behind on purpose are found', () => {
     expect(planted.map(({ name }) => leftovers(of(name)))).toEqual([
       {},
       { listeners: expect.any(Number) },

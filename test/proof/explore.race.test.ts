@@ -1,6 +1,6 @@
 /**
- * The microtask sweep of everything: every schedule of the tiny worlds, and in each of them every move in turn hurries, so
- * many microtasks after the one before it. A dial that arrives, an answer, an item, an abort, a release, a close and a
+ * The microtask sweep of everything: every schedule of the tiny worlds, and in each of them every move in turn follows the one
+ * before it after a few microtasks. A dial that arrives, an answer, an item, an abort, a release, a close and a
  * newcomer meet at every offset of each other.
  */
 import { expect, test } from 'vitest';

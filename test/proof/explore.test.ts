@@ -1,6 +1,6 @@
 /**
- * Every schedule of small worlds: in whatever order callers ask, give up, release, answer or fail, the primitive does
- * what its model says, and in the end nobody waits and nothing is left. And the tests of the test.
+ * Every schedule of small worlds: in every order in which callers ask, give up, release, answer or fail, the primitive does
+ * what its model does, and in the end no caller waits and nothing is left. And the tests of the test.
  */
 import { describe, expect, test } from 'vitest';
 import { brokenLocks } from '../support/broken-locks.js';
@@ -16,12 +16,12 @@ describe('every schedule', () => {
   test.each([...tinyWorlds, ...smallWorlds])('$primitive: $story', async ({ make }) => {
     const { wrong, schedules } = await inFakeTime(() => explore(() => make(everything)));
     expect(wrong).toBeUndefined();
-    // A world in which next to nothing may happen would prove nothing.
+    // A world with hardly any move would prove nothing.
     expect(schedules).toBeGreaterThan(20);
   });
 });
 
-/** Each of so many does two things, one after the other, and counts them. */
+/** Each of `count` users makes two moves, one after the other, and counts them. */
 function walkers(count: number, seen: Set<string>, isWrong = (_trace: string) => false): World {
   const done = Array.from({ length: count }, () => 0);
   let trace = '';
@@ -44,12 +44,12 @@ describe('the explorer', () => {
     expect([...seen].filter((trace) => trace.length === 6)).toHaveLength(90);
   });
 
-  test('stops at the first thing that is wrong, and tells after which moves', async () => {
+  test('stops at the first fault, and reports the moves before it', async () => {
     const { schedules, wrong } = await explore(() => walkers(2, new Set(), (trace) => trace === '010'));
     expect([schedules, wrong]).toEqual([2, '010 is wrong | after: 0, 1, 0']);
   });
 
-  test('tells of a world that goes in circles, and of one that is not the same each time', async () => {
+  test('reports a world that goes in circles, and one that is not the same each time', async () => {
     const endless: World = { moves: () => [['again', () => {}]], wrongs: () => [], leftovers: () => [] };
     expect((await explore(() => endless)).wrong).toMatch(/^it never ends/);
     let worlds = 0;
@@ -68,7 +68,7 @@ describe('the explorer', () => {
     expect(isFoundOut).toBe(true);
   });
 
-  test('must hurry: a lock that is late by a microtask does all well when it is left alone', async () => {
+  test('needs moves that follow closely: a lock that is late by a microtask passes when microtasks are drained', async () => {
     const late = brokenLocks.find(({ name }) => name === 'grants one microtask after the release');
     expect(await findsOut(late!)).toBe(false);
   });

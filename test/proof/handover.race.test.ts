@@ -1,7 +1,7 @@
 /**
- * The microtask sweep: two or three events are let loose at every offset of microtasks from each other. A scheduler
- * that lets promises drain between steps cannot land inside a hand-over; these do. And the test of the test: locks that
- * are wrong in one way each, all of which the sweep must find out; packages with one line changed are in mutants/.
+ * The microtask sweep: two or three events happen at every offset of microtasks from each other. A scheduler that drains
+ * promises between steps cannot land inside a hand-over; these do. And the test of the test: the sweep must fail each lock
+ * with a known mistake. Packages with one line changed are in mutants/.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { brokenLocks } from '../support/broken-locks.js';

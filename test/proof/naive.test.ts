@@ -1,4 +1,4 @@
-/** What each naive version in bench/naive gets wrong, beside the version that does not. */
+/** The mistake of each naive version in bench/naive, beside the version without it. */
 import { getEventListeners, setMaxListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ArrayQueueSemaphore } from '../../bench/naive/array-queue.js';
@@ -165,7 +165,7 @@ test('read, then write: 99 of 100 increments are lost; under a Mutex none is', a
 });
 
 describe('five at a time, in chunks', () => {
-  test('takes 200 ms for what had to be done in 100; littlesLaw says how many it takes', async () => {
+  test('takes 200 ms for work that must be done in 100; littlesLaw gives the right number', async () => {
     const items = range(100);
     expect(await elapsed(fixedConcurrency(items, () => sleep(10)))).toBe(200);
 
@@ -206,7 +206,7 @@ describe('Promise.all over everything', () => {
     return { state, worker };
   }
 
-  test('tells one error of ten and leaves the rest running; gatherSettled tells all when nothing runs', async () => {
+  test('reports one error of ten and leaves the rest running; gatherSettled reports all when nothing runs', async () => {
     const naive = workload();
     let runningWhenTold: number | undefined;
     const told = promiseAll(range(100), naive.worker).catch((error: Error) => {
@@ -240,7 +240,7 @@ describe('Promise.all over everything', () => {
 });
 
 describe('a bare retry loop', () => {
-  test('brings 100 callers who failed together back in one instant; retry spreads them', async () => {
+  test('brings 100 callers that failed together back in one instant; retry spreads them', async () => {
     const secondAttempts = async (run: (task: () => Promise<void>) => Promise<void>) => {
       const beginMs = performance.now();
       const comebacks = new Set<number>();
@@ -314,7 +314,7 @@ describe('an array as wait queue', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('searches the queue for each waiter who gives up; Semaphore searches nothing', async () => {
+  test('searches the queue for each waiter that gives up; Semaphore searches nothing', async () => {
     const searches = vi.spyOn(Array.prototype, 'indexOf');
     const abortAll = async (wait: (signal: AbortSignal) => Promise<unknown>) => {
       const controllers = range(1_000).map(() => new AbortController());

@@ -1,4 +1,4 @@
-/** What the README says of other packages, shown with the versions in package.json. Beside it stands what we do. */
+/** The README's claims about other packages, with the versions in package.json, beside the behaviour of this one. */
 import AsyncLock from 'async-lock';
 import { Mutex as AsyncMutex, withTimeout } from 'async-mutex';
 import { Sema } from 'async-sema';
@@ -12,7 +12,7 @@ import { drained, microtasks, watch } from '../support/lock-likes.js';
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe('giving up a wait', () => {
-  test('async-mutex keeps waiters who timed out in its queue: the lock is taken and dropped for each', async () => {
+  test('async-mutex keeps waiters that timed out in its queue: the lock is taken and dropped for each', async () => {
     const mutex = new AsyncMutex();
     const impatient = withTimeout(mutex, 1);
     const release = await mutex.acquire();
@@ -113,7 +113,7 @@ describe('several keys', () => {
 });
 
 describe('max', () => {
-  /** Something that takes a moment to close; tells how many were open at once. */
+  /** A resource that takes a moment to close; counts how many were open at once. */
   function counting() {
     const count = { open: 0, peak: 0 };
     return {

@@ -1,4 +1,4 @@
-/** The rules that hold everywhere, each where it could break. Those of locks stand in conformance.test.ts. */
+/** The rules that hold everywhere, each where it could break. Those of locks are in conformance.test.ts. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import {
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 describe('rule 2: a waiter ends exactly once and leaves no ghost', () => {
-  test('waiters who timed out are not in the queue any more', async () => {
+  test('waiters that timed out are not in the queue any more', async () => {
     vi.useFakeTimers();
     const mutex = new Mutex();
     const holder = mutex.tryAcquire();
@@ -280,7 +280,7 @@ describe('rule 9: no surprise in the process', () => {
     expect(pool.stats()).toMatchObject({ total: 0, waiting: 0, keys: 0 });
   });
 
-  test('listeners that throw disturb nobody', async () => {
+  test('listeners that throw have no effect', async () => {
     const events: ConnectionPoolEvent['type'][] = [];
     const pool = new ConnectionPool<object>(
       { connect: () => ({}), close() {} },

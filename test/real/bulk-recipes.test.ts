@@ -1,4 +1,4 @@
-/** Recipes that move much: a real database, real files, real threads. */
+/** Recipes that move many rows: a real database, real files, real threads. */
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,7 +49,7 @@ describe('batches', () => {
   const isRowError = (error: unknown) => /^(22|23)/.test((error as { code?: string }).code ?? '');
 
   test.each(Object.entries(profiles))(
-    '%s: all rows but the wrong ones are in, and those are named',
+    '%s: all rows except the wrong ones are in, and those are named',
     async (_name, profile) => {
       const wrong = new Set([0, 17, 555, 1_999]);
       const refused = await importAll(products(2_000, wrong), { save, isRowError, profile });
@@ -59,7 +59,7 @@ describe('batches', () => {
     },
   );
 
-  test('never more in memory than the profile says, however many there are', async () => {
+  test('never more rows in memory than the profile allows, for any number of rows', async () => {
     let [pulled, saved, most] = [0, 0, 0];
     function* source() {
       for (let id = 0; id < 5_000; id++) {
@@ -76,7 +76,7 @@ describe('batches', () => {
     expect(most).toBeLessThanOrEqual(batchSize * (concurrency + 1));
   });
 
-  test('a database that is down ends it, with what it said, and is not asked for every half', async () => {
+  test('a database that is down ends it with its error, and does not get a query for every half', async () => {
     let asked = 0;
     const down = () => {
       asked++;
@@ -141,14 +141,14 @@ describe('streaming-etl', () => {
     expect(most).toBe(5_000);
   });
 
-  test('a writer who fails ends it with his error, and the file is closed', async () => {
+  test('a writer that fails ends it with its error, and the file is closed', async () => {
     await pool.query('insert into events values (3000)');
     const input = createReadStream(file);
     await expect(copy(input, load)).rejects.toMatchObject({ code: '23505' });
     expect(input.destroyed).toBe(true);
   });
 
-  test('a disk that fails is no end of the file', async () => {
+  test('an error of the disk does not count as the end of the file', async () => {
     const input = Readable.from(
       (function* () {
         yield lines(10);
@@ -163,7 +163,7 @@ describe('off-thread', () => {
   const worker = new URL('../../docs/recipes/off-thread-worker.js', import.meta.url);
   const csv = (size: number) => Array.from({ length: size }, (_, i) => `customer ${i % 7};${i}`).join('\n');
 
-  test('the sums are right, and the event loop goes on', async () => {
+  test('the sums are right, and the event loop is not blocked', async () => {
     await using summaries = new OffThread<string, Map<string, number>>(worker, { threads: 1 });
     await summaries.run('');
     using loop = monitorEventLoop();

@@ -31,7 +31,7 @@ beforeEach(() => redis.flushall());
 const replicas = () =>
   [1, 2].map(() => new SharedCache(store, new RedisMutex(clients.send, { subscribe: clients.subscribe })));
 
-test('cache-refresh: of twenty callers in two replicas one rebuilds, and again when the entry has run out', async () => {
+test('cache-refresh: of twenty callers in two replicas one rebuilds, and again after the entry has expired', async () => {
   const [one, other] = replicas();
   let rebuilt = 0;
   const rebuild = async () => {
@@ -45,7 +45,7 @@ test('cache-refresh: of twenty callers in two replicas one rebuilds, and again w
   expect(new Set(await ask())).toEqual(new Set(['list 2']));
 });
 
-test('cache-refresh: a rebuild that fails is an error of who waited in that replica, and the other one tries', async () => {
+test('cache-refresh: a rebuild that fails rejects the waiters of that replica, and the other replica tries', async () => {
   const [one, other] = replicas();
   const failing = [1, 2].map(() => one!.get('prices', () => Promise.reject(new Error('too slow'))));
   const fine = other!.get('prices', async () => 'list');
@@ -53,7 +53,7 @@ test('cache-refresh: a rebuild that fails is an error of who waited in that repl
   expect(ended.at(-1)).toMatchObject({ value: 'list' });
 });
 
-test('cache-refresh: the naive way rebuilds for everybody who asks meanwhile', async () => {
+test('cache-refresh: the naive way rebuilds for every caller that comes meanwhile', async () => {
   let rebuilt = 0;
   let release = () => {};
   const isReleased = new Promise<void>((resolve) => {

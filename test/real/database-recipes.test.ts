@@ -1,4 +1,4 @@
-/** Recipes for data that two replicas change at once, and what the naive code makes of the worst moment. */
+/** Recipes for data that two replicas change at once, and the result of the naive code at the worst moment. */
 import type { PostgresPool } from 'latchkey/postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { customerOf, customers } from '../../docs/recipes/get-or-create.js';
@@ -36,7 +36,7 @@ const fulfilled = (results: PromiseSettledResult<unknown>[]) =>
 describe('get-or-create', () => {
   const email = 'ann@example.com';
 
-  test('a double click makes one customer, and both clicks are answered with him', async () => {
+  test('a double click makes one customer, and both clicks get it as the answer', async () => {
     await pool.query(customers);
     const got = await replicas.together((replica) => customerOf(replica, email));
     expect(got[0]!.value).toEqual(got[1]!.value);
@@ -53,7 +53,7 @@ describe('get-or-create', () => {
     });
   });
 
-  test('who is there already costs no number of the sequence; with `on conflict do nothing` he does', async () => {
+  test('an existing customer uses no number of the sequence; with `on conflict do nothing` it does', async () => {
     await pool.query(customers);
     await customerOf(pool, email);
     for (let n = 0; n < 5; n++) await customerOf(pool, email);
@@ -77,7 +77,7 @@ describe('lost-update', () => {
   });
 
   test.each(Object.entries({ sellLocked, sellVersioned, sellSerializable }))(
-    '%s counts both of two who have read at once',
+    '%s counts both of two buyers that have read at once',
     async (_name, sell) => {
       await replicas.together((replica) => sell(replica, 1));
       expect(await sold()).toBe(2);
@@ -91,11 +91,11 @@ describe('lost-update', () => {
   });
 
   test.each(Object.entries({ sellVersioned, sellSerializable }))(
-    '%s sells nobody a seat that is not there, however many come',
+    '%s never sells more seats than there are, to any number of buyers',
     async (_name, sell) => {
       const buyers = Array.from({ length: 20 }, (_, n) => sell(replicas.pools[n % 2]!, 1));
       const tickets = fulfilled(await Promise.allSettled(buyers));
-      // A buyer may give up before it is his turn.
+      // A buyer may give up before its turn.
       expect(tickets).toBeGreaterThan(0);
       expect(tickets).toBeLessThanOrEqual(10);
       expect(await sold()).toBe(tickets);
@@ -107,7 +107,7 @@ describe('write-skew', () => {
   beforeEach(() => pool.query(`${doctors}; insert into doctors values ('ann', true), ('bob', true)`));
   const names = ['ann', 'bob'] as const;
 
-  test('of two doctors one stays', async () => {
+  test('one of two doctors stays on call', async () => {
     const gone = await replicas.together((replica, n) => goHome(replica, names[n]!));
     expect(gone.sort()).toEqual([false, true]);
   });
@@ -136,7 +136,7 @@ describe('n-plus-one', () => {
     return counter;
   }
 
-  test('a hundred orders ask once for their customers, and each gets his own', async () => {
+  test('a hundred orders ask once for their customers, and each gets its own', async () => {
     const counter = counting();
     const loader = customerLoader(counter);
     const found = await Promise.all(orders.map(({ customerId }) => loader.load(customerId)));
@@ -167,7 +167,7 @@ describe('money-transfer', () => {
     ['cid', 'ann'],
   ] as const;
 
-  test('in one process, in all directions at once: nothing hangs, nothing is lost, nobody is overdrawn', async () => {
+  test('in one process, in all directions at once: nothing hangs, no money is lost, no account is overdrawn', async () => {
     await Promise.all(
       ways.flatMap(([from, to]) => [60, 60, 7].map((cents) => transfer(pool, from, to, cents))),
     );
@@ -175,7 +175,7 @@ describe('money-transfer', () => {
     expect(Math.min(...(await balances()))).toBeGreaterThanOrEqual(0);
   });
 
-  test('who has too little keeps it; to himself anybody may send; an account that is not there is an error', async () => {
+  test('an account without enough money keeps it; a transfer to itself is fine; a missing account is an error', async () => {
     expect(await transfer(pool, 'ann', 'bob', 101)).toBe(false);
     expect(await transfer(pool, 'ann', 'ann', 100)).toBe(true);
     await expect(transfer(pool, 'ann', 'eve', 1)).rejects.toThrow('there is no account eve');
@@ -189,7 +189,7 @@ describe('money-transfer', () => {
     return import('../../docs/recipes/money-transfer.js');
   }
 
-  test('of two processes that have read at once, `transfer` loses what one has written', async () => {
+  test('of two processes that have read at once, `transfer` loses the write of one', async () => {
     const other = await inAnotherProcess();
     await replicas.together((replica, n) =>
       n === 0 ? transfer(replica, 'ann', 'bob', 60) : other.transfer(replica, 'cid', 'bob', 60),
@@ -205,7 +205,7 @@ describe('money-transfer', () => {
     expect(await balances()).toEqual([40, 220, 40]);
   });
 
-  test('`transferShared` in two processes, in all directions at once: nothing hangs, nobody is overdrawn', async () => {
+  test('`transferShared` in two processes, in all directions at once: nothing hangs, no account is overdrawn', async () => {
     const other = await inAnotherProcess();
     await replicas.each((replica, n) => {
       const send = n === 0 ? transferShared : other.transferShared;

@@ -7,7 +7,7 @@ import { expect, it, vi } from 'vitest';
 
 const patience = { timeout: 10_000 };
 
-/** A program that starts a server, as a test file would, tells what to look for, and waits to be killed. */
+/** A program that starts a server, as a test file would, prints what to look for, and waits to be killed. */
 const testRun = `
   import { ServerProcess } from './server-process.ts';
   import { atNewSite } from './server-site.ts';

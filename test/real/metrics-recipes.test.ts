@@ -76,7 +76,7 @@ test('opentelemetry-metrics: the SDK gets the standard metrics of a pool, in sec
   await provider.shutdown();
 });
 
-test('prom-client-metrics: who waited for which lock, and what came of it', async () => {
+test('prom-client-metrics: waits by lock and by outcome', async () => {
   const registry = new Registry();
   const [mutex, adaptive, nameless] = [
     new Mutex(),

@@ -36,7 +36,7 @@ describe('a pool on PostgreSQL', () => {
     expect(await answer(pool)).toBe(42);
   });
 
-  it('never hands the waiter a connection that was killed under its user, 20 times out of 20', async () => {
+  it('never gives a waiter a connection that was killed during its use, 20 times out of 20', async () => {
     await using pool = postgresPool(postgres.connectionOptions, { max: 1 });
     for (let round = 0; round < 20; round++) {
       const victim = pool.use((client) => client.query('SELECT pg_terminate_backend(pg_backend_pid())'));
@@ -68,7 +68,7 @@ describe('a pool on PostgreSQL', () => {
     expect(pool.stats().connected).toBe(2);
   });
 
-  it('recovers when the server was away for 3 s under load, and never opens more than max', async () => {
+  it('recovers after the server was down for 3 s under load, and never opens more than max', async () => {
     await using pool = postgresPool(postgres.connectionOptions, { max: 5 });
     const tally = { served: 0, refused: 0 };
     const counts: number[] = [];
@@ -117,7 +117,7 @@ describe('a pool on PostgreSQL', () => {
     expect(await sessions()).toBe(0);
   });
 
-  it('tells every caller why a closed port cannot be reached', async () => {
+  it('rejects every caller with the reason why a closed port cannot be reached', async () => {
     await using pool = postgresPool(await closedPort(), { max: 2 });
     const callers = Array.from({ length: 10 }, () => answer(pool));
     for (const caller of await Promise.allSettled(callers)) {

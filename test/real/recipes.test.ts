@@ -22,7 +22,7 @@ describe('recipe pg', () => {
 
   afterAll(() => postgres[Symbol.asyncDispose]());
 
-  it('credits every account once, and reports the one that its rule forbids', async () => {
+  it('credits every account once, and reports the one that its constraint forbids', async () => {
     const ids = Array.from({ length: 100 }, (_, index) => index + 1);
     const { succeeded, errors } = await creditAll(postgres.connectionOptions, ids, 1);
     expect(succeeded).toBe(99);

@@ -1,4 +1,4 @@
-/** Recipes for what one replica of several is to do, and what the naive code makes of the worst moment. */
+/** Recipes for work that one replica of several does, and the result of the naive code at the worst moment. */
 import { leaseTableSchema, PostgresMutex, type PostgresPool } from 'latchkey/postgres';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -52,13 +52,13 @@ describe('job-exactly-once', () => {
     expect(await invoices()).toBe(1);
   });
 
-  test('a run that fails leaves nothing behind, and is no run', async () => {
+  test('a run that fails leaves nothing behind, and does not count as a run', async () => {
     await expect(runOncePerDay(pool, 'invoices', day, dyingRun)).rejects.toThrow('disk full');
     expect(await invoices()).toBe(0);
     expect(await runOncePerDay(pool, 'invoices', day, run)).toBe(true);
   });
 
-  test('the naive way runs in both, and leaves what a failed run has written', async () => {
+  test('the naive way runs in both, and keeps the writes of a failed run', async () => {
     expect(await replicas.together((replica) => naiveRunOncePerDay(replica, 'invoices', day, run))).toEqual([
       true,
       true,
@@ -71,7 +71,7 @@ describe('job-exactly-once', () => {
 });
 
 describe('singleton-worker', () => {
-  test('one works at a time, and the other takes over when its connection is gone', async () => {
+  test('one works at a time, and the other takes over when the connection of the first is gone', async () => {
     const stop = new AbortController();
     let inside = 0;
     let most = 0;
@@ -108,7 +108,7 @@ describe('singleton-worker', () => {
     await Promise.all(workers);
   });
 
-  test('the naive way: who is not named in the environment never works, whatever becomes of the other', async () => {
+  test('the naive way: a replica that the environment does not name never works, even if the other is gone', async () => {
     vi.stubEnv('POLLER', undefined);
     let worked = 0;
     await poll(async () => void worked++, new AbortController().signal);
@@ -125,7 +125,7 @@ describe('entity-command-queue', () => {
     }
   });
 
-  test('each command once, those of an entity in order', async () => {
+  test('runs each command once, and commands of one entity in order', async () => {
     const handled: number[] = [];
     const handle = async (body: unknown) => {
       handled.push(body as number);
@@ -179,7 +179,7 @@ describe('migration-guard', () => {
     expect(await migrate(pool, [...migrations, { name: '3', sql: 'drop table tickets' }])).toEqual(['3']);
   });
 
-  test('a migration that fails leaves nothing of the others behind, and no lock', async () => {
+  test('a migration that fails rolls back the others, and leaves no lock', async () => {
     const broken = [...migrations, { name: '3', sql: 'alter table ticket add column row text' }];
     await expect(migrate(pool, broken)).rejects.toMatchObject({ code: '42P01' });
     expect(await migrate(replicas.pools[1], migrations)).toEqual(['1', '2']);
@@ -201,7 +201,7 @@ describe('fencing', () => {
   }
   const texts = async () => (await pool.query('select text from reports')).rows;
 
-  test('whoever was paused while his lease ended writes nothing', async () => {
+  test('a holder that was paused while its lease ended writes nothing', async () => {
     const [slow, quick] = await mutexes();
     const paused = await slow!.acquire('report');
     block(500);
@@ -212,7 +212,7 @@ describe('fencing', () => {
     await next.release();
   });
 
-  test('the naive way: the lease is looked at, the pause comes after the look', async () => {
+  test('the naive way checks the lease, and the pause comes after the check', async () => {
     const [slow, quick] = await mutexes();
     const pausing: PostgresPool = {
       connect: () => pool.connect(),

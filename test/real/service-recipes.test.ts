@@ -1,4 +1,4 @@
-/** Recipes for services among others: databases that go away, partners who refuse, hosts that never answer, deploys. */
+/** Recipes for services: databases that go away, partners that refuse, hosts that never answer, deploys. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
@@ -56,7 +56,7 @@ describe('circuit-breaker', () => {
     expect(before.connectFailed).toBeLessThanOrEqual(5);
   });
 
-  test('when the database is back, so are the answers, and nobody has to close the breaker', async () => {
+  test('when the database is back, requests are answered again without closing the breaker by hand', async () => {
     await using pool = postgresPool(server.connectionOptions, { max: 2 });
     const run = guarded(pool, 100);
     const query = () => run((client) => client.query('select 42'));
@@ -69,7 +69,7 @@ describe('circuit-breaker', () => {
     expect(answers).toHaveLength(20);
   });
 
-  test('callers who hang up and queries that are wrong do not open it', async () => {
+  test('callers that hang up and wrong queries do not open it', async () => {
     await using pool = postgresPool(server.connectionOptions, { max: 2 });
     const run = guarded(pool, 60_000);
     for (let i = 0; i < 10; i++) {
@@ -79,7 +79,7 @@ describe('circuit-breaker', () => {
     expect(await run((client) => client.query('select 42'))).toMatchObject({ rowCount: 1 });
   });
 
-  test('the call that tries is dialled for at once, however long the pool pauses between its own dials', async () => {
+  test('the trial call is dialled for at once, even during a long backoff of the pool', async () => {
     const address = await closedPort();
     const longestPause = vi.spyOn(Math, 'random').mockReturnValue(0.999);
     onTestFinished(() => longestPause.mockRestore());
@@ -94,7 +94,7 @@ describe('circuit-breaker', () => {
     expect([...refusals]).toEqual(['ERR_CONNECT']);
   });
 
-  test('a server that never answers: the sixth caller waits the naive way, and not behind the breaker', async () => {
+  test('a server that never answers: the sixth caller waits in the naive way, and does not with the breaker', async () => {
     await using tarpit = await startTcpServer(neverAnswers);
     await using pool = postgresPool(tarpit.connectionOptions, { max: 2, connectTimeoutMs: 5_000 });
     const [naive, run] = [impatient(pool), guarded(pool, 60_000)];
@@ -106,7 +106,7 @@ describe('circuit-breaker', () => {
 });
 
 describe('connection-per-host', () => {
-  test('one lock over look-up and connect: behind a host that never answers, nobody is dialled', async () => {
+  test('one lock over look-up and connect: behind a host that never answers, no other host is dialled', async () => {
     await using tarpit = await startTcpServer(neverAnswers);
     await using alive = await startTcpServer(echoesAfter(0));
     await using pool = linePool({ max: 10 });
@@ -122,7 +122,7 @@ describe('connection-per-host', () => {
     const [dead, answer] = addresses.map((address) => pool.use(address, (client) => client.ask('hello')));
     dead?.catch(() => {});
     expect(await answer).toBe('hello');
-    // That was the pool's: the other one still stands behind the lock.
+    // That was the pool's. The naive one still waits behind the lock.
     expect([alive.accepted, clients.length]).toEqual([1, 1]);
     for (const { socket } of clients) socket.destroy();
   });
@@ -131,7 +131,7 @@ describe('connection-per-host', () => {
 describe('rate-limited-api', () => {
   const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString();
 
-  test('Retry-After is obeyed, in seconds and as a date, and the server gets no needless request', async () => {
+  test('Retry-After is obeyed, in seconds and as a date, and the server gets no request before', async () => {
     let requests = 0;
     const { url } = await serve((_request, response) => {
       requests++;
@@ -201,7 +201,7 @@ describe('rate-limited-api', () => {
 });
 
 describe('graceful-shutdown', () => {
-  test('what runs ends, what waits is told, and the pool is closed last', async () => {
+  test('running requests end, waiting ones are refused, and the pool is closed last', async () => {
     const limit = new Semaphore(1);
     const closed: string[] = [];
     const pool = new ConnectionPool<object>(
@@ -227,7 +227,7 @@ describe('graceful-shutdown', () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  test('under load nobody is cut off: until all know of it, requests are served', async () => {
+  test('under load no request is cut off: until all clients know of it, requests are served', async () => {
     const limit = new Semaphore(50);
     const { server, url } = await serve((_request, response) => {
       void limit.run(() => sleep(5)).then(() => response.end('whole'));
@@ -248,7 +248,7 @@ describe('graceful-shutdown', () => {
     expect(server.listening).toBe(false);
   });
 
-  test('a client who keeps its connection is told to open the next one elsewhere', async () => {
+  test('a client that keeps its connection is asked to close it', async () => {
     const { server, url } = await serve((_request, response) => response.end('whole'));
     const told = async () => (await fetch(url)).headers.get('connection');
     expect(await told()).toBe('keep-alive');
@@ -257,7 +257,7 @@ describe('graceful-shutdown', () => {
     await isShut;
   });
 
-  test('a task that never ends holds it up for as long as the grace lasts', async () => {
+  test('a task that never ends delays it for the grace period', async () => {
     const limit = new Semaphore(1);
     const { server, url } = await serve(() => void limit.run(() => new Promise(() => {})));
     const cut = expect(fetch(url)).rejects.toThrow();

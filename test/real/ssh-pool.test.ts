@@ -9,7 +9,7 @@ const refusedSession = /no more sessions/;
 describe('a pool on sshd with MaxStartups 2 and MaxSessions 3', () => {
   let server: SshServer;
 
-  // One each: a server counts the logins of the test before for a moment longer.
+  // A server per test, because a server counts the logins of the previous test for a moment longer.
   beforeEach(async () => {
     server = await startSshServer({ maxStartups: 2, maxSessions: 3 });
   });
@@ -27,7 +27,7 @@ describe('a pool on sshd with MaxStartups 2 and MaxSessions 3', () => {
     expect(server.log).not.toMatch(refusedSession);
   });
 
-  it('tells every waiter that the login was refused, after no more logins than it makes at once', async () => {
+  it('rejects every waiter with the refused login, after no more logins than it makes at once', async () => {
     const intruder = { ...server.connectionOptions, privateKey: makeKeyPair().private };
     await using pool = sshPool({ max: 8, maxConnecting: 2, leasesPerConnection: 3 });
     const callers = Array.from({ length: 20 }, () => runRemote(pool, intruder, 'true'));
@@ -41,7 +41,7 @@ describe('a pool on sshd with MaxStartups 2 and MaxSessions 3', () => {
     expect(server.log.match(/^Connection from /gm)?.length).toBeLessThanOrEqual(2);
   });
 
-  it('would be dropped if it logged in ten times at once: the server means it', async () => {
+  it('the server does drop ten logins at once', async () => {
     const clients = Array.from({ length: 10 }, () => logIn(server.connectionOptions));
     const outcomes = await Promise.allSettled(clients);
     for (const outcome of outcomes) if (outcome.status === 'fulfilled') outcome.value.end();
@@ -49,7 +49,7 @@ describe('a pool on sshd with MaxStartups 2 and MaxSessions 3', () => {
     await vi.waitFor(() => expect(server.log).toMatch(dropped));
   });
 
-  it('would be refused a fourth session on one connection: the server means it', async () => {
+  it('the server does refuse a fourth session on one connection', async () => {
     const client = await logIn(server.connectionOptions);
     const sessions = [1, 2, 3, 4].map(
       () =>

@@ -7,7 +7,7 @@ import { echoesAfter, greetsAsPostgres, neverAnswers, startTcpServer } from '../
 const patience = { timeout: 10_000 };
 
 describe('a pool on TCP', () => {
-  it('gives up a server that accepts and never answers, and leaves it no socket', async () => {
+  it('gives up on a server that accepts and never answers, and leaves no socket open', async () => {
     await using tarpit = await startTcpServer(neverAnswers);
     await using pool = postgresPool(tarpit.connectionOptions, { max: 4, connectTimeoutMs: 200 });
     const callers = Array.from({ length: 8 }, () => pool.acquire());
@@ -55,7 +55,7 @@ describe('a pool on TCP', () => {
     expect(await pool.use(server.connectionOptions, (client) => client.ask('again'))).toBe('again');
   });
 
-  it('tells the user of a connection that the peer resets, and only him', async () => {
+  it('aborts the lease of a connection that the peer resets, and no other one', async () => {
     await using server = await startTcpServer(echoesAfter(60_000));
     await using pool = linePool({ max: 1 });
     const user = pool.use(server.connectionOptions, (client, lease) => {
@@ -71,7 +71,7 @@ describe('a pool on TCP', () => {
     (await waiter).release();
   });
 
-  it('never has more than max sockets at the server, whatever its users do', async () => {
+  it('never has more than max sockets at the server, for all its users do', async () => {
     await using server = await startTcpServer(echoesAfter(1));
     await using pool = linePool({ max: 5 });
     const users = Array.from({ length: 200 }, async (_, id) => {

@@ -1,4 +1,4 @@
-/** Recipes that need no server but what they bring along. */
+/** Recipes that need no server, or start one themselves. */
 import { describe, expect, test } from 'vitest';
 import { total } from '../../docs/recipes/long-work.js';
 import { total as totalNaively } from '../../docs/recipes/naive/long-work.js';
@@ -16,7 +16,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 describe('partial-failures', () => {
   const users = Array.from({ length: 100 }, (_, i) => `user ${i}`);
 
-  test('every failure is known with its user, and a rate of them calls somebody', async () => {
+  test('every failure is reported with its user, and a high rate raises the alarm', async () => {
     const alerts: string[] = [];
     const failing = new Set(['user 3', 'user 50', 'user 99']);
     const send = async (to: string) => {
@@ -38,7 +38,7 @@ describe('partial-failures', () => {
     expect(asked).toBeLessThan(40);
   });
 
-  test('the naive way tells of the first failure alone, while the others are still being sent', async () => {
+  test('the naive way reports the first failure only, while the others are still being sent', async () => {
     let underWay = 0;
     const send = async (to: string) => {
       underWay++;
@@ -70,7 +70,7 @@ test('read-write-lock: readers side by side, a writer alone, and later readers d
   expect(log).toEqual(['+a', '+b', '-a', '-b', '+w', '-w', '+c', '-c']);
 });
 
-test('telemetry-queue: all is sent in batches, errors first of all; a drop is told', async () => {
+test('telemetry-queue: spans are sent in batches, errors are kept, and a drop is reported', async () => {
   const sent: Span[] = [];
   const warnings: string[] = [];
   let isSlow = true;
@@ -106,7 +106,7 @@ test('shard-keys: fair shares, and a sixth server takes a sixth of the keys, fro
   expect(moved.every((key) => serverFor(key, [...servers, 'cache-f']) === 'cache-f')).toBe(true);
 });
 
-test('telemetry-queue: a span that comes after the end harms nobody', async () => {
+test('telemetry-queue: a span that comes after the end changes nothing', async () => {
   const spans = exporter(
     async () => {},
     () => {},
@@ -116,7 +116,7 @@ test('telemetry-queue: a span that comes after the end harms nobody', async () =
   await turn();
 });
 
-test('telemetry-queue: the naive buffer is full of what came first, and says nothing', async () => {
+test('telemetry-queue: the naive buffer keeps the first spans, and reports no drop', async () => {
   const sent: Span[] = [];
   let isSlow = true;
   const spans = naiveExporter(async (batch) => {
@@ -138,7 +138,7 @@ test('shard-keys: by the remainder, a sixth server moves five keys of six', () =
   expect(moved.length / keys.length).toBeCloseTo(5 / 6, 1);
 });
 
-test('read-write-lock: with a flag, who began before the reload sees half of it', async () => {
+test('read-write-lock: with a flag, a reader that began before the reload sees half of it', async () => {
   const flag = new ReadWriteFlag();
   const rules = { prices: 1, discounts: 1 };
   const seen = flag.read(async () => {

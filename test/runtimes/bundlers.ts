@@ -48,7 +48,7 @@ async function nodeResolve(): Promise<rollupApi.Plugin> {
   return (plugin as { nodeResolve(): rollupApi.Plugin }).nodeResolve();
 }
 
-/** Makes one file of a program; resolves with what the bundler has to complain of. */
+/** Bundles a program into one file; resolves with the warnings of the bundler. */
 type Bundle = (entryPoint: string, file: string, format: Format) => Promise<string[]>;
 
 function bundler(name: string, version: string, bundle: Bundle): Subject {

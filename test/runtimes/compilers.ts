@@ -9,7 +9,7 @@ import type { Consumer, Subject } from './subject.js';
 
 const typeRoots = dirname(dirname(createRequire(import.meta.url).resolve('@types/node/package.json')));
 
-/** In a browser the declarations are checked as well as their use; Node's own types are not ours to check. */
+/** In a browser the declarations are checked as well as their use; Node's own types are not checked. */
 const surroundings = {
   'browser, nodenext': {
     lib: ['es2022', 'esnext.disposable', 'dom'],

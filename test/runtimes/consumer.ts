@@ -9,13 +9,13 @@ import type { Consumer } from './subject.js';
 const programs = fileURLToPath(new URL('.', import.meta.url));
 const sources = resolve('test/runtimes');
 
-/** The package must be built. What `visit` gets is gone when it has ended. */
+/** The package must be built. The folder is removed when `visit` has ended. */
 export async function withConsumer<T>(visit: (consumer: Consumer) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'latchkey-consumer-'));
   try {
     const tarball = await pack(directory);
     await writeFile(join(directory, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-    // Offline: nothing but the package itself may be needed.
+    // Offline: only the package itself may be needed.
     await npm(directory, ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', tarball]);
     for (const name of await readdir(programs)) {
       if (/^(portable|require)\b/.test(name))

@@ -178,7 +178,7 @@ import {
   watch,
 } from 'latchkey/watch';
 
-// A variable that may be undefined is what most callers have: it must be welcome with exactOptionalPropertyTypes too.
+// Most callers have a variable that may be undefined: it must compile with exactOptionalPropertyTypes too.
 export async function locks(signal: AbortSignal | undefined): Promise<string> {
   const wait: WaitOptions = { signal, waitTimeoutMs: 100 };
   const mutex = new Mutex();

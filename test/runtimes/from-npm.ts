@@ -15,7 +15,7 @@ const cache = resolve('node_modules/.cache/runtimes');
 const longestFetchMs = 600_000;
 
 /**
- * The newest version of a package in a range, with what it needs; in a folder of its own, for each excludes the others.
+ * The newest version of a package in a range, with its dependencies, in a folder of its own, because versions exclude each other.
  * Programs come as packages of their own per platform, so that no install script has to run.
  */
 export async function fromNpm(name: string, range = 'latest'): Promise<Fetched> {

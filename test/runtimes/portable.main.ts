@@ -1,4 +1,4 @@
-/** Tells how the claims fared, and leaves idle objects behind: they must not keep the process from ending. */
+/** Prints the verdict of each claim, and leaves idle objects behind: they must not keep the process alive. */
 import { AdaptiveSemaphore, ConnectionPool, Semaphore } from 'latchkey';
 import { BoundedQueue } from 'latchkey/bounded-queue';
 import { monitorEventLoop } from 'latchkey/event-loop';
@@ -20,6 +20,6 @@ tryClaims()
     await leaveIdleObjects();
   })
   .catch((error: unknown) => {
-    // The runner takes a process without verdicts for one that failed.
+    // The runner counts a process without verdicts as failed.
     console.error(error);
   });

@@ -1,4 +1,4 @@
-/** The claims that hold on every runtime, and how each of them fared on this one. Needs nothing but `latchkey`. */
+/** The claims that hold on every runtime, and their verdicts on this one. Needs only `latchkey`. */
 import { gatherAndRetry } from './portable/gather-and-retry.js';
 import { locks } from './portable/locks.js';
 import { pools } from './portable/pool.js';
@@ -12,7 +12,7 @@ export interface Verdict {
   readonly error?: string;
 }
 
-/** In this order: who listens to diagnostics goes last, for it changes the ways that all else takes. */
+/** In this order: claims that subscribe to diagnostics go last, because subscribers change the code path of all others. */
 const claims = [...locks, ...semaphores, ...pools, ...gatherAndRetry, ...subPaths, ...surroundings];
 
 const patienceMs = 5_000;

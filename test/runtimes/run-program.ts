@@ -9,7 +9,7 @@ export interface Ended {
 
 const patienceMs = 60_000;
 
-/** Runs a program to its end, whichever way that is; rejects only when there is no such program. */
+/** Runs a program to its end, in any way; rejects only when there is no such program. */
 export function runProgram(
   command: string,
   args: string[],

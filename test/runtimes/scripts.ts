@@ -45,12 +45,12 @@ function script(name: string, program: Program): Subject {
   };
 }
 
-/** What a program prints, and whether it then ends by itself, without a word on stderr. */
+/** The output of a program, and whether it then ends by itself with an empty stderr. */
 export async function verdictsOf(command: string, args: string[], directory: string): Promise<Verdict[]> {
   const { stdout, stderr, exit } = await runProgram(command, args, directory);
   const main = args.at(-1);
   const verdicts = verdictsIn(stdout) ?? [
-    { name: `${main}: it tells its verdicts`, error: `${stdout}${stderr}` },
+    { name: `${main}: it prints its verdicts`, error: `${stdout}${stderr}` },
   ];
   const ended = `${main}: it ends by itself, and nothing is on stderr`;
   return [

@@ -1,6 +1,6 @@
 import type { Verdict } from './portable.js';
 
-/** Where the package stands as a user has installed it, with the programs that try it beside it. */
+/** The folder in which the package is installed as a user would, with the test programs beside it. */
 export interface Consumer {
   readonly directory: string;
   /** The installed package. */
@@ -10,13 +10,13 @@ export interface Consumer {
 /** A runtime, a compiler or a bundler: one row of the table. */
 export interface Subject {
   readonly name: string;
-  /** Rejects when the thing itself could not be had, or told nothing. */
+  /** Rejects when the subject could not be fetched, or printed no verdict. */
   attempt(consumer: Consumer): Promise<Attempt>;
 }
 
 export interface Attempt {
   readonly version: string;
   readonly verdicts: readonly Verdict[];
-  /** Without what it took to fetch anything. */
+  /** Without the time of downloads. */
   readonly ms: number;
 }

@@ -1,16 +1,16 @@
 import type { WaitOptions } from 'latchkey';
 import type { LockKind, LockLike } from './lock-likes.js';
 
-/** Locks that are wrong in one way each, as people write them: the suites are asserted to fail them. */
+/** Locks with one mistake each, as people make them. The suites must fail each of them. */
 
 interface Wrong {
-  /** The lock is free for a moment while it passes from one to the next. */
+  /** The lock is free for a moment while it passes from one holder to the next. */
   freedBeforeHandOver?: boolean;
   /** The next holder is chosen a microtask after the release. */
   grantedLate?: boolean;
   /** A waiter that gave up stays in the queue and is still granted. */
   ghosts?: boolean;
-  /** Newcomers go first. */
+  /** Newcomers are served first. */
   lastComeFirst?: boolean;
   /** An abort after the grant takes the place away again. */
   abortAfterGrant?: boolean;

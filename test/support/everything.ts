@@ -1,4 +1,4 @@
-/** All that has a contract, in one piece: what worlds are built around, and what mutants are made of. */
+/** All primitives in one module: worlds are built around it, and mutants are made of it. */
 export * from 'latchkey';
 export * from 'latchkey/bounded-queue';
 export * from 'latchkey/single-flight';

@@ -1,11 +1,11 @@
 /**
- * The explorer: a small world, walked in every way. A world is a primitive and a few who use it; a move is one thing that may
- * happen next: somebody asks, gives up or lets go, a server answers, time passes. Stateless, depth first, with replay:
- * a schedule is the list of choices that led there, and is walked again from the start to try the next choice.
+ * The explorer: walks a small world in every way. A world is a primitive and a few users; a move is one event that may happen
+ * next: a user asks, gives up or releases, a server answers, time passes. Stateless, depth first, with replay: a schedule is
+ * the list of choices that led to a state, and is walked again from the start to try the next choice.
  *
- * Between two moves either all microtasks are drained, or only so many pass: a scheduler that drains cannot land inside a
- * hand-over, one that does not drain can. What has to be true is asked whenever all is quiet, and at the end, when no
- * move is left: a waiter then waits for ever.
+ * Between two moves either all microtasks are drained, or a given number of them pass: a scheduler that drains cannot land
+ * inside a hand-over, one that does not drain can. The assertions are checked whenever no microtask is left, and at the end,
+ * when no move is left: a waiter then waits for ever.
  */
 import { drained } from './lock-likes.js';
 
@@ -15,9 +15,9 @@ export type Move = readonly [name: string, happen: () => void, kind?: 'timer' | 
 export interface World {
   /** What may happen next; the same whenever the same has happened before. */
   moves(): readonly Move[];
-  /** What is wrong, now that all is quiet. */
+  /** What is wrong, now that no microtask is left. */
   wrongs(): readonly string[];
-  /** What is wrong, now that nothing more can happen: who was forgotten, what was left. */
+  /** What is wrong, now that no move is left: forgotten waiters, and leftovers. */
   leftovers(): readonly string[];
 }
 
@@ -27,10 +27,10 @@ export type Gap = number | 'drained';
 /** Which of the moves comes next, and what passes after it. */
 export type Choose = (moves: number) => { readonly nth: number; readonly gap: Gap };
 
-/** No small world has so many moves: one that does goes in circles. */
+/** A small world with more moves than this goes in circles. */
 const longest = 400;
 
-/** Walks one schedule to its end; tells what was wrong, and after which moves. */
+/** Walks one schedule to its end; returns what was wrong, and after which moves. */
 export async function walk(world: World, choose: Choose): Promise<string | undefined> {
   const trace: string[] = [];
   const told = (wrongs: readonly string[]) =>
@@ -48,7 +48,7 @@ export async function walk(world: World, choose: Choose): Promise<string | undef
     trace.push(name);
     happen();
     gap = choice.gap;
-    // Here, for the call of an asynchronous function would be a microtask itself.
+    // Not in a function of its own: the call of an asynchronous function would be a microtask itself.
     if (gap === 'drained') await drained();
     else for (let i = 0; i < gap; i++) await undefined;
     const wrong = gap === 'drained' ? told(world.wrongs()) : undefined;
@@ -64,13 +64,13 @@ export interface Exploration {
   readonly wrong: string | undefined;
 }
 
-/** Moves that follow so closely upon another, so often in a schedule; before all others all is quiet. */
+/** How closely a move may follow another, and how often in a schedule. Before all other moves the microtasks are drained. */
 export interface Hurry {
   readonly gap: number;
   readonly times: number;
 }
 
-/** Walks every schedule of the world that `make` makes; with hurry, also every choice of the moves that are hurried. */
+/** Walks every schedule of the world that `make` makes; with hurry, also every choice of moves that follow closely. */
 export async function explore(
   make: () => World,
   { gap, times }: Hurry = { gap: 0, times: 0 },
@@ -89,7 +89,7 @@ export async function explore(
       return { nth: choice.nth - moves, gap };
     });
     if (wrong !== undefined) return { schedules, wrong };
-    // Back to the last fork with a way that was not taken yet.
+    // Back to the last choice with an alternative that was not tried yet.
     while (choices.length > 0 && choices.at(-1)!.nth + 1 === choices.at(-1)!.of) choices.pop();
     const fork = choices.at(-1);
     if (fork === undefined) return { schedules, wrong };

@@ -38,8 +38,8 @@ const offsets = [0, 1, 2, 3, 4, 5, 6];
 export const pairs = offsets.flatMap((i) => offsets.map((j) => [i, j] as const));
 
 /**
- * A holder, a waiter who gives up, perhaps one who stays, a newcomer: released, given up and arrived at every offset
- * of microtasks from each other. Tells what went wrong; wants fake timers.
+ * A holder, a waiter that gives up, perhaps one that stays, and a newcomer. The release, the abort and the arrival happen at
+ * every offset of microtasks from each other. Returns what went wrong; needs fake timers.
  */
 export async function sweep(kind: LockKind, wayOut: WayOut): Promise<string[]> {
   const violations: string[] = [];
@@ -90,7 +90,7 @@ async function once(
   ]);
   await releaseAll(waiters, running);
   if (running.most > 1) violations.push(`${running.most} holders at once`);
-  if (waiters.some(({ state }) => state === 'pending')) violations.push('somebody waits for ever');
+  if (waiters.some(({ state }) => state === 'pending')) violations.push('a caller waits for ever');
   if (leaver.state === 'rejected' && !isReason(leaver.reason)) violations.push(`rejects: ${leaver.reason}`);
   const expected = `${leaver.state === 'fulfilled' ? 'leaver,' : ''}${stayers > 0 ? 'stayer,' : ''}newcomer`;
   if (order.join() !== expected) violations.push(`the order was ${order}, not ${expected}`);
@@ -101,7 +101,7 @@ async function once(
   return violations;
 }
 
-/** Lets go of whatever was granted, one after the other. */
+/** Releases all permits that were granted, one after the other. */
 async function releaseAll(outcomes: Outcome<Grant>[], running: { now: number }): Promise<void> {
   for (let rounds = 0; rounds < outcomes.length + 1; rounds++) {
     await drained();

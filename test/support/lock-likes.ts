@@ -2,13 +2,13 @@ import type { WaitOptions } from 'latchkey';
 import * as latchkey from 'latchkey';
 import { controlledDelay, fairShare } from 'latchkey/overload';
 
-/** What everything that locks has in common, with room for one holder. */
+/** The interface that all locks have in common, with room for one holder. */
 export interface LockLike {
   run<T>(task: () => T | PromiseLike<T>, options?: WaitOptions): Promise<T>;
   acquire(options?: WaitOptions): Promise<{ release(): unknown; readonly released?: boolean }>;
   /** How many callers wait now. */
   waiting(): number;
-  /** Nothing is held and nobody waits. */
+  /** Nothing is held and no caller waits. */
   free(): boolean;
   close?(): unknown;
 }
@@ -18,7 +18,7 @@ export interface LockKind {
   make(): LockLike;
 }
 
-/** Everything that locks, of the package as it is or of one that is wrong on purpose. */
+/** All locks, of the package as it is or of one that is wrong on purpose. */
 export function lockLikesOf({
   AdaptiveSemaphore,
   AimdLimit,
@@ -149,7 +149,7 @@ export function lockLikesOf({
   ];
 }
 
-/** Each claim of the conformance list and each sweep is made of all of them. */
+/** Each claim of the conformance list and each sweep covers all of them. */
 export const lockLikes = lockLikesOf(latchkey);
 
 /** Lets `count` microtasks pass. */
@@ -166,7 +166,7 @@ export interface Outcome<T> {
   state: 'pending' | 'fulfilled' | 'rejected';
   value?: T;
   reason?: unknown;
-  /** How often it settled: anything but 0 and 1 is a bug of the test. */
+  /** How often it settled: anything except 0 and 1 is a bug of the test. */
   times: number;
 }
 

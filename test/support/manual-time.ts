@@ -1,6 +1,6 @@
 /**
- * Time that passes only when told to. It takes the place of the globals that src/runtime/clock.ts reads, so nothing in the
- * package has to know of it; between two timers every microtask runs that is due.
+ * Time that passes only on command. It replaces the globals that src/runtime/clock.ts reads, so the package needs no hook for
+ * it. Between two timers, all microtasks that are due run.
  */
 import { vi } from 'vitest';
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import type * as everything from './everything.js';
 
-/** A known way to be wrong: one replacement in one source file. */
+/** A known mistake: one replacement in one source file. */
 export interface Mutant {
   readonly name: string;
   /** The file, below src. */

@@ -1,4 +1,4 @@
-/** A pool, the world it connects to, and what must always be true of both. */
+/** A pool, the world it connects to, and the invariants of both. */
 import {
   type CloseOptions,
   type CloseReason,
@@ -33,11 +33,11 @@ export interface WorldOptions extends ConnectionPoolOptions {
   hooks?: Partial<Connector<Connection, string>>;
   /** Which pool is put to the test: the real one, or one that is wrong on purpose. */
   Pool?: typeof ConnectionPool;
-  /** What the pool draws its jitter from. Default: the same for every world. */
+  /** The source of the pool's jitter. Default: the same for every world. */
   random?: () => number;
 }
 
-/** No claim dials so often: a pool that does would never let time pass. */
+/** No claim dials more often: a pool that does would never let time pass. */
 const endlessDials = 20_000;
 
 export class World {
@@ -46,7 +46,7 @@ export class World {
   readonly events: ConnectionPoolEvent[] = [];
   readonly connections: Connection[] = [];
   readonly dialled: string[] = [];
-  /** As the other side counts: sockets from the dial to the end of the close. */
+  /** The count of the other side: sockets from the dial to the end of the close. */
   alive = 0;
   aliveByKey = new Map<string, number>();
   peak = 0;

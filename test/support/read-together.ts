@@ -1,7 +1,7 @@
-/** The worst moment, each time: pools of which none is told what it has read before all of them have read. */
+/** The worst moment, each time: no pool gets its answer before all of them have read. */
 import type { PostgresPool } from 'latchkey/postgres';
 
-/** For a party that a lock keeps from reading: the others go on without it. */
+/** For a pool that a lock keeps from reading: the others continue without it, after this many milliseconds. */
 const patienceMs = 500;
 
 /** Holds back the answer to the first `select … from` through each pool until the others have theirs. */

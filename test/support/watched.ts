@@ -1,4 +1,4 @@
-/** A set-up file: watches the whole test file, and says at its end what was reported. */
+/** A set-up file: watches the whole test file, and fails at its end if a deadlock was reported. */
 import { type WatchReport, watch } from 'latchkey/watch';
 import { afterAll, beforeEach, expect } from 'vitest';
 

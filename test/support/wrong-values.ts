@@ -1,7 +1,7 @@
-/** Values of every type, some of which throw when they are inspected; and what an argument may be. */
+/** Values of every type, some of which throw when they are inspected; and the valid values of arguments. */
 import fc from 'fast-check';
 
-/** Whether an argument of some kind may have this value. */
+/** Whether this value is valid for a kind of argument. */
 export type Domain = (value: unknown) => boolean;
 
 const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && !Object.is(value, -0);
@@ -77,7 +77,7 @@ export const anyValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.double(),
 );
 
-/** Whether a value is right, as far as it bears to be looked at: one that throws then may throw that at the caller, too. */
+/** Whether a value is valid. If looking at it throws, the error may also reach the caller. */
 export function safely(check: () => boolean): boolean {
   try {
     return check();

@@ -1,4 +1,4 @@
-/** What a claim is, and the few assertions that claims are made of: there is no test framework that runs everywhere. */
+/** Claims, and the few assertions that they use: no test framework runs everywhere. */
 
 export interface Claim {
   readonly name: string;
@@ -27,7 +27,7 @@ export function ok(condition: boolean, otherwise: string): void {
   if (!condition) throw new Error(otherwise);
 }
 
-/** What the promise rejects with. */
+/** The reason with which the promise rejects. */
 export function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     (value) => Promise.reject(new Error(`expected a rejection, got ${shown(value)}`)),

@@ -13,7 +13,7 @@ import { claim, equal, ok, pause, rejection, rejectsWithCode } from './check.js'
 const atOnce = constant(0);
 
 export const gatherAndRetry = [
-  claim('gather: every failure is there with its item, and the results are in order', async () => {
+  claim('gather: every failure has its item, and the results are in order', async () => {
     const gathered = await gatherSettled([3, 1, 2], async (n) => {
       await pause(n);
       if (n === 1) throw new Error('one');
@@ -36,7 +36,7 @@ export const gatherAndRetry = [
     equal([thrown.name, thrown.errors.length], ['AggregateError', 1]);
   }),
 
-  claim('gather: an async source is pulled only as fast as workers get free', async () => {
+  claim('gather: an async source is pulled only as fast as workers become free', async () => {
     let pulled = 0;
     let done = 0;
     let ahead = 0;
@@ -95,7 +95,7 @@ export const gatherAndRetry = [
     },
   ),
 
-  claim('gather: a limiter that others use too decides', async () => {
+  claim('gather: a limiter that is shared with other callers decides', async () => {
     const limiter = new Semaphore(2);
     let most = 0;
     const worker = async () => {
@@ -109,7 +109,7 @@ export const gatherAndRetry = [
     equal([most, limiter.held], [2, 0]);
   }),
 
-  claim('retry: tries again, tells of it, and gives what the last attempt gave', async () => {
+  claim('retry: tries again, calls onRetry, and resolves with the value of the last attempt', async () => {
     const told: number[] = [];
     const value = await retry(
       ({ attempt }) => {
@@ -156,7 +156,7 @@ export const gatherAndRetry = [
     await rejectsWithCode(retry(hangs, { totalTimeoutMs: 2 }), 'ERR_ATTEMPT_TIMEOUT');
   }),
 
-  claim('retry: what is closed, and what shouldRetry does not want, is not tried again', async () => {
+  claim('retry: an ERR_CLOSED, and an error that shouldRetry refuses, is not retried', async () => {
     let attempts = 0;
     const closed = () => {
       attempts++;
@@ -167,7 +167,7 @@ export const gatherAndRetry = [
     equal(attempts, 2);
   }),
 
-  claim('retry: what the server asks for wins over the backoff', async () => {
+  claim('retry: a pause that the server asks for wins over the backoff', async () => {
     const delays: number[] = [];
     await rejection(
       retry(() => Promise.reject(new Error('busy')), {
@@ -188,7 +188,7 @@ export const gatherAndRetry = [
     equal(attempts, 1);
   }),
 
-  claim('backoff: delays are what the formulas say', () => {
+  claim('backoff: delays follow their formulas', () => {
     const random = () => 0.5;
     const plain = exponential({ initialMs: 100, maxMs: 350, jitter: 'none' });
     equal(

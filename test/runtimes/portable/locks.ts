@@ -62,7 +62,7 @@ export const locks = [
     equal(await rejection(new Mutex().acquire({ signal: AbortSignal.abort(reason) })), reason);
   }),
 
-  claim('mutex: a wait that takes too long ends, and tells how things stood', async () => {
+  claim('mutex: a wait that takes too long rejects with the counts', async () => {
     const mutex = new Mutex();
     const holder = await mutex.acquire();
     const error = (await rejection(mutex.acquire({ waitTimeoutMs: 5 }))) as Record<string, unknown>;
@@ -74,22 +74,25 @@ export const locks = [
     holder.release();
   }),
 
-  claim('mutex: the stack of a timeout leads to who waited, where the runtime follows promises', async () => {
-    async function theOrdinaryCaller() {
-      await Promise.resolve().then(() => {
-        throw new Error('made in a reaction');
-      });
-    }
-    const ordinary = (await rejection(theOrdinaryCaller())) as Error;
-    const mutex = new Mutex();
-    const holder = await mutex.acquire();
-    async function theImpatientCaller() {
-      await mutex.acquire({ waitTimeoutMs: 1 });
-    }
-    const { stack } = (await rejection(theImpatientCaller())) as Error;
-    equal(stack?.includes('theImpatientCaller'), ordinary.stack?.includes('theOrdinaryCaller'));
-    holder.release();
-  }),
+  claim(
+    'mutex: the stack of a timeout names the waiting function, where the runtime follows promises',
+    async () => {
+      async function theOrdinaryCaller() {
+        await Promise.resolve().then(() => {
+          throw new Error('made in a reaction');
+        });
+      }
+      const ordinary = (await rejection(theOrdinaryCaller())) as Error;
+      const mutex = new Mutex();
+      const holder = await mutex.acquire();
+      async function theImpatientCaller() {
+        await mutex.acquire({ waitTimeoutMs: 1 });
+      }
+      const { stack } = (await rejection(theImpatientCaller())) as Error;
+      equal(stack?.includes('theImpatientCaller'), ordinary.stack?.includes('theOrdinaryCaller'));
+      holder.release();
+    },
+  ),
 
   claim('mutex: a task that throws at once is a rejection, and the lock is free again', async () => {
     const mutex = new Mutex();
@@ -147,7 +150,7 @@ export const locks = [
     equal(mutex.size, 0);
   }),
 
-  claim('keyed mutex: giving up several keys gives back those already got', async () => {
+  claim('keyed mutex: a caller that gives up several keys releases those already granted', async () => {
     const mutex = new KeyedMutex<string>();
     const holder = await mutex.acquire('b');
     await rejectsWithCode(mutex.acquireAll(['a', 'b', 'c'], { waitTimeoutMs: 1 }), 'ERR_WAIT_TIMEOUT');

@@ -7,7 +7,7 @@ interface Line {
   lose(): void;
 }
 
-/** Lines to hosts that are only in memory, and what became of them. */
+/** Connections in memory, and their history. */
 function lines(options: ConnectionPoolOptions, hooks: Partial<Connector<Line, string>> = {}) {
   const seen = { open: 0, most: 0, dialled: 0, closed: [] as CloseReason[] };
   const connector: Connector<Line, string> = {
@@ -39,7 +39,7 @@ export const pools = [
         return line.host === host;
       });
     });
-    ok((await Promise.all(calls)).every(Boolean), 'a call was given a line to another host');
+    ok((await Promise.all(calls)).every(Boolean), 'a call got a connection to another host');
     ok(seen.most <= 4, `${seen.most} were open`);
     await pool.close();
     equal([seen.open, pool.stats().total], [0, 0]);
@@ -60,7 +60,7 @@ export const pools = [
     await pool.close();
   }),
 
-  claim('pool: who holds a connection that is lost is told', async () => {
+  claim('pool: the signal of a lease aborts when its connection is lost', async () => {
     const { pool, seen } = lines({ max: 1 });
     const lease = await pool.acquire('a');
     lease.connection.lose();
@@ -108,7 +108,7 @@ export const pools = [
     equal([pool.stats().total, pool.stats().abandoned], [0, 1]);
   }),
 
-  claim('pool: aborts, timeouts and full lines end a wait as everywhere', async () => {
+  claim('pool: aborts, timeouts and full queues end a wait as everywhere', async () => {
     const { pool } = lines({ max: 1, maxWaiting: 1 });
     const lease = await pool.acquire('a');
     const controller = new AbortController();

@@ -2,22 +2,25 @@ import { AdaptiveSemaphore, AimdLimit, ElasticLimit, littlesLaw, Semaphore, Vega
 import { claim, equal, ok, pause, rejection, rejectsWithCode, throwsNamed } from './check.js';
 
 export const semaphores = [
-  claim('semaphore: of a thousand tasks never more than the limit run, and all do', async () => {
-    const semaphore = new Semaphore(7);
-    let running = 0;
-    let most = 0;
-    let done = 0;
-    const tasks = Array.from({ length: 1_000 }, () =>
-      semaphore.run(async () => {
-        most = Math.max(most, ++running);
-        await Promise.resolve();
-        running--;
-        done++;
-      }),
-    );
-    await Promise.all(tasks);
-    equal([most, done, semaphore.held, semaphore.waiting], [7, 1_000, 0, 0]);
-  }),
+  claim(
+    'semaphore: of a thousand tasks never more than the limit run at once, and all of them run',
+    async () => {
+      const semaphore = new Semaphore(7);
+      let running = 0;
+      let most = 0;
+      let done = 0;
+      const tasks = Array.from({ length: 1_000 }, () =>
+        semaphore.run(async () => {
+          most = Math.max(most, ++running);
+          await Promise.resolve();
+          running--;
+          done++;
+        }),
+      );
+      await Promise.all(tasks);
+      equal([most, done, semaphore.held, semaphore.waiting], [7, 1_000, 0, 0]);
+    },
+  ),
 
   claim('semaphore: a heavy waiter at the head is not overtaken by light ones', async () => {
     const semaphore = new Semaphore(3);
@@ -32,7 +35,7 @@ export const semaphores = [
     await rejection(semaphore.acquire({ weight: 4 }));
   }),
 
-  claim('semaphore: a higher limit lets those in who wait, a lower one interrupts nobody', async () => {
+  claim('semaphore: a higher limit grants waiters, a lower one interrupts no holder', async () => {
     const semaphore = new Semaphore(1);
     const first = await semaphore.acquire();
     const second = semaphore.acquire();
@@ -44,7 +47,7 @@ export const semaphores = [
     equal(semaphore.tryAcquire(), undefined);
   }),
 
-  claim('semaphore: one caller more than maxWaiting is refused at once', async () => {
+  claim('semaphore: a caller beyond maxWaiting is refused at once', async () => {
     const semaphore = new Semaphore(1, { maxWaiting: 1 });
     const holder = await semaphore.acquire();
     const waiting = semaphore.acquire();
@@ -75,7 +78,7 @@ export const semaphores = [
     },
   ),
 
-  claim('semaphore: a thousand waiters who share a signal all end with its reason', async () => {
+  claim('semaphore: a thousand waiters that share a signal all end with its reason', async () => {
     const semaphore = new Semaphore(1);
     const holder = await semaphore.acquire();
     const controller = new AbortController();
@@ -87,7 +90,7 @@ export const semaphores = [
     holder.release();
   }),
 
-  claim('semaphore: limits that are none are refused', () => {
+  claim('semaphore: a limit that is not a whole number or Infinity is refused', () => {
     throwsNamed(() => new Semaphore(Number.NaN), 'RangeError');
     throwsNamed(() => new Semaphore(-1), 'RangeError');
     throwsNamed(() => new Semaphore(1.5), 'RangeError');
@@ -108,7 +111,7 @@ export const semaphores = [
     equal(changes, ['true']);
   }),
 
-  claim('adaptive semaphore: disposing of a permit teaches nothing, releasing it does', async () => {
+  claim('adaptive semaphore: disposing a permit gives no sample, releasing it does', async () => {
     let samples = 0;
     const algorithm = { limit: 2, onSample: () => void samples++ };
     const semaphore = new AdaptiveSemaphore({ algorithm });
@@ -121,7 +124,7 @@ export const semaphores = [
     equal([samples, semaphore.held], [1, 0]);
   }),
 
-  claim('adaptive semaphore: each law stays within its bounds while work goes on', async () => {
+  claim('adaptive semaphore: each law stays within its bounds under load', async () => {
     const bounds = { initial: 4, min: 2, max: 8 };
     for (const algorithm of [new ElasticLimit(bounds), new AimdLimit(bounds), new VegasLimit(bounds)]) {
       const semaphore = new AdaptiveSemaphore({ algorithm });

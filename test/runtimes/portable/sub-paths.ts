@@ -38,7 +38,7 @@ export const subPaths = [
     equal(queue.inFlight, 0);
   }),
 
-  claim('bounded queue: when it is full it refuses, or drops and tells, as it was told', async () => {
+  claim('bounded queue: when it is full it refuses, or drops and reports, by its policy', async () => {
     const refusing = new BoundedQueue<number>({ capacity: 1, policy: 'reject' });
     await refusing.offer(1);
     await rejectsWithCode(refusing.offer(2), 'ERR_QUEUE_FULL');
@@ -69,7 +69,7 @@ export const subPaths = [
     equal((await queue.take(9)).items.join(), '1');
   }),
 
-  claim('single flight: who asks meanwhile gets the same result, and nothing is kept', async () => {
+  claim('single flight: callers that come meanwhile share the result, and no result is kept', async () => {
     const flights = new SingleFlight<string, number>();
     let calls = 0;
     const call = () => pause(1).then(() => ++calls);
@@ -105,7 +105,7 @@ export const subPaths = [
     equal(beats, 3);
   }),
 
-  claim('event loop: a block is noticed, with its length', async () => {
+  claim('event loop: a block is reported with its length', async () => {
     let told = 0;
     using monitor = monitorEventLoop({ thresholdMs: 20, onBlock: ({ blockedMs }) => (told = blockedMs) });
     await pause(20);
@@ -119,7 +119,7 @@ export const subPaths = [
     );
   }),
 
-  claim('diagnostics: the names of the channels are there, and keys can be exposed and hidden', () => {
+  claim('diagnostics: channels have names, and keys can be exposed and hidden', () => {
     equal(channelNames.wait, 'latchkey:wait');
     exposeKeys(true);
     exposeKeys(false);
@@ -151,7 +151,7 @@ export const subPaths = [
     ]);
   }),
 
-  claim('postgres: get-or-create finds what somebody else was faster to create', async () => {
+  claim('postgres: getOrCreate finds the row that another caller has created first', async () => {
     let rows = 0;
     const duplicate = Object.assign(new Error('duplicate key'), { code: '23505' });
     const got = await getOrCreate({

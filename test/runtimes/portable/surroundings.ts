@@ -1,4 +1,4 @@
-/** What runtimes have and browsers lack; claimed where it is. */
+/** Features that browsers lack; checked where the runtime has them. */
 import { ConnectionPool, Mutex } from 'latchkey';
 import { channelNames } from 'latchkey/diagnostics';
 import { type Claim, claim, equal } from './check.js';

@@ -14,7 +14,7 @@ const cache = resolve('node_modules/.cache/debian-programs');
 
 /**
  * Finds a server program: an installed one, else that of Debian's package, unpacked (never installed: that would
- * need root and start a service) under `node_modules/.cache`. Rejects when there is neither, for a test that is
+ * need root and start a service) under `node_modules/.cache`. Rejects when there is neither, because a test that is
  * skipped proves nothing.
  */
 export async function debianProgram(
@@ -63,7 +63,7 @@ async function libraryDirectories(root: string): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** Takes what apt would install, if need be from Debian's backports, by apt state of our own, and appears in one step: two runs may do it at once. */
+/** Downloads what apt would install, if need be from Debian's backports. Appears in one step: two runs may do it at once. */
 async function unpack(debianPackage: string, target: string): Promise<void> {
   await mkdir(cache, { recursive: true });
   const scratch = await mkdtemp(`${target}-`);
@@ -94,7 +94,7 @@ async function unpack(debianPackage: string, target: string): Promise<void> {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
   } catch (cause) {
-    const message = `${debianPackage} is not installed and could not be had from Debian: install it by hand`;
+    const message = `${debianPackage} is not installed and could not be downloaded from Debian: install it by hand`;
     throw new Error(message, { cause });
   } finally {
     await rm(scratch, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * A port of 127.0.0.1 on which nobody listens. Below the range from which the system takes the ports of clients:
+ * A port of 127.0.0.1 without a listener. Below the range from which the system takes the ports of clients:
  * there, a client that dials a closed port may be given that very port, and connect to itself.
  */
 export async function freePort(): Promise<number> {

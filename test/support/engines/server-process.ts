@@ -4,8 +4,8 @@ import type { ServerSite } from './server-site.js';
 import { identity } from './unprivileged-user.js';
 
 /**
- * Stands between us and the server, in a session of its own that no Ctrl-C reaches, and reads a pipe whose other
- * end only we hold: when this process ends, however it ends, the pipe closes and the server is stopped.
+ * Runs between us and the server, in a session of its own that no Ctrl-C reaches, and reads a pipe whose other end only we
+ * hold. When this process ends, in any way, the pipe closes and the server is stopped.
  */
 const supervisor = `
   signal=$1; shift
@@ -24,9 +24,9 @@ export interface ServerCommand {
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly site: ServerSite;
-  /** What the server is asked to stop with. */
+  /** The signal that asks the server to stop. */
   readonly stopSignal: 'TERM' | 'INT';
-  /** What it prints when it takes connections. */
+  /** The line that it prints when it accepts connections. */
   readonly readyLine: string;
 }
 

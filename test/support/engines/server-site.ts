@@ -15,8 +15,8 @@ export interface ServerSite {
 }
 
 /**
- * Reads a pipe whose other end only we hold: when that closes, or this process ends, however it ends, the directory
- * goes. A server that is still stopping may write while it goes, so there are some attempts.
+ * Reads a pipe whose other end only we hold. When that closes, or this process ends in any way, the directory is removed. A
+ * server that is still stopping may write meanwhile, so there are some attempts.
  */
 const directoryGuard = `
   while read -r _; do :; done

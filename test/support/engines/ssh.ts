@@ -8,7 +8,7 @@ import { atNewSite } from './server-site.js';
 export interface SshServer extends AsyncDisposable {
   /** What `ssh2` needs to log in by key. */
   readonly connectionOptions: { host: string; port: number; username: string; privateKey: string };
-  /** What the server has logged: refused logins and dropped connections among it. */
+  /** The log of the server, with refused logins and dropped connections. */
   readonly log: string;
 }
 
@@ -19,7 +19,7 @@ export interface SshServerOptions {
   maxSessions: number;
 }
 
-/** A private key that no server knows, and its public half. (Of the ed25519 keys that ssh2 makes, some are malformed.) */
+/** A private key that no server knows, and its public half. (Some of the ed25519 keys that ssh2 makes are malformed.) */
 export function makeKeyPair(): { private: string; public: string } {
   return ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
 }

@@ -51,7 +51,7 @@ export async function startTcpServer(behave: Behaviour, { halfOpen = false } = {
   };
 }
 
-/** Greets, and answers each line with its echo after so long. */
+/** Greets, and echoes each line after `delayMs`. */
 export function echoesAfter(delayMs: number): Behaviour {
   return (socket) => {
     socket.write('ready\n');
@@ -60,7 +60,7 @@ export function echoesAfter(delayMs: number): Behaviour {
   };
 }
 
-/** A tarpit: accepts and reads, never says a word. It must read, or it would never see the client go. */
+/** A tarpit: accepts and reads, and never answers. It must read to notice that the client has gone. */
 export const neverAnswers: Behaviour = (socket) => {
   socket.resume();
 };
@@ -72,7 +72,7 @@ export const greetsAsPostgres: Behaviour = (socket) => {
   socket.resume().once('data', () => socket.write(Buffer.concat([authenticated, readyForQuery])));
 };
 
-/** Where nobody listens. */
+/** A port without a listener. */
 export async function closedPort(): Promise<{ host: string; port: number }> {
   return { host: '127.0.0.1', port: await freePort() };
 }

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Whom a server runs as. */
+/** The user that a server runs as. */
 export interface ServerUser {
   readonly name: string;
   readonly uid: number;
@@ -14,8 +14,8 @@ export interface ServerUser {
 const standIn = 'latchkey-test';
 
 /**
- * The user whom test servers run as: the present one, or, as root, one without privileges, made when missing.
- * PostgreSQL and pgbouncer refuse root, and the SSH server needs somebody with a shell to let in.
+ * The user that test servers run as: the present one, or, as root, one without privileges, made when missing.
+ * PostgreSQL and pgbouncer refuse root, and the SSH server needs a user with a shell.
  */
 export async function unprivilegedUser(): Promise<ServerUser> {
   const { username, uid, gid } = userInfo();
@@ -35,7 +35,7 @@ async function find(name: string): Promise<ServerUser> {
   return { name, uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }
 
-/** What `spawn` needs to run something as `user`; only root has the choice. */
+/** The options with which `spawn` runs a program as `user`; only root can choose. */
 export function identity({ uid, gid }: ServerUser): { uid?: number; gid?: number } {
   return process.getuid?.() === 0 ? { uid, gid } : {};
 }

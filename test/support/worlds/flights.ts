@@ -1,4 +1,4 @@
-/** Callers of a single flight. Who began a call and who joined one can be seen from outside, so no model is needed. */
+/** Callers of a single flight. Whether a caller began a call or joined one can be seen from outside, so no model is needed. */
 import type { SingleFlight } from 'latchkey/single-flight';
 import type * as everything from '../everything.js';
 import type { Move, World } from '../explore.js';
@@ -17,7 +17,7 @@ interface Call {
   readonly key: string;
   readonly signal: AbortSignal;
   outcome: string | undefined;
-  /** All has been quiet since its end. */
+  /** No microtask is left since its end. */
   isOver: boolean;
   end(outcome: string, isGood: boolean): void;
 }
@@ -60,10 +60,10 @@ export class FlightWorld implements World {
       if (call.outcome !== undefined) call.isOver = true;
       else if (call.signal.aborted === isWanted) {
         wrongs.push(
-          `${call.name} is ${isWanted ? 'aborted, though somebody waits' : 'not aborted, though nobody waits'}`,
+          `${call.name} is ${isWanted ? 'aborted, though a caller waits' : 'not aborted, though no caller waits'}`,
         );
       }
-      if (call.isOver && isWanted) wrongs.push(`${call.name} has ended, and somebody does not know`);
+      if (call.isOver && isWanted) wrongs.push(`${call.name} has ended, and a caller still waits`);
     }
     const underWay = new Set(this.#calls.filter(isJoinable).map(({ key }) => key));
     for (const { key } of this.#callers) {
@@ -94,12 +94,13 @@ export class FlightWorld implements World {
       caller.call = isNew ? this.#calls.at(-1) : joinable;
       try {
         const value = await run;
-        if (value !== caller.call?.outcome) this.#wrongs.push(`${caller.name} is told ${value}`);
+        if (value !== caller.call?.outcome) this.#wrongs.push(`${caller.name} gets ${value}`);
         return value;
       } catch (error) {
         const reason = String(error);
         const isOwn = reason === 'aborted' || caller.manners.patienceMs !== undefined;
-        if (!isOwn && reason !== caller.call?.outcome) this.#wrongs.push(`${caller.name} is told ${reason}`);
+        if (!isOwn && reason !== caller.call?.outcome)
+          this.#wrongs.push(`${caller.name} is rejected with ${reason}`);
         throw error;
       }
     });

@@ -1,6 +1,6 @@
 /**
  * Lease keepers, one in each process, with a database whose every answer is a move: an answer may come late, get lost, or never
- * come, and sessions may end. Time passes when there is nothing else to do, and a few times when there is.
+ * come, and sessions may end. Time passes when no other move is left, and a few times before.
  */
 import type { KeyLease } from 'latchkey';
 import type { LeaseAnswer, LeaseEngine } from '../../../src/remote-locks/lease-engine.js';
@@ -18,7 +18,7 @@ export interface LeasePlan {
   readonly haste?: number;
   /** Whether the database wakes the waiters. */
   readonly wakes?: boolean;
-  /** Whether an answer arrives some time after the database has done what it was asked for. */
+  /** Whether an answer arrives some time after the database has carried out the request. */
   readonly answersLate?: boolean;
   /** Moments at which something may happen, beside those of the keepers' own timers. */
   readonly momentsMs?: readonly number[];
@@ -41,7 +41,7 @@ interface Request {
   readonly what: 'acquire' | 'renew' | 'release';
   readonly process: number;
   readonly askedMs: number;
-  /** What the database does; `served` is what it has done. */
+  /** The requests to the database; `served` are those that it has carried out. */
   serve(): Promise<LeaseAnswer | boolean>;
   served?: Promise<LeaseAnswer | boolean>;
 }
@@ -221,7 +221,8 @@ export class LeaseWorld implements World {
   /** LK1. */
   #checkAlone(process: number): void {
     const holder = this.#workers.find((worker) => worker.process === process && believes(worker));
-    if (holder !== undefined) this.#wrongs.push(`process ${process} asks for what ${holder.name} has`);
+    if (holder !== undefined)
+      this.#wrongs.push(`process ${process} asks for the key that ${holder.name} has`);
     const pending = [...this.#questions].filter(
       ({ what, askedMs }) => what === 'acquire' && performance.now() < askedMs + ttlMs,
     );

@@ -15,7 +15,7 @@ export interface Waiting {
 
 /** What a lock must do. */
 export interface Model {
-  /** Why such a caller is refused, when it asks or when the limit changes. */
+  /** The reason why such a caller is refused, when it asks or when the limit changes. */
   refuses?(waiting: Waiting): string | undefined;
   /** Whether the waiter may go on, given the waiters that came before it, and after it. */
   fits(waiting: Waiting, before: readonly Waiting[], after: readonly Waiting[]): boolean;
@@ -104,7 +104,7 @@ function turnsModel(limit: number): Model {
   };
 }
 
-/** Every third permit teaches nothing, so the limit stays as it is. */
+/** Every third permit is ignored, so the limit stays as it is. */
 const teaches = ({ id }: Waiting) => id % 3 !== 2;
 
 /** As units; the limit follows the algorithm when a permit comes back. */
@@ -236,7 +236,7 @@ export const instantPool: LockSubject = {
   },
 };
 
-/** A lock for one holder, of any kind. A second release is kept from it. */
+/** A lock for one holder, of any kind. A second release does not reach it. */
 export function oneHolder(name: string, make: () => LockLike): LockSubject {
   return {
     name,

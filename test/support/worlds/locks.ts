@@ -8,10 +8,10 @@ import { Budget, leftTimers, type Manners, newcomers, Party, timeMoves } from '.
 
 export interface LockPlan {
   readonly workers: readonly (Manners & { readonly wants: Wants })[];
-  /** What the limit is set to, in this order; the last of them has room for everybody. */
+  /** The values of the limit, in this order; the last one has room for all workers. */
   readonly limits?: readonly number[];
   readonly closes?: boolean;
-  /** How often a while passes after which no timer is due. */
+  /** How often time passes without a timer that is due. */
   readonly pauses?: number;
 }
 
@@ -52,7 +52,7 @@ export class LockWorld implements World {
       if (worker.got !== undefined) moves.push([`${worker.name} releases`, () => this.#release(worker)]);
       moves.push(...worker.abortMoves(() => this.#leave(worker, 'aborted')));
     }
-    // Only for somebody's sake: at the end, a timer that nobody waits for is still there to be noticed.
+    // Time passes only while a worker waits for it, so that a timer that is left over is noticed at the end.
     if (this.#queue.some(({ deadlineMs }) => deadlineMs !== Infinity)) {
       moves.push(...timeMoves(() => this.#expire()));
     }

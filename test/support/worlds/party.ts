@@ -3,21 +3,21 @@ import type { WaitOptions } from 'latchkey';
 import { vi } from 'vitest';
 import type { Move } from '../explore.js';
 
-/** How somebody waits. */
+/** How a user waits. */
 export interface Manners {
   readonly mayAbort?: boolean;
   readonly patienceMs?: number;
 }
 
-/** Somebody who asks for something, once. */
+/** A user that asks for something, once. */
 export class Party<T> {
   readonly name: string;
-  /** What sets a user apart: users with the same manners are interchangeable. */
+  /** Users with the same manners are interchangeable. */
   readonly manners: Manners;
   readonly controller = new AbortController();
   /** The state of its request: 'away', 'waiting', 'granted', or the error's code or text. */
   observed = 'away';
-  /** What it got; the world takes it away when the user lets go. */
+  /** Its grant; the world removes it when the user releases. */
   got: T | undefined;
   #settlements = 0;
 
@@ -76,7 +76,7 @@ export function newcomers<P extends Party<unknown>>(parties: readonly P[]): P[] 
   });
 }
 
-/** Whether it waits with a timeout. A timer that no user waits for stays, so that the end of the story notices it. */
+/** Whether it waits with a timeout. A timer that no user waits for stays, so that it is noticed at the end. */
 export function isPatient({ observed, manners }: Party<unknown>): boolean {
   return observed === 'waiting' && manners.patienceMs !== undefined;
 }
@@ -99,7 +99,7 @@ export function leftTimers(): string[] {
   return count === 0 ? [] : [`${count} timers were left`];
 }
 
-/** Mishaps that may happen only so often. */
+/** Faults that may happen only a limited number of times. */
 export class Budget<Mishap extends string> {
   readonly #left: Map<Mishap, number>;
   isSpent = false;

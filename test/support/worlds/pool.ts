@@ -1,4 +1,4 @@
-/** Users of a connection pool, before a server whose dials, validations and closes end when they are told to. */
+/** Users of a connection pool, and a server whose dials, validations and closes end on command. */
 import type { ConnectionPool, ConnectionPoolOptions, Lease } from 'latchkey';
 import { vi } from 'vitest';
 import type * as everything from '../everything.js';
@@ -116,7 +116,7 @@ export class PoolWorld implements World {
     return this.#plan.graceMs === undefined && this.#workers.some(({ observed }) => observed === 'waiting');
   }
 
-  /** P6, P7, P10: why somebody waits who should not. */
+  /** P6, P7, P10: why a worker waits that should not. */
   #unserved({ name, key, order }: Worker): string[] {
     const wrongs: string[] = [];
     const overtaking = this.#workers.find(

@@ -1,4 +1,4 @@
-/** Something that was asked for. What becomes of it is a move. */
+/** A request. Its answer is a move. */
 export interface Question<T> {
   readonly name: string;
   answer(value: T | PromiseLike<T>): void;

@@ -8,7 +8,7 @@ export interface QueuePlan {
   readonly capacity: number;
   readonly policy: OverflowPolicy;
   readonly producers: readonly Manners[];
-  /** Each takes up to so many, once. */
+  /** How many items each consumer takes at most, once. */
   readonly consumers: readonly (Manners & { readonly max: number })[];
   /** It may be closed at any time; otherwise in the end. */
   readonly closes?: boolean;
@@ -118,7 +118,7 @@ export class QueueWorld implements World {
 
   moves(): Move[] {
     const moves: Move[] = [];
-    // Nobody comes after the forced end.
+    // No user comes after the forced end.
     const isOpen = !this.#model.isClosed || this.#mayClose;
     for (const producer of isOpen ? newcomers(this.#producers) : []) {
       moves.push([`${producer.name} offers`, () => this.#offer(producer)]);

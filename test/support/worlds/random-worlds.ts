@@ -1,4 +1,4 @@
-/** Every primitive in larger worlds: users and moves are random, and shrink when a story fails. */
+/** Every primitive in larger worlds: users and moves are random, and shrink on a failure. */
 import fc from 'fast-check';
 import type * as everything from '../everything.js';
 import { type Gap, type World, walk } from '../explore.js';
@@ -21,7 +21,7 @@ import type { Manners } from './party.js';
 import { type PoolPlan, PoolWorld } from './pool.js';
 import { type QueuePlan, QueueWorld } from './queue.js';
 
-/** Which of the moves comes next, counted round, and how soon the one after it. */
+/** Which of the moves comes next (modulo their number), and how many microtasks pass after it. */
 interface Step {
   readonly nth: number;
   readonly gap: Gap;
@@ -76,7 +76,7 @@ const few = fc.nat(2);
 function lock(subject: LockSubject, wants: fc.Arbitrary<Wants>, gaps = anyGap): RandomWorld {
   const plans: fc.Arbitrary<LockPlan> = fc.record({
     workers: crowd(fc.record({ wants })),
-    // The last has room for everybody.
+    // The last one has room for all users.
     limits: fc
       .array(fc.integer({ min: subject === semaphore ? 0 : 1, max: 5 }), { maxLength: 4 })
       .map((limits) => [...limits, 6]),
@@ -138,14 +138,14 @@ export const randomWorlds: readonly RandomWorld[] = [
     ),
   ),
   lock(adaptiveSemaphore(2), fc.constant([1])),
-  // While a dial is under way, its pool may be told from a semaphore.
+  // While a dial is under way, a pool does not behave as a semaphore.
   { ...lock(instantPool, fc.constant([1]), noGap), primitive: 'ConnectionPool that dials in no time' },
   random('ConnectionPool', pools, (from, plan) => new PoolWorld(from, plan)),
   random('BoundedQueue', queues, (from, plan) => new QueueWorld(from, plan)),
   random('SingleFlight', flights, (from, plan) => new FlightWorld(from, plan)),
   random('LeaseKeeper', leases, (from, plan) => new LeaseWorld(from, plan), {
     examples: [
-      // A session that ended before there was a lease to tell: its holder was told with the next renewal only.
+      // A session ended before there was a lease: its holder learned of it only with the next renewal.
       [
         { workers: [{ process: 0 }], ends: 1, answersLate: true },
         [0, 0, 1].map((nth) => ({ nth, gap: 'drained' })),

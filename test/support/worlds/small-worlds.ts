@@ -61,7 +61,7 @@ const it = { wants: ['it'] };
 const consumers = [{ max: 2 }, { max: 1, ...aborts }];
 const [here, there] = [{ process: 0 }, { process: 1 }];
 
-/** Those of few moves, for moves that hurry. */
+/** Worlds of few moves, for moves that follow closely. */
 export const tinyWorlds: readonly SmallWorld[] = [
   ofLock(mutex, 'one aborts, one times out', { workers: [it, { ...it, ...aborts }, { ...it, ...late }] }),
   ofLock(keyedMutex, 'one key or both', {
@@ -147,7 +147,7 @@ export const tinyWorlds: readonly SmallWorld[] = [
   ofLeases('an answer is lost', { workers: [here, here], losses: 1 }),
 ];
 
-/** Larger ones, for moves between which all is quiet. */
+/** Larger ones, for moves between which microtasks are drained. */
 export const smallWorlds: readonly SmallWorld[] = [
   ofLock(mutex, 'two may abort, one times out', {
     workers: [it, it, { ...it, ...aborts, ...late }, { ...it, ...aborts }],
