@@ -18,7 +18,7 @@
  *   producer in the turn in which it becomes free. Cancel: rejects at once; the caller loses its place in the queue only.
  * Cost: O(1) to offer and to take one. Lineage: Go's channels; random early detection (Floyd and Jacobson 1993).
  */
-import { notify } from '../calling/listeners.js';
+import { decide, notify } from '../calling/listeners.js';
 import {
   checkBoolean,
   checkDuration,
@@ -233,7 +233,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     const share = this.#fill / this.#capacity;
     if (share < sampleFrom) return true;
     const thinned = 1 - (1 - sampleLeast) * ((share - sampleFrom) / (sampleUntil - sampleFrom));
-    return this.#random() < Math.max(sampleLeast, thinned);
+    return decide(this.#context, 'random', this.#random) < Math.max(sampleLeast, thinned);
   }
 
   #put(item: T): void {

@@ -1,5 +1,8 @@
 /** Every hook that users can give, and what each may do without harm: H1 to H4 of calling/listeners. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   AdaptiveSemaphore,
   ConnectionPool,
@@ -8,6 +11,7 @@ import {
   gatherSettled,
   gatherStream,
   type LimitSample,
+  Mutex,
   retry,
   Semaphore,
 } from 'latchkey';
@@ -15,7 +19,8 @@ import { BoundedQueue } from 'latchkey/bounded-queue';
 import { monitorEventLoop } from 'latchkey/event-loop';
 import { fairShare } from 'latchkey/overload';
 import { getOrCreate } from 'latchkey/postgres';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { watch } from 'latchkey/watch';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 
 /** A hook of any type. */
 type AnyHook = (...args: unknown[]) => never;
@@ -150,9 +155,45 @@ const listeners: HookRow[] = [
   { name: 'Connector unref', context: 'maker', make: pooled((unref) => ({ unref })) },
   { name: 'monitorEventLoop onBlock', context: 'maker', make: monitored('onBlock') },
   { name: 'monitorEventLoop onOverBudget', context: 'maker', make: monitored('onOverBudget') },
+  {
+    name: 'watch onReport',
+    context: 'maker',
+    make: (onReport) => {
+      const watcher = watch({ deadlocks: 'reject', onReport });
+      onTestFinished(() => watcher.stop());
+      const mutex = new Mutex();
+      return async () => {
+        const error = await mutex.run(() => mutex.run(() => 'never')).catch((reason) => reason);
+        watcher.stop();
+        return error.code;
+      };
+    },
+  },
 ];
 
 const deciders: HookRow[] = [
+  {
+    name: 'BoundedQueue random',
+    answer: 0,
+    context: 'maker',
+    make: (random) => {
+      const queue = new BoundedQueue<number>({ capacity: 10, policy: 'sample', random });
+      return async () => {
+        const offered = [];
+        for (let item = 0; item < 10; item++) offered.push(await queue.offer(item));
+        return offered;
+      };
+    },
+  },
+  {
+    name: 'ConnectionPool maxPerKey',
+    answer: 1,
+    context: 'maker',
+    make: (maxPerKey) => {
+      const pool = new ConnectionPool<object, string>({ connect: () => ({}), close() {} }, { maxPerKey });
+      return async () => [await pool.use('key', () => 'value'), await pool.close()];
+    },
+  },
   {
     name: 'fairShare share',
     answer: 1,
@@ -322,4 +363,32 @@ describe.each(deciders)('the decider $name', (row) => {
     expect(result.error).toBeInstanceOf(TypeError);
     expect(result.error?.message).toBe(`${hook} must answer at once, but it returned a promise`);
   });
+});
+
+/** Functions of users that may take their time: they are awaited, and their errors reach the caller or the pool. */
+const awaited = [
+  ...['connect', 'close', 'validate', 'reset'].map((name) => `Connector.${name}`),
+  'RetryOptions.shouldRetry',
+  ...['find', 'create'].map((name) => `GetOrCreate.${name}`),
+  // Called by the user's own call of `stats()`.
+  'LimitAlgorithm.snapshot',
+];
+
+test('every function in the options of the package has a row, or is awaited', async () => {
+  const src = fileURLToPath(new URL('../../src', import.meta.url));
+  const rows = new Set([...listeners, ...deciders].map(({ name }) => name.split(' ')[1]));
+  const found: string[] = [];
+  for (const file of (await readdir(src, { recursive: true })).filter((name) => name.endsWith('.ts'))) {
+    const text = await readFile(path.join(src, file), 'utf8');
+    const interfaces =
+      /^export interface (\w*Options|Connector|LimitAlgorithm|GetOrCreate)\b[^{]*\{\n([\s\S]*?)^\}/gm;
+    for (const [, owner, body = ''] of text.matchAll(interfaces)) {
+      const functions = body.matchAll(
+        /^ {2}(?:readonly )?(\w+)\??(?:\(|: (?:[^\n]*=>|[^\n]*\bPerKey<|Backoff\b))/gm,
+      );
+      for (const [, name = ''] of functions) found.push(rows.has(name) ? name : `${owner}.${name}`);
+    }
+  }
+  expect(found.filter((name) => name.includes('.')).sort()).toEqual([...awaited].sort());
+  expect([...rows].filter((name) => !found.includes(name ?? ''))).toEqual([]);
 });
