@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Where the words of the second kind are not rewritten yet. */
-const later = ['bench/', 'docs/', 'src/pool/', 'test/pool/'];
+const later = ['src/pool/', 'test/pool/'];
 
 /** Each with what to write instead, and the folders in which it may still stand. */
 const words = [

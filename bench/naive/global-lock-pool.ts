@@ -1,4 +1,4 @@
-// Where: services that were told "the pool must not race" and put one async lock around look-up, connect and insert.
+// Where: services in which "the pool must not race", and which put one async lock around look-up, connect and insert.
 // Cost: the lock is held while connecting, so 100 hosts are dialled one after another, and one dead host stops all.
 export interface GlobalLockPoolOptions<C, K> {
   max: number;

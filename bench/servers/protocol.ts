@@ -6,7 +6,7 @@ export interface Behaviour {
   handshakeMs: number;
   /** From the client's end to the server's end; a closing connection still counts until then. */
   closeMs: number;
-  /** The first so many hosts are dark: they accept connections, and answer nothing. */
+  /** How many hosts, from the first on, are dark: they accept connections, and answer nothing. */
   darkHosts: number;
   /** From the accept until the server resets the connection; 0: it resets none. */
   dropAfterMs: number;

@@ -39,7 +39,7 @@ describe(`endurance, seed ${seed}`, () => {
         console.log(JSON.stringify(endured));`;
       endured.push(...JSON.parse(await printed(program, outfile)));
     }
-  });
+  }, 600_000);
 
   const of = (kind: string) => endured.find(({ name }) => name === kind) as Endured;
   const leftovers = ({ left }: Endured) =>

@@ -36,6 +36,6 @@ export async function bundled(code: string, external: string[] = []): Promise<st
 /** Runs a TypeScript program against the sources, in a process of its own; resolves with its output. */
 export async function printed(code: string, outfile: string, external: string[] = []): Promise<string> {
   await writeFile(outfile, await bundled(code, external));
-  const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 20_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, [outfile], { timeout: 120_000 });
   return stdout;
 }

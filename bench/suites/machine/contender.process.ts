@@ -1,4 +1,4 @@
-/** A process that takes one kind of lock when it is told to, and says when. The kind is its first argument. */
+/** A process that takes one kind of lock on command, and reports when. The kind is its first argument. */
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
 import { MachineMutex } from 'latchkey/machine';

@@ -56,7 +56,7 @@ const keys = table(
 
 const aborts = table(
   'Growth: waiters aborted in random order, a signal each',
-  'Requests that are cancelled leave the middle of the queue; who looks for them there pays for all who wait.',
+  'Requests that are cancelled leave the middle of the queue; a search for them there costs as much as the queue is long.',
   withOwnSignals.map(({ wait, ...subject }) =>
     growing(withTarget(subject), (size) => abortApart(wait, size)),
   ),

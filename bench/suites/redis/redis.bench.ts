@@ -49,7 +49,7 @@ export const redisLocks: Suite = {
     const told: (string | undefined)[] = [];
     for (const row of rows) told.push(await whenFrozen(row, server));
     printLocks(
-      `RedisMutex, time to live ${ttlMs} ms; the last column: when the holder is told that Redis is frozen`,
+      `RedisMutex, time to live ${ttlMs} ms; the last column: when the holder learns that Redis is frozen`,
       'told after',
       figures.map((row, i) => ({ ...row, told: told[i] ?? '' })),
     );

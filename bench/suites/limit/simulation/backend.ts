@@ -4,7 +4,7 @@ import { Line } from './line.js';
 import type { Planned, Timeline } from './timeline.js';
 
 export interface Backend {
-  /** `done` is told whether the call succeeded. */
+  /** `done` receives whether the call succeeded. */
   submit(done: (succeeded: boolean) => void): void;
 }
 
