@@ -62,7 +62,7 @@ export class HeldPlace {
     socket.unref();
     const peer = new Peer(socket);
     this.#visitors.add(peer);
-    peer.say({ pid: thisProcess().pid });
+    peer.send({ pid: thisProcess().pid });
     peer.onMessage = ({ since }) => {
       if (typeof since !== 'string' || !/^\d{1,20}$/.test(since)) return;
       if (this.#queue.some((waiter) => waiter.peer === peer)) return;
@@ -97,6 +97,6 @@ function call(peer: Peer): Promise<'bound' | 'gone' | 'late'> {
       forget();
       end('gone');
     };
-    peer.say({ next: true });
+    peer.send({ next: true });
   });
 }

@@ -34,13 +34,13 @@ export class Peer {
     socket.on('close', () => this.onClose());
   }
 
-  say(message: Message): void {
+  send(message: Message): void {
     this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
   /** Closes the connection once everything is sent, whether or not the other end reads it. */
   leave(last?: Message): void {
-    if (last !== undefined) this.say(last);
+    if (last !== undefined) this.send(last);
     this.#socket.destroySoon();
   }
 

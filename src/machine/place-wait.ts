@@ -115,7 +115,7 @@ export class PlaceWait {
         else if (Number.isSafeInteger(pid)) this.#onHolder(pid!);
       };
       peer.onClose = () => resolve('closed');
-      peer.say({ since: this.#since });
+      peer.send({ since: this.#since });
     });
   }
 

@@ -46,7 +46,7 @@ export interface LockedTransactionOptions extends WaitOptions {
 
 const begin = 'begin isolation level read committed';
 const report = `select ${gotIt} as got`;
-const linesOfPools = new WeakMap<PostgresPool, KeyedMutex<string>>();
+const callersOfPools = new WeakMap<PostgresPool, KeyedMutex<string>>();
 
 /**
  * Runs `task` in a transaction at READ COMMITTED that holds `key`: no other call with this key, in any process, runs its task
@@ -101,7 +101,7 @@ export async function lockedTransaction<T>(
         return task(client);
       },
     );
-  const result = lineOf(pool).run(
+  const result = callersOf(pool).run(
     lock,
     () => {
       wait.phase = 'connection';
@@ -123,10 +123,10 @@ async function waitForSlice(client: PostgresClient, lock: string): Promise<Postg
 }
 
 /** The callers of this process, so that one per lock takes a connection of the pool. */
-function lineOf(pool: PostgresPool): KeyedMutex<string> {
-  const line = linesOfPools.get(pool) ?? new KeyedMutex<string>();
-  linesOfPools.set(pool, line);
-  return line;
+function callersOf(pool: PostgresPool): KeyedMutex<string> {
+  const callers = callersOfPools.get(pool) ?? new KeyedMutex<string>();
+  callersOfPools.set(pool, callers);
+  return callers;
 }
 
 function refuseIsolation(options: object): void {
@@ -140,7 +140,7 @@ function refuseIsolation(options: object): void {
 /** One caller's wait, in its three parts: for the other callers of this process, for a connection, and for the lock. */
 class LockWait implements QueueOwner {
   readonly queue = new WaitQueue<void>(this);
-  phase: 'line' | 'connection' | 'lock' = 'line';
+  phase: 'queue' | 'connection' | 'lock' = 'queue';
   readonly #key: string;
   readonly #controller = new AbortController();
 

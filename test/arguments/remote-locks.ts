@@ -32,7 +32,13 @@ const client: postgres.PostgresPool = { connect: nobody, query: nobody };
 const key: Domain = (value) => ['string', 'number', 'bigint'].includes(typeof value);
 const ttlMs = may((value) => finite(value) && (value as number) >= 100);
 const waits = { waitTimeoutMs: may(duration), maxWaiting: may(count) };
-const terms = { ttlMs, maxHoldMs: may(duration), namespace: may(string), owner: may(string), ...waits };
+const leaseOptions = {
+  ttlMs,
+  maxHoldMs: may(duration),
+  namespace: may(string),
+  owner: may(string),
+  ...waits,
+};
 const table = may(
   (value) => string(value) && /^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$/.test(value as string),
 );
@@ -42,7 +48,7 @@ for (const [required, more] of [
   [{ mode: 'session' }, { ttlMs: beforeKeepalive, trustPooler: may(boolean) }],
   [{ mode: 'leaseTable' }, { table }],
 ] as const) {
-  const allowed = { mode, ...terms, ...more };
+  const allowed = { mode, ...leaseOptions, ...more };
   addOptions(
     'throws',
     'PostgresMutex',
@@ -54,7 +60,7 @@ for (const [required, more] of [
 addOptions(
   'throws',
   'PostgresSemaphore',
-  { name: string, table, ...terms },
+  { name: string, table, ...leaseOptions },
   (value) => new postgres.PostgresSemaphore(client, 2, value),
   { name: 'places' },
 );
@@ -73,11 +79,16 @@ for (const [what, make] of [
 }
 const send: redis.RedisSend = nobody;
 const subscribe = may(aFunction);
-addOptions('throws', 'RedisMutex', { ...terms, subscribe }, (value) => new redis.RedisMutex(send, value));
+addOptions(
+  'throws',
+  'RedisMutex',
+  { ...leaseOptions, subscribe },
+  (value) => new redis.RedisMutex(send, value),
+);
 addOptions(
   'throws',
   'RedisSemaphore',
-  { name: string, ...terms, subscribe },
+  { name: string, ...leaseOptions, subscribe },
   (value) => new redis.RedisSemaphore(send, 2, value),
   { name: 'places' },
 );

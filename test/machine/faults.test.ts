@@ -19,7 +19,7 @@ afterAll(() => guests[Symbol.asyncDispose]());
 /** A key that no other test uses, and how to lock it from here. */
 function fresh() {
   const key = `key ${++keys}`;
-  const { namespace, directory } = guests.terms;
+  const { namespace, directory } = guests.options;
   return {
     key,
     mutex: new MachineMutex({ namespace, directory }),

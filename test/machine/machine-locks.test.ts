@@ -25,7 +25,7 @@ afterAll(() => guests[Symbol.asyncDispose]());
 const brief = { waitTimeoutMs: 100 };
 const freshKey = () => `key ${++names}`;
 function mutexHere(): MachineMutex {
-  const { namespace, directory } = guests.terms;
+  const { namespace, directory } = guests.options;
   return new MachineMutex({ namespace, directory });
 }
 
@@ -34,7 +34,7 @@ describe.each([
   ['semaphore', 3],
 ] as const)('the engine of a %s with %i places', (kind, places) => {
   test.each(leaseEngineClaims)('$title', ({ check }) => {
-    const { namespace, directory } = guests.terms;
+    const { namespace, directory } = guests.options;
     const makeEngine = () => new MachineEngine(kind, { namespace, directory }, places);
     return check({ makeEngine, places, expires: false });
   });
@@ -92,7 +92,7 @@ describe('threads and cluster workers', () => {
       const [first, second] = await Promise.all(
         workers.map(async (worker) => {
           await once(worker, 'message');
-          const guest = new Guest(guests.terms, (order) => worker.send(order));
+          const guest = new Guest(guests.options, (order) => worker.send(order));
           worker.on('message', (report: Report) => guest.hear(report));
           return guest;
         }),
@@ -109,7 +109,7 @@ describe('threads and cluster workers', () => {
 
 describe('keys', () => {
   test('two keys that differ in their millionth character are two locks, and so are two such namespaces', async () => {
-    const { directory } = guests.terms;
+    const { directory } = guests.options;
     const long = 'k'.repeat(1_000_000);
     const one = new MachineMutex({ namespace: `${long}a`, directory });
     const other = new MachineMutex({ namespace: `${long}b`, directory });
@@ -149,7 +149,7 @@ describe('keys', () => {
 describe('semaphore', () => {
   test('MC11: at most `limit` hold a place, over all processes', async () => {
     const key = freshKey();
-    const { namespace, directory } = guests.terms;
+    const { namespace, directory } = guests.options;
     const semaphore = new MachineSemaphore(2, { name: key, namespace, directory });
     const [one, two] = [guests.process(), guests.process()];
     await one.acquire({ key, limit: 2 });
@@ -162,7 +162,7 @@ describe('semaphore', () => {
 
   test('MC6: a waiter that is called to two places at once takes one', async () => {
     const placeNames = [0, 1].map((place) =>
-      boundName('semaphore', guests.terms.namespace, freshKey(), place),
+      boundName('semaphore', guests.options.namespace, freshKey(), place),
     );
     const holders = await Promise.all(placeNames.map((name) => HeldPlace.take(name)));
     const waiting = new PlaceWait(placeNames, () => {}).place(new AbortController().signal);
@@ -179,7 +179,7 @@ describe('semaphore', () => {
   });
 
   test('MC6: an abort at any moment around the grant leaves no place behind', async () => {
-    const name = boundName('semaphore', guests.terms.namespace, freshKey(), 0);
+    const name = boundName('semaphore', guests.options.namespace, freshKey(), 0);
     for (let round = 0; round < 40; round++) {
       const holder = await HeldPlace.take(name);
       const controller = new AbortController();
@@ -198,7 +198,7 @@ describe('semaphore', () => {
 
   test('Cancel: an abort leaves the queues of all places at once', async () => {
     const placeNames = [0, 1].map((place) =>
-      boundName('semaphore', guests.terms.namespace, freshKey(), place),
+      boundName('semaphore', guests.options.namespace, freshKey(), place),
     );
     const holders = await Promise.all(placeNames.map((name) => HeldPlace.take(name)));
     const controller = new AbortController();
@@ -252,7 +252,7 @@ describe('tokens', () => {
     await make(directory);
     const namespace = directory;
     await expect(new MachineMutex({ namespace, directory }).acquire('key')).rejects.toThrow(directory);
-    const sound = new MachineMutex({ namespace, directory: guests.terms.directory });
+    const sound = new MachineMutex({ namespace, directory: guests.options.directory });
     expect(await sound.run('key', () => 'free')).toBe('free');
   });
 
@@ -268,7 +268,7 @@ describe('tokens', () => {
 });
 
 test('a process ends while it holds a key, and does not end while it waits for one', async () => {
-  const { namespace, directory } = guests.terms;
+  const { namespace, directory } = guests.options;
   const options = JSON.stringify({ namespace, directory });
   const key = freshKey();
   const program = (rest: string) => `

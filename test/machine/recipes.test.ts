@@ -19,12 +19,12 @@ describe('machine-cluster', () => {
   const valid = (text: string): AccessToken => ({ text, expiresAtMs: Date.now() + 3_600_000 });
 
   test('four processes refresh once', async () => {
-    const { folder, terms } = guests;
+    const { folder, options } = guests;
     const program = `
       import { appendFileSync } from 'node:fs';
       import { MachineMutex } from 'latchkey/machine';
       import { sharedToken } from './docs/recipes/machine-cluster.ts';
-      const lock = new MachineMutex(${JSON.stringify({ namespace: 'recipe', directory: terms.directory })});
+      const lock = new MachineMutex(${JSON.stringify({ namespace: 'recipe', directory: options.directory })});
       const token = await sharedToken(lock, '${folder}/token.json', async () => {
         appendFileSync('${folder}/refreshes', 'once ');
         return { text: 'token', expiresAtMs: Date.now() + 3_600_000 };
@@ -36,10 +36,10 @@ describe('machine-cluster', () => {
   });
 
   test('a token that is about to expire is refreshed, a failed refresh leaves the old one', async () => {
-    const { folder, terms } = guests;
+    const { folder, options } = guests;
     const file = path.join(folder, 'old-token.json');
     const lock = new MachineMutex(
-      terms.directory === '' ? {} : { directory: terms.directory, namespace: file },
+      options.directory === '' ? {} : { directory: options.directory, namespace: file },
     );
     await writeFile(file, JSON.stringify({ text: 'old', expiresAtMs: Date.now() + 1_000 }));
     const failure = new Error('the provider is down');
@@ -52,9 +52,9 @@ describe('machine-cluster', () => {
 describe('machine-worker-threads', () => {
   test('two threads fill the places; a terminated one makes room', async () => {
     const namespace = `${guests.folder} gpu`;
-    const terms = { namespace, key: 'gpu', limit: 2 };
+    const order = { namespace, key: 'gpu', limit: 2 };
     const [one, two] = [guests.thread(), guests.thread()];
-    await Promise.all([one.acquire(terms), two.acquire(terms)]);
+    await Promise.all([one.acquire(order), two.acquire(order)]);
     const mine = onGpu(namespace, async () => 'had a place');
     await expect(
       new MachineSemaphore(2, { name: 'gpu', namespace }).acquire({ waitTimeoutMs: 100 }),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runRandomPool } from './random-pool.js';
 
-/** `SEED=12345 npx vitest run test/pool/random` runs that one pool again; `POOLS=50000` runs so many. */
+/** `SEED=12345 npx vitest run test/pool/random` runs that one pool again; `POOLS=50000` runs that many pools. */
 const only = process.env['SEED'];
 const first = only === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(only);
 const count = only === undefined ? Number(process.env['POOLS'] ?? 1_000) : 1;

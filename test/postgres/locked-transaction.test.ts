@@ -101,9 +101,9 @@ describe('locked transaction', () => {
   describe('LT5: a wait that has to end', () => {
     const parts = {
       'in the queue of this process': async () => {
-        const holder = holding('line');
+        const holder = holding('queue');
         await holder.isHeld;
-        return { from: pool, key: 'line', end: holder, hint: 'gave up' };
+        return { from: pool, key: 'queue', end: holder, hint: 'gave up' };
       },
       'for a connection of the pool': async () => {
         const small = poolOf({ max: 1 });

@@ -123,7 +123,7 @@ describe('every public argument has a row', () => {
     for (const file of files) {
       const text = await readFile(path.join(src, file), 'utf8');
       const interfaces =
-        /^export interface (\w*(?:Options|Terms|Bounds|Sample)|Connector|GetOrCreate|VersionedUpdate)\b[^{]*\{\n([\s\S]*?)^\}/gm;
+        /^export interface (\w*(?:Options|Bounds|Sample)|Connector|GetOrCreate|VersionedUpdate)\b[^{]*\{\n([\s\S]*?)^\}/gm;
       for (const [, owner = '', body = ''] of text.matchAll(interfaces)) {
         for (const [, property = ''] of body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)) {
           found++;

@@ -135,7 +135,7 @@ describe('functions that return a promise reject', () => {
 });
 
 describe.each(lockLikes)('$name', ({ make }) => {
-  const terms: [name: string, values: Bad[]][] = [
+  const options: [name: string, values: Bad[]][] = [
     ['signal', noSignals],
     ['waitTimeoutMs', noDurations],
   ];
@@ -143,7 +143,7 @@ describe.each(lockLikes)('$name', ({ make }) => {
   test.each(['free', 'held'])('refuses bad options when it is %s, and loses no permit', async (state) => {
     const lock = make();
     const holder = state === 'held' ? await lock.acquire() : undefined;
-    for (const [name, values] of terms) {
+    for (const [name, values] of options) {
       for (const bad of values) {
         const options = { [name]: bad[0] };
         refused(await rejectionOf(() => lock.acquire(options)), name, bad);

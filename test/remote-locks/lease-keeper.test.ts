@@ -16,8 +16,8 @@ afterEach(() => {
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-function keeper(engine = new MemoryEngine(), terms: LeaseOptions = { ttlMs: 1_000 }) {
-  return { engine, keeper: new LeaseKeeper<string>({}, engine, String, terms) };
+function keeper(engine = new MemoryEngine(), options: LeaseOptions = { ttlMs: 1_000 }) {
+  return { engine, keeper: new LeaseKeeper<string>({}, engine, String, options) };
 }
 
 describe('lease keeper: the queue', () => {
@@ -132,8 +132,8 @@ describe('lease keeper: the queue', () => {
     [{ ttlMs: Infinity }, 'ttlMs'],
     [{ ttlMs: '1000' as unknown as number }, 'ttlMs'],
     [{ maxHoldMs: -1 }, 'maxHoldMs'],
-  ])('%o is refused by name: %s', (terms, name) => {
-    expect(() => keeper(new MemoryEngine(), terms)).toThrow(name);
+  ])('%o is refused by name: %s', (options, name) => {
+    expect(() => keeper(new MemoryEngine(), options)).toThrow(name);
   });
 });
 
@@ -346,8 +346,8 @@ describe('lease keeper: a database that fails', () => {
 
   test('LK6: a wake-up that never comes costs a quarter of a second, for every answer of the database', async () => {
     const engine = Object.assign(new MemoryEngine(), { onFreed: () => () => {} });
-    const terms = { ttlMs: 60_000 };
-    const [one, other] = [keeper(engine, terms).keeper, keeper(engine, terms).keeper];
+    const options = { ttlMs: 60_000 };
+    const [one, other] = [keeper(engine, options).keeper, keeper(engine, options).keeper];
     const lease = await one.acquire('key');
     const wait = watch(other.acquire('key'));
     await pass(10_000);

@@ -145,7 +145,7 @@ import {
   type VersionedUpdate,
 } from 'latchkey/postgres';
 import {
-  type LeaseOptions as RedisLeaseTerms,
+  type LeaseOptions as RedisLeaseOptions,
   RedisMutex,
   type RedisMutexOptions,
   type RemoteMutex as RedisRemoteMutex,
@@ -160,9 +160,9 @@ import {
   type LeaseEngine,
   type LeaseHolder,
   type LeaseRequest,
+  type LeaseOptions as OwnLeaseOptions,
   RemoteMutex as OwnMutex,
   RemoteSemaphore as OwnSemaphore,
-  type LeaseOptions as OwnTerms,
 } from 'latchkey/remote-locks';
 import { SingleFlight, type SingleFlightOptions } from 'latchkey/single-flight';
 import { type LeaseEngineClaim, type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
@@ -373,8 +373,8 @@ export function told(message: Messages['latchkey:limit']): number {
 
 export async function postgres(pool: PostgresPool): Promise<unknown> {
   const sessions: PostgresMutexOptions = { mode: 'session', namespace: 'app' };
-  const terms: LeaseOptions = { ttlMs: 5_000 };
-  const places: PostgresSemaphoreOptions = { name: 'reports', ...terms };
+  const leaseOptions: LeaseOptions = { ttlMs: 5_000 };
+  const places: PostgresSemaphoreOptions = { name: 'reports', ...leaseOptions };
   const remote: RemoteSemaphore = new PostgresSemaphore(pool, 3, places);
   const keyed: RemoteMutex<string> = new PostgresMutex(pool, sessions);
   const [limiter, lock]: [Limiter, KeyedLock<string>] = [remote, keyed];
@@ -403,9 +403,9 @@ export async function postgres(pool: PostgresPool): Promise<unknown> {
 }
 
 export async function redis(send: RedisSend): Promise<void> {
-  const terms: RedisLeaseTerms = { ttlMs: 1_000 };
+  const leaseOptions: RedisLeaseOptions = { ttlMs: 1_000 };
   const subscribe: RedisSubscribe | undefined = undefined;
-  const options: RedisMutexOptions = { ...terms, subscribe };
+  const options: RedisMutexOptions = { ...leaseOptions, subscribe };
   const places: RedisSemaphoreOptions = { name: 'reports', namespace: 'app' };
   const keyed: RedisRemoteMutex<number> = new RedisMutex<number>(send, options);
   const remote: RedisRemoteSemaphore = new RedisSemaphore(send, 2, places);
@@ -440,9 +440,9 @@ export async function ownEngine(): Promise<unknown> {
   const subject: LeaseEngineSubject = { makeEngine: () => engine };
   const [first]: readonly LeaseEngineClaim[] = leaseEngineClaims;
   await first?.check(subject);
-  const terms: OwnTerms = { ttlMs: 1_000 };
-  await new OwnSemaphore(engine, 2, 'places', terms).run(() => undefined);
-  const mutex = new OwnMutex(engine, terms);
+  const leaseOptions: OwnLeaseOptions = { ttlMs: 1_000 };
+  await new OwnSemaphore(engine, 2, 'places', leaseOptions).run(() => undefined);
+  const mutex = new OwnMutex(engine, leaseOptions);
   await mutex.holder('key');
   return mutex.run('key', ({ token }) => token);
 }

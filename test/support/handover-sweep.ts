@@ -8,7 +8,7 @@ export type Grant = { release(): unknown };
 /** How a waiter gives up, and what its wait then rejects with. */
 export interface WayOut {
   readonly name: string;
-  terms(controller: AbortController): WaitOptions;
+  options(controller: AbortController): WaitOptions;
   giveUp(controller: AbortController): void;
   isReason(reason: unknown): boolean;
 }
@@ -16,19 +16,19 @@ export interface WayOut {
 export const waysOut: WayOut[] = [
   {
     name: 'an abort',
-    terms: ({ signal }) => ({ signal }),
+    options: ({ signal }) => ({ signal }),
     giveUp: (controller) => controller.abort('changed my mind'),
     isReason: (reason) => reason === 'changed my mind',
   },
   {
     name: 'a timeout',
-    terms: () => ({ waitTimeoutMs: 10 }),
+    options: () => ({ waitTimeoutMs: 10 }),
     giveUp: () => vi.advanceTimersByTime(10),
     isReason: (reason) => (reason as { code?: unknown }).code === 'ERR_WAIT_TIMEOUT',
   },
   {
     name: 'nobody giving up',
-    terms: ({ signal }) => ({ signal, waitTimeoutMs: 10 }),
+    options: ({ signal }) => ({ signal, waitTimeoutMs: 10 }),
     giveUp() {},
     isReason: () => false,
   },
@@ -58,7 +58,7 @@ export async function sweep(kind: LockKind, wayOut: WayOut): Promise<string[]> {
 
 async function once(
   { make }: LockKind,
-  { terms, giveUp, isReason }: WayOut,
+  { options, giveUp, isReason }: WayOut,
   { releaseAt, leaveAt, arriveAt, stayers }: Record<'releaseAt' | 'leaveAt' | 'arriveAt' | 'stayers', number>,
 ): Promise<string[]> {
   const violations: string[] = [];
@@ -77,7 +77,7 @@ async function once(
     );
   const controller = new AbortController();
   const holder = await lock.acquire();
-  const leaver = watchGrant('leaver', lock.acquire(terms(controller)));
+  const leaver = watchGrant('leaver', lock.acquire(options(controller)));
   const waiters = [leaver];
   if (stayers > 0) waiters.push(watchGrant('stayer', lock.acquire()));
   await Promise.all([

@@ -160,8 +160,8 @@ describe('the cost of a wait does not depend on the number of waiters', () => {
       vi.spyOn(controller.signal, 'removeEventListener'),
     ];
     const owner = new Owner();
-    const terms = waitSettings({ signal: controller.signal, waitTimeoutMs: 10 });
-    const waits = Array.from({ length: count }, () => owner.queue.wait(terms).catch(() => {}));
+    const settings = waitSettings({ signal: controller.signal, waitTimeoutMs: 10 });
+    const waits = Array.from({ length: count }, () => owner.queue.wait(settings).catch(() => {}));
     expect([getEventListeners(controller.signal, 'abort').length, vi.getTimerCount()]).toEqual([1, 1]);
     end(owner, controller);
     await Promise.all(waits);

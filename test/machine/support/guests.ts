@@ -11,17 +11,17 @@ import type { Order, Report } from './guest.process.js';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 type Orders = Partial<Omit<Order, 'id' | 'act'>>;
-type Terms = Pick<Order, 'namespace' | 'directory' | 'key'>;
+type GuestOptions = Pick<Order, 'namespace' | 'directory' | 'key'>;
 
 /** A process or a thread that follows orders. */
 export class Guest {
   readonly #send: (order: Order) => void;
-  readonly #terms: Terms;
+  readonly #options: GuestOptions;
   readonly #open = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
   #orders = 0;
 
-  constructor(terms: Terms, send: (order: Order) => void) {
-    this.#terms = terms;
+  constructor(options: GuestOptions, send: (order: Order) => void) {
+    this.#options = options;
     this.#send = send;
   }
 
@@ -37,7 +37,7 @@ export class Guest {
     return new Promise<T>((resolve, reject) => {
       const id = ++this.#orders;
       this.#open.set(id, { resolve, reject });
-      this.#send({ ...this.#terms, ...orders, id, act });
+      this.#send({ ...this.#options, ...orders, id, act });
     });
   }
 
@@ -59,9 +59,9 @@ export class ProcessGuest extends Guest {
   readonly kill: (signal: NodeJS.Signals) => Promise<void>;
   readonly pid: number;
 
-  constructor(program: string, terms: Terms, { args = [] }: Programme = {}) {
+  constructor(program: string, options: GuestOptions, { args = [] }: Programme = {}) {
     const child = fork(program, args, { execArgv: [] });
-    super(terms, (order) => child.send(order));
+    super(options, (order) => child.send(order));
     child.on('message', (report: Report) => this.hear(report));
     this.pid = child.pid!;
     // A SIGKILL resolves when the process is gone, another signal when it has been sent.
@@ -77,9 +77,9 @@ export class ProcessGuest extends Guest {
 class ThreadGuest extends Guest {
   readonly terminate: () => Promise<unknown>;
 
-  constructor(program: string, terms: Terms) {
+  constructor(program: string, options: GuestOptions) {
     const thread = new Worker(program);
-    super(terms, (order) => thread.postMessage(order));
+    super(options, (order) => thread.postMessage(order));
     thread.on('message', (report: Report) => this.hear(report));
     this.terminate = () => thread.terminate();
   }
@@ -89,7 +89,7 @@ class ThreadGuest extends Guest {
 export class Guests implements AsyncDisposable {
   readonly folder: string;
   readonly program: string;
-  readonly terms: Terms;
+  readonly options: GuestOptions;
   readonly #processes: ProcessGuest[] = [];
   readonly #threads: ThreadGuest[] = [];
 
@@ -112,17 +112,17 @@ export class Guests implements AsyncDisposable {
   private constructor(folder: string, program: string) {
     this.folder = folder;
     this.program = program;
-    this.terms = { namespace: folder, directory: path.join(folder, 'offsets'), key: 'key' };
+    this.options = { namespace: folder, directory: path.join(folder, 'offsets'), key: 'key' };
   }
 
   process(programme?: Programme): ProcessGuest {
-    const guest = new ProcessGuest(this.program, this.terms, programme);
+    const guest = new ProcessGuest(this.program, this.options, programme);
     this.#processes.push(guest);
     return guest;
   }
 
   thread(): ThreadGuest {
-    const guest = new ThreadGuest(this.program, this.terms);
+    const guest = new ThreadGuest(this.program, this.options);
     this.#threads.push(guest);
     return guest;
   }

@@ -46,7 +46,7 @@ export const features = [
     expect(world.connections[0]?.closedFor).toBe('idle');
   }),
 
-  claim('maxUses replaces a connection after so many leases', async (open) => {
+  claim('maxUses replaces a connection after that many leases', async (open) => {
     const world = open({ maxUses: 2 });
     for (const _ of times(3)) (await world.lease()).release();
     expect([world.dials, world.connections[0]?.closedFor]).toEqual([2, 'lifetime']);
