@@ -25,8 +25,8 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'ignores a validation that rejects',
     file: 'pool/checks.ts',
-    from: '(error) => end(() => fail(error)),',
-    to: '() => {},',
+    from: '.then(this.#onAnswer, this.#onError);',
+    to: '.then(this.#onAnswer, () => {});',
     killedBy: 'explorer of ConnectionPool',
   },
   {
@@ -159,8 +159,8 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'passes a connection on a microtask late',
     file: matching,
-    from: 'key.queue.grant(this.#lease(slot, nowMs, key.queue.head!.demand));',
-    to: 'const lease = this.#lease(slot, nowMs, key.queue.head!.demand);\n      queueMicrotask(() => key.queue.grant(lease));',
+    from: 'first.grant(this.#lease(slot, nowMs, first.demand));',
+    to: 'const lease = this.#lease(slot, nowMs, first.demand);\n      queueMicrotask(() => first.grant(lease));',
     killedBy: 'microtask sweep of ConnectionPool',
   },
   {
