@@ -99,7 +99,7 @@ describe('a pool on HTTP/2, behind a proxy that can go silent', () => {
   });
 });
 
-/** Forwards bytes to the server, until it is told to forget the connections that are open. */
+/** Forwards bytes to the server, until the test makes it drop the open connections silently. */
 async function startProxy(server: Http2Server) {
   const sockets = new Set<Socket>();
   let isSilent = false;
