@@ -151,17 +151,31 @@ export const evidence = [
     waiter.value?.release();
   }),
 
-  claim('reset(key) also forgets the failures of a key that has no slot and no waiter', async (open) => {
-    const world = open({ connect: ({ id }) => (id === 1 ? Promise.reject(refusal) : undefined) });
-    world.acquire();
-    await world.settle();
-    expect(world.stats.keys).toBe(0);
-    world.pool.reset('a');
-    const caller = world.acquire();
-    await world.settle();
-    expect(caller.state).toBe('fulfilled');
-    caller.value?.release();
-  }),
+  claim(
+    'reset() forgets the failures of a key that has no slot and no waiter, with the key or without',
+    async (open) => {
+      let isDown = true;
+      const world = open({ connect: () => (isDown ? Promise.reject(refusal) : undefined) });
+      world.acquire('a');
+      world.acquire('b');
+      await world.settle();
+      expect(world.stats.keys).toBe(0);
+      isDown = false;
+      world.pool.reset('a');
+      const callers = [world.acquire('a'), world.acquire('b')];
+      await world.settle();
+      expect(callers.map(({ state }) => state)).toEqual(['fulfilled', 'pending']);
+      isDown = true;
+      world.acquire('c');
+      await world.settle();
+      isDown = false;
+      world.pool.reset();
+      callers.push(world.acquire('c'));
+      await world.settle();
+      expect(callers.map(({ state }) => state)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
+      for (const { value } of callers) value?.release();
+    },
+  ),
 
   claim('P15: after reset() a key that failed may take an idle connection of another key', async (open) => {
     const world = open({

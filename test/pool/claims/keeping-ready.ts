@@ -59,6 +59,17 @@ export const keepingReady = [
     },
   ),
 
+  claim('a slot that comes free goes to a waiter before minIdle takes it', async (open) => {
+    const world = open({ max: 3, minIdle: 2, close: 5 });
+    const lease = await world.lease('a');
+    await world.advance(10);
+    const waiter = world.acquire('b');
+    await world.advance(15);
+    expect([waiter.state, world.dialled]).toEqual(['fulfilled', ['a', 'a', 'a', 'b']]);
+    lease.release();
+    waiter.value?.release();
+  }),
+
   claim('a shared connection that was dialled for minIdle is no duplicate', async (open) => {
     const world = open({ leasesPerConnection: 2, minIdle: 1 });
     const lease = await world.lease();
