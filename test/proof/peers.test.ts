@@ -6,7 +6,7 @@ import { bulkhead } from 'cockatiel';
 import { createPool } from 'generic-pool';
 import { ConnectionPool, KeyedMutex, Mutex, Semaphore } from 'latchkey';
 import { Pool as Tarn } from 'tarn';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { drained, microtasks, watch } from '../support/lock-likes.js';
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -17,17 +17,15 @@ describe('giving up a wait', () => {
     const impatient = withTimeout(mutex, 1);
     const release = await mutex.acquire();
     const waiters = Array.from({ length: 10 }, () => watch(impatient.acquire()));
-    await sleep(20);
-    expect(waiters.every(({ state }) => state === 'rejected')).toBe(true);
+    await vi.waitFor(() => expect(waiters.every(({ state }) => state === 'rejected')).toBe(true));
     release();
     expect(mutex.isLocked()).toBe(true);
   });
 
-  test('here they are gone', async () => {
+  test('latchkey removes waiters that timed out from the queue', async () => {
     const mutex = new Mutex();
     const holder = await mutex.acquire();
-    for (let i = 0; i < 10; i++) watch(mutex.acquire({ waitTimeoutMs: 1 }));
-    await sleep(20);
+    await Promise.allSettled(Array.from({ length: 10 }, () => mutex.acquire({ waitTimeoutMs: 1 })));
     expect(mutex.waiting).toBe(0);
     holder.release();
     expect(mutex.locked).toBe(false);
@@ -54,7 +52,7 @@ describe('hand-over', () => {
       if (i % 2 === 1) await undefined;
     }
     await first;
-    await sleep(30);
+    await vi.waitFor(() => expect(queued.state).not.toBe('pending'));
     return queued.state === 'rejected';
   }
 
@@ -63,7 +61,7 @@ describe('hand-over', () => {
     expect(await rejectedAfterQueueing((task) => policy.execute(task))).toBe(true);
   });
 
-  test('here a call that is queued is served', async () => {
+  test('latchkey serves a call that is queued', async () => {
     const semaphore = new Semaphore(1, { maxWaiting: 1 });
     expect(await rejectedAfterQueueing((task) => semaphore.run(task))).toBe(false);
   });
@@ -78,7 +76,7 @@ describe('stray releases', () => {
     expect([semaphore.tryAcquire(), semaphore.tryAcquire()].filter(Boolean)).toHaveLength(2);
   });
 
-  test('here a handle releases once', async () => {
+  test('a handle of latchkey releases once', async () => {
     const semaphore = new Semaphore(1);
     const permit = await semaphore.acquire();
     permit.release();
@@ -100,7 +98,7 @@ describe('several keys', () => {
     expect(outcomes.map(({ status }) => status)).toContain('rejected');
   });
 
-  test('here they do not', async () => {
+  test('with latchkey they do not', async () => {
     const mutex = new KeyedMutex<string>();
     const holders = ['a', 'b'].map((key) => mutex.run(key, () => sleep(5)));
     const both = [
@@ -151,7 +149,7 @@ describe('max', () => {
     expect(count.peak).toBeGreaterThan(1);
   });
 
-  test('here max is the maximum', async () => {
+  test('max of latchkey is the maximum', async () => {
     const { count, create, destroy } = counting();
     const pool = new ConnectionPool({ connect: create, close: destroy }, { max: 1 });
     for (let i = 0; i < 5; i++) (await pool.acquire()).destroy();
