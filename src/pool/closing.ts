@@ -68,7 +68,6 @@ export class Closing<C, K> {
     this.#state.deferred.run(() => {
       for (const key of [...this.#state.keys.values()]) {
         this.#state.refuse(key, () => new ClosedError('the connection pool'));
-        key.server.endRetry();
         this.#pump(key);
       }
       for (const slot of [...this.#state.slots]) {

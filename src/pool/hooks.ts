@@ -122,11 +122,11 @@ export class Hooks<C, K> {
   }
 
   ref(connection: C, key: K): void {
-    this.#tell('ref', key, () => this.#connector.ref?.(connection));
+    this.#callListener('ref', key, () => this.#connector.ref?.(connection));
   }
 
   unref(connection: C, key: K): void {
-    this.#tell('unref', key, () => this.#connector.unref?.(connection));
+    this.#callListener('unref', key, () => this.#connector.unref?.(connection));
   }
 
   released(lease: PoolLease<C, K>): void {
@@ -158,7 +158,7 @@ export class Hooks<C, K> {
     }
   }
 
-  #tell(hook: HookName, key: K, listener: () => unknown): void {
+  #callListener(hook: HookName, key: K, listener: () => unknown): void {
     try {
       ignoreRejection(this.#context.run(listener));
     } catch (error) {
