@@ -4,7 +4,7 @@
  * are two forms of it: ES modules in `dist`, and CommonJS in `dist/cjs` for tools that cannot `require` ES modules.
  */
 import { execFileSync } from 'node:child_process';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,16 +28,15 @@ const typescript = {
 };
 
 /** `import.meta.url` tells where the module would be if it had a file of its own, so that `..` is still `dist`. */
-const ownAddress = (format) => ({
+const ownAddress = {
   name: 'own address',
-  resolveImportMeta(_property, { chunkId, moduleId }) {
+  resolveImportMeta(_property, { chunkId, format, moduleId }) {
     const own = path.relative(src, moduleId).replaceAll('\\', '/').replace(/\.ts$/, '.js');
     const file = path.posix.relative(path.posix.dirname(chunkId), own);
-    return format === 'es'
-      ? `new URL(${JSON.stringify(file)}, import.meta.url).href`
-      : `new URL(${JSON.stringify(file)}, 'file://' + __filename).href`;
+    const base = format === 'es' ? 'import.meta.url' : "'file://' + __filename";
+    return `new URL(${JSON.stringify(file)}, ${base}).href`;
   },
-});
+};
 
 /** The modules that the main entry needs. They go into one file, which loads faster than many. */
 function coreModules(getModuleInfo) {
@@ -54,17 +53,23 @@ function coreModules(getModuleInfo) {
 const tsc = createRequire(import.meta.url)
   .resolve('typescript/package.json')
   .replace('package.json', 'bin/tsc');
-const doors = (await readdir(src)).filter((file) => file.endsWith('.ts'));
+const project = path.join(root, 'tsconfig.build.json');
 
-async function write(format, dir) {
-  const project = path.join(root, 'tsconfig.build.json');
-  execFileSync(process.execPath, [tsc, '-p', project, '--outDir', dir], { stdio: 'inherit' });
-  const bundle = await rollup({
-    input: Object.fromEntries(doors.map((file) => [path.parse(file).name, path.join(src, file)])),
-    plugins: [typescript, ownAddress(format)],
-    treeshake: { moduleSideEffects: false },
-  });
-  let core;
+await rm(dist, { recursive: true, force: true });
+execFileSync(process.execPath, [tsc, '-p', project, '--outDir', cjs], { stdio: 'inherit' });
+await cp(cjs, dist, { recursive: true });
+
+const doors = (await readdir(src)).filter((file) => file.endsWith('.ts'));
+const bundle = await rollup({
+  input: Object.fromEntries(doors.map((file) => [path.parse(file).name, path.join(src, file)])),
+  plugins: [typescript, ownAddress],
+  treeshake: { moduleSideEffects: false },
+});
+let core;
+for (const [format, dir] of [
+  ['es', dist],
+  ['cjs', cjs],
+]) {
   await bundle.write({
     format,
     dir,
@@ -77,10 +82,6 @@ async function write(format, dir) {
       return core.has(id) ? 'core' : undefined;
     },
   });
-  await bundle.close();
 }
-
-await rm(dist, { recursive: true, force: true });
-await write('es', dist);
-await write('cjs', cjs);
+await bundle.close();
 await writeFile(path.join(cjs, 'package.json'), '{ "type": "commonjs" }\n');
