@@ -31,7 +31,7 @@ import {
 import { AttemptTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { channel } from '../runtime/channels.js';
-import { now, setTimer, type Timer } from '../runtime/clock.js';
+import { now, setTimer, type Timer, timerGrainMs } from '../runtime/clock.js';
 import { type Abortable, abortReason, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
 import { type Expirable, onDeadline } from '../waiting/deadlines.js';
 import { DeferredError, reveal, withStackFromHere } from '../waiting/deferred-error.js';
@@ -183,8 +183,6 @@ function retrySettings(options: RetryOptions) {
 
 const defaults: RetrySettings = /* @__PURE__ */ retrySettings({});
 
-/** Timers may fire up to 1 ms early. No attempt is started in that remainder. */
-const timerGrainMs = 1;
 /** The share of a pause that a server asked for, 0 to 1, that is added at random. */
 const retryAfterJitter = 0.1;
 
@@ -255,7 +253,7 @@ class Retry<T> {
     return totalTimeoutMs === Infinity ? Infinity : totalTimeoutMs - (now() - this.#startedMs);
   }
 
-  /** Whether a pause of `delayMs` leaves time for an attempt. */
+  /** Whether a pause of `delayMs` leaves time for an attempt. None is started in the remainder by which timers fire early. */
   #hasTimeAfter(delayMs: number): boolean {
     return delayMs < this.#leftMs - timerGrainMs;
   }

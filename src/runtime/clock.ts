@@ -6,6 +6,9 @@
 /** The longest delay of `setTimeout` in milliseconds; above it, it fires at once. A longer wait takes several timers. */
 const longestTimerMs = 2 ** 31 - 1;
 
+/** A timer may fire this much early by the monotonic clock, in milliseconds. */
+export const timerGrainMs = 1;
+
 /** Monotonic milliseconds; only differences are meaningful. */
 export function now(): number {
   return performance.now();

@@ -14,7 +14,7 @@
  * Cost: joining and leaving are O(1). Lineage: Node's own lists of timers by duration.
  */
 import { rootContext } from '../runtime/async-context.js';
-import { afterPoll, now, setTimer, type Timer } from '../runtime/clock.js';
+import { afterPoll, now, setTimer, type Timer, timerGrainMs } from '../runtime/clock.js';
 import { Place, PlaceQueue } from './place-queue.js';
 
 export interface Expirable {
@@ -23,8 +23,6 @@ export interface Expirable {
   onExpire(waitedMs: number): void;
 }
 
-/** A timer may fire up to a millisecond early by the monotonic clock. */
-const timerGrainMs = 1;
 /** A timer that fires later than this counts as late, in milliseconds. */
 const lateMs = 20;
 /** A connection made while the loop was blocked needs one poll to be seen, and another for the data it has received. */
