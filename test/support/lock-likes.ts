@@ -40,20 +40,8 @@ export function lockLikesOf({
         };
       },
     },
-    {
-      name: 'Semaphore(1)',
-      make() {
-        const semaphore = new Semaphore(1);
-        return {
-          run: (task, options) => semaphore.run(task, options),
-          acquire: (options) => semaphore.acquire(options),
-          waiting: () => semaphore.waiting,
-          free: () => semaphore.held === 0 && semaphore.waiting === 0,
-          close: () => semaphore.close(),
-        };
-      },
-    },
     ...[
+      { name: 'Semaphore(1)', order: undefined },
       { name: 'Semaphore(1), controlledDelay', order: controlledDelay() },
       { name: 'Semaphore(1), fairShare', order: fairShare({ within: controlledDelay() }) },
     ].map(({ name, order }) => ({
