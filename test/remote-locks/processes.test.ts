@@ -1,30 +1,17 @@
 /** Four processes and one database: each holder logs when it held the lock. */
 import { once } from 'node:events';
-import { leaseTableSchema, PostgresMutex } from 'latchkey/postgres';
+import { PostgresMutex } from 'latchkey/postgres';
 import { RedisMutex } from 'latchkey/redis';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
-import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { grantsOf, Workers } from './support/processes.js';
 import { ioredisClients } from './support/redis-clients.js';
+import { type Servers, startServers } from './support/servers.js';
 
-let postgres: PostgresServer;
-let redis: RedisServer;
-let pool: pg.Pool;
-
+let servers: Servers;
 beforeAll(async () => {
-  [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-  pool = new pg.Pool(postgres.connectionOptions);
-  pool.on('error', () => {});
-  await pool.query(leaseTableSchema());
+  servers = await startServers();
 });
-afterAll(async () => {
-  await pool.end();
-  await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
-});
-
-const addressOf = (kind: string) => (kind === 'redis' ? redis : postgres).connectionOptions;
+afterAll(() => servers[Symbol.asyncDispose]());
 
 describe.each([
   ['redis', 2_500],
@@ -35,7 +22,7 @@ describe.each([
     timeout: 400_000,
   }, async () => {
     await using workers = await Workers.ready();
-    const orders = { kind, address: addressOf(kind), key: 'shared', grants, ttlMs: 10_000 };
+    const orders = { kind, address: servers.addressOf(kind), key: 'shared', grants, ttlMs: 10_000 };
     for (let i = 0; i < 4; i++) workers.start(orders);
     await workers.ended();
     expect(grantsOf(await workers.events(), new Set())).toBe(4 * grants);
@@ -46,7 +33,7 @@ describe.each([
     const ttlMs = 1_500;
     const child = workers.start({
       kind,
-      address: addressOf(kind),
+      address: servers.addressOf(kind),
       key: 'killed',
       grants: 1,
       ttlMs,
@@ -55,11 +42,11 @@ describe.each([
     await once(child, 'message');
     const startedMs = performance.now();
     child.kill('SIGKILL');
-    await using client = ioredisClients(redis.connectionOptions);
+    await using client = ioredisClients(servers.redis.connectionOptions);
     const lock =
       kind === 'redis'
         ? new RedisMutex(client.send, { ttlMs })
-        : new PostgresMutex(pool, { mode: kind, ttlMs });
+        : new PostgresMutex(servers.pool, { mode: kind, ttlMs });
     expect(await lock.run('killed', () => 'free')).toBe('free');
     expect(performance.now() - startedMs).toBeLessThan(ttlMs + 2_000);
   });

@@ -3,39 +3,29 @@
  * holds it. `LATCHKEY_STRESS_SECONDS=60 npx vitest run test/remote-locks/stress` runs it for longer.
  */
 import type { ChildProcess } from 'node:child_process';
-import { leaseTableSchema } from 'latchkey/postgres';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
-import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { grantsOf, Workers } from './support/processes.js';
 import { pause, until } from './support/real-time.js';
 import { ioredisClients } from './support/redis-clients.js';
+import { type Servers, startServers } from './support/servers.js';
 
 const seconds = Number(process.env['LATCHKEY_STRESS_SECONDS'] ?? 3);
 const ttlMs = 600;
 
-let postgres: PostgresServer;
-let redis: RedisServer;
-let pool: pg.Pool;
+let servers: Servers;
 beforeAll(async () => {
-  [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
-  pool = new pg.Pool(postgres.connectionOptions);
-  pool.on('error', () => {});
-  await pool.query(leaseTableSchema());
+  servers = await startServers();
 });
-afterAll(async () => {
-  await pool.end();
-  await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
-});
+afterAll(() => servers[Symbol.asyncDispose]());
 
 /** How many locks are held, by the database itself. */
 const held = {
-  session: async () => (await postgres.admin("select from pg_locks where locktype = 'advisory'")).length,
+  session: async () =>
+    (await servers.postgres.admin("select from pg_locks where locktype = 'advisory'")).length,
   leaseTable: async () =>
-    (await pool.query('select from latchkey_leases where expires_at > clock_timestamp()')).rowCount!,
+    (await servers.pool.query('select from latchkey_leases where expires_at > clock_timestamp()')).rowCount!,
   redis: async () => {
-    await using client = ioredisClients(redis.connectionOptions);
+    await using client = ioredisClients(servers.redis.connectionOptions);
     return ((await client.send(['KEYS', '*:lock'])) as string[]).length;
   },
 };
@@ -44,7 +34,7 @@ describe.each(['session', 'leaseTable', 'redis'] as const)('%s', (kind) => {
   /** Four workers and a fault of one of them after the other. Resolves with the processes that were killed. */
   async function disturbed(workers: Workers, mayStop: boolean): Promise<Set<number>> {
     const killed = new Set<number>();
-    const address = (kind === 'redis' ? redis : postgres).connectionOptions;
+    const address = servers.addressOf(kind);
     const start = () => workers.start({ kind, address, key: 'stress', grants: 1_000_000, ttlMs });
     const children = Array.from({ length: 4 }, start);
     const kill = (child: ChildProcess) => {
