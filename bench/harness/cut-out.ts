@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { crowd } from './stopwatch.js';
+import type { Case, Subject, Target } from './subjects.js';
 
 export type Latchkey = typeof import('latchkey') & typeof import('latchkey/watch');
 
@@ -16,6 +18,47 @@ export interface CutOut {
 export interface Packages {
   readonly without: Latchkey;
   readonly within: Latchkey;
+}
+
+/** One row of a table: what is measured, of the package that it is given. */
+export type MakeSubject = (
+  latchkey: Latchkey,
+  description: Pick<Subject, 'name' | 'role' | 'targets'>,
+) => Subject;
+
+/** Callers that wait for one mutex: the row of everything that a wait can cost more. */
+export const mutexCrowd: MakeSubject = ({ Mutex }, description) =>
+  crowd(
+    description,
+    1_000,
+    () => {
+      const mutex = new Mutex();
+      return (task) => mutex.run(task);
+    },
+    async () => {},
+  );
+
+/** A table of the package beside the one without the part, which is its floor. */
+export function cutOutCase(
+  { without, within }: Packages,
+  makeSubject: MakeSubject,
+  {
+    title,
+    shows,
+    floor,
+    targets,
+  }: { title: string; shows: string; floor: string; targets: readonly Target[] },
+): Case {
+  return {
+    title,
+    shows,
+    rounds: 15,
+    warmups: 3,
+    subjects: [
+      makeSubject(without, { name: floor, role: 'floor' }),
+      makeSubject(within, { name: 'latchkey', role: 'latchkey', targets }),
+    ],
+  };
 }
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));

@@ -1,9 +1,16 @@
 /** The cost of the check for subscribers: the package compared with a copy from which the check was cut out. */
 import { subscribe, tracingChannel } from 'node:diagnostics_channel';
 import { channelNames } from 'latchkey/diagnostics';
-import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
-import { crowd, operation } from '../../harness/stopwatch.js';
-import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
+import {
+  type CutOut,
+  cutOutCase,
+  type MakeSubject,
+  mutexCrowd,
+  type Packages,
+  withPackages,
+} from '../../harness/cut-out.js';
+import { operation } from '../../harness/stopwatch.js';
+import type { Case, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
 /** Constants, so that the minifier removes the code that only listeners need. */
@@ -15,20 +22,6 @@ const withoutChannels: CutOut = {
     export { tracingChannel as channel };`,
 };
 
-type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
-type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
-
-const wait: MakeSubject = ({ Mutex }, description) =>
-  crowd(
-    description,
-    1_000,
-    () => {
-      const mutex = new Mutex();
-      return (task) => mutex.run(task);
-    },
-    async () => {},
-  );
-
 const lease: MakeSubject = ({ ConnectionPool }, description) => {
   const pool = new ConnectionPool({ connect: () => ({}), close() {} });
   return operation(
@@ -39,7 +32,7 @@ const lease: MakeSubject = ({ ConnectionPool }, description) => {
 };
 
 const works = [
-  ['1,000 callers at once for one mutex', wait],
+  ['1,000 callers at once for one mutex', mutexCrowd],
   ['acquire and release of an idle connection', lease],
 ] as const;
 
@@ -60,17 +53,13 @@ const oneListener: Audience = {
   targets: [],
 };
 
-function tablesBefore({ name, shows, targets }: Audience, { without, within }: Packages): Case[] {
-  return works.map(
-    ([title, subject]): Case => ({
-      title: `Diagnostics: ${title}, ${name}`,
+function tablesBefore({ name, shows, targets }: Audience, packages: Packages): Case[] {
+  return works.map(([work, makeSubject]) =>
+    cutOutCase(packages, makeSubject, {
+      title: `Diagnostics: ${work}, ${name}`,
       shows,
-      rounds: 15,
-      warmups: 3,
-      subjects: [
-        subject(without, { name: 'without channels', role: 'floor' }),
-        subject(within, { name: 'latchkey', role: 'latchkey', targets }),
-      ],
+      floor: 'without channels',
+      targets,
     }),
   );
 }

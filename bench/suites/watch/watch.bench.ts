@@ -1,16 +1,20 @@
 /** The cost of `latchkey/watch`, off and on, compared with a copy of the package from which it was cut out. */
-import { type CutOut, type Latchkey, type Packages, withPackages } from '../../harness/cut-out.js';
-import { crowd, operation } from '../../harness/stopwatch.js';
-import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
+import {
+  type CutOut,
+  cutOutCase,
+  type MakeSubject,
+  mutexCrowd,
+  type Packages,
+  withPackages,
+} from '../../harness/cut-out.js';
+import { operation } from '../../harness/stopwatch.js';
+import type { Case, Suite, Target } from '../../harness/subjects.js';
 import { atMost } from '../../harness/targets.js';
 
 const withoutObserver: CutOut = {
   file: /src.runtime.observer\.ts$/,
   contents: 'export const observer = undefined, observe = () => {};',
 };
-
-type Description = Pick<Subject, 'name' | 'role' | 'targets'>;
-type MakeSubject = (latchkey: Latchkey, description: Description) => Subject;
 
 const nothing = async () => {};
 
@@ -31,34 +35,18 @@ const works: Record<string, MakeSubject> = {
     const pool = new ConnectionPool({ connect: () => ({}), close() {} });
     return operation(description, () => pool.use(nothing));
   },
-  '1,000 callers at once for one mutex': ({ Mutex }, description) =>
-    crowd(
-      description,
-      1_000,
-      () => {
-        const mutex = new Mutex();
-        return (task) => mutex.run(task);
-      },
-      nothing,
-    ),
+  '1,000 callers at once for one mutex': mutexCrowd,
 };
 
-function tables(
-  { without, within }: Packages,
-  state: string,
-  shows: string,
-  targets: readonly Target[],
-): Case[] {
-  return Object.entries(works).map(([title, subject]) => ({
-    title: `Watch: ${title}, ${state}`,
-    shows,
-    rounds: 15,
-    warmups: 3,
-    subjects: [
-      subject(without, { name: 'without an observer', role: 'floor' }),
-      subject(within, { name: 'latchkey', role: 'latchkey', targets }),
-    ],
-  }));
+function tables(packages: Packages, state: string, shows: string, targets: readonly Target[]): Case[] {
+  return Object.entries(works).map(([work, makeSubject]) =>
+    cutOutCase(packages, makeSubject, {
+      title: `Watch: ${work}, ${state}`,
+      shows,
+      floor: 'without an observer',
+      targets,
+    }),
+  );
 }
 
 export const watching: Suite = {
