@@ -8,10 +8,13 @@
  *   PE3  A renewal never takes back a row whose end has come.
  *   PE4  Names are injective: two locks of different kind, namespace or key never share a row.
  *   PE5  It works at every isolation level that the application sets as the default: 40001 is retried.
+ *   PE6  A row that was released is free whatever the server's clock says, also when that has been set back.
+ *   PE7  With `trustClock: false`, a row is taken over only when it has not been renewed for a time to live by the monotonic clock
+ *        of the process that takes it over.
  *
  * Hand-over: waiters ask again after 25 to 250 ms.
  * Cost: one statement to acquire, renew or release; a second one when the key is taken. A row per key stays until `pruneLeases`.
- * What it is not: safe against a server clock that steps forward by a time to live: fence the writes.
+ * What it is not: by default, safe against a server clock that steps forward by a time to live: fence the writes.
  */
 import { checkDuration } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
@@ -21,6 +24,7 @@ import { exponential } from '../retry/backoff.js';
 import { retry } from '../retry/retry.js';
 import { checkPool, type PostgresPool, type PostgresResult, sizeOf } from './postgres-client.js';
 import { isTransactionConflict } from './sql-state.js';
+import { UnrenewedLeases } from './unrenewed-leases.js';
 
 export const defaultTable = 'latchkey_leases';
 
@@ -87,9 +91,16 @@ export async function pruneLeases(pool: PostgresPool, options: PruneOptions): Pr
   const { olderThanMs, table = defaultTable } = Object(options) as PruneOptions;
   checkDuration('olderThanMs', olderThanMs);
   if (olderThanMs === Infinity) throw new RangeError('olderThanMs must be finite, got Infinity');
-  const { prune } = statements(checkedTable(table));
+  const { prune } = statements(checkedTable(table), true);
   const { rowCount } = await query(pool, prune, [olderThanMs]);
   return rowCount ?? 0;
+}
+
+/** Which table, and how leases in it end. */
+export interface LeaseTableSettings {
+  readonly table?: string | undefined;
+  readonly trustClock?: boolean | undefined;
+  readonly places?: number | undefined;
 }
 
 export class LeaseTableEngine implements LeaseEngine {
@@ -100,24 +111,36 @@ export class LeaseTableEngine implements LeaseEngine {
   readonly #prefix: string;
   readonly #places: number;
   readonly #sql: ReturnType<typeof statements>;
+  readonly #unrenewed: UnrenewedLeases | undefined;
 
   /** `places`: how many may hold a key of a semaphore at once; each of them is a row. */
-  constructor(pool: PostgresPool, kind: LockKind, namespace: string, table: string, places = 1) {
+  constructor(
+    pool: PostgresPool,
+    kind: LockKind,
+    namespace: string,
+    { table = defaultTable, trustClock = true, places = 1 }: LeaseTableSettings = {},
+  ) {
     this.#pool = pool;
     this.#kind = kind;
     this.#prefix = `${escaped(namespace)}:`;
     this.#places = places;
-    this.#sql = statements(checkedTable(table));
+    this.#sql = statements(checkedTable(table), trustClock);
+    if (!trustClock) this.#unrenewed = new UnrenewedLeases();
     this.maxRequests = sizeOf(pool);
   }
 
   async acquire({ key, owner, ttlMs, nowait }: LeaseRequest): Promise<LeaseAnswer> {
     const places = await this.#placesOf(key);
-    const { rows } = await query(this.#pool, this.#sql.acquire, [places, owner, ttlMs]);
-    if (rows.length > 0) return { token: BigInt(rows[0].token as string) };
+    const over = this.#unrenewed === undefined ? [] : [this.#unrenewed.over(owner)];
+    const { rows } = await query(this.#pool, this.#sql.acquire, [places, owner, ttlMs, ...over]);
+    if (rows.length > 0) {
+      this.#unrenewed?.forget(owner);
+      return { token: BigInt(rows[0].token as string) };
+    }
     if (nowait) return { freeInMs: Infinity };
-    const { rows: others } = await query(this.#pool, this.#sql.freeIn, [places]);
-    return { freeInMs: Number(others[0]?.ms ?? 0) };
+    const { rows: others } = await query(this.#pool, this.#sql.held, [places]);
+    if (others.length === 0) return { freeInMs: 0 };
+    return { freeInMs: this.#unrenewed?.saw(owner, others, ttlMs) ?? Number(others[0].ms) };
   }
 
   async renew(key: string, owner: string, ttlMs: number): Promise<boolean> {
@@ -127,6 +150,7 @@ export class LeaseTableEngine implements LeaseEngine {
   }
 
   async release(key: string, owner: string): Promise<boolean> {
+    this.#unrenewed?.forget(owner);
     const { rowCount } = await query(this.#pool, this.#sql.release, [await this.#placesOf(key), owner]);
     return rowCount === 1;
   }
@@ -153,17 +177,26 @@ function query(pool: PostgresPool, text: string, values: unknown[]): Promise<Pos
   });
 }
 
-/** $1 the rows, $2 the owner, $3 the time to live in milliseconds. */
-function statements(table: string) {
+/**
+ * $1 the rows, $2 the owner, $3 the time to live in milliseconds. $4, when the clock is not trusted: stamps of leases that are
+ * over.
+ */
+function statements(table: string, trustClock: boolean) {
   const end = "clock_timestamp() + $3 * interval '1 ms'";
   const clock = '(extract(epoch from clock_timestamp()) * 1e6)::bigint';
+  const stamp = (row: string) => `${row}.owner || ' ' || extract(epoch from ${row}.expires_at)`;
+  const isFree = (row: string) =>
+    `(${row}.owner is null or ${row}.owner = $2 or ${
+      trustClock ? `${row}.expires_at <= clock_timestamp()` : `${stamp(row)} = any ($4::text[])`
+    })`;
+  const isHeld = trustClock ? 'owner is not null and expires_at > clock_timestamp()' : 'owner is not null';
   return {
     acquire: `
       with rows as (select * from ${table} where key = any ($1)),
       place as (
         select wanted.key from unnest($1::text[]) as wanted (key)
         left join rows as held on held.key = wanted.key
-        where held.key is null or held.expires_at <= clock_timestamp() or held.owner = $2
+        where held.key is null or ${isFree('held')}
         order by held.owner is not distinct from $2 desc, random() limit 1
       )
       insert into ${table} as lease (key, owner, token, expires_at)
@@ -172,21 +205,22 @@ function statements(table: string) {
         owner = excluded.owner,
         token = case when lease.owner = $2 then lease.token else greatest(lease.token + 1, excluded.token) end,
         expires_at = ${end}
-      where lease.expires_at <= clock_timestamp() or lease.owner = $2
+      where ${isFree('lease')}
       returning token::text`,
-    freeIn: `
-      select extract(epoch from min(expires_at) - clock_timestamp()) * 1000 as ms
-      from ${table} where key = any ($1) and expires_at > clock_timestamp()`,
+    /** The rows that are held, the first to end first. */
+    held: `
+      select ${stamp('lease')} as stamp, extract(epoch from expires_at - clock_timestamp()) * 1000 as ms
+      from ${table} as lease where key = any ($1) and ${isHeld} order by expires_at`,
     renew: `
       update ${table} set expires_at = ${end}
-      where key = any ($1) and owner = $2 and expires_at > clock_timestamp()`,
+      where key = any ($1) and owner = $2 and ${isHeld}`,
     release: `
       update ${table} set owner = null, expires_at = clock_timestamp()
       where key = any ($1) and owner = $2`,
     holder: `
       select owner, greatest(0, ${clock} - token) / 1000.0 as held,
-        extract(epoch from expires_at - clock_timestamp()) * 1000 as left
-      from ${table} where key = any ($1) and expires_at > clock_timestamp()`,
+        greatest(0, extract(epoch from expires_at - clock_timestamp()) * 1000) as left
+      from ${table} where key = any ($1) and ${isHeld}`,
     prune: `
       delete from ${table}
       where expires_at < clock_timestamp() - $1 * interval '1 ms' and token < ${clock}`,

@@ -30,7 +30,7 @@ import { checkName } from '../remote-locks/key-name.js';
 import type { LeaseEngine } from '../remote-locks/lease-engine.js';
 import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
-import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
+import { LeaseTableEngine } from './lease-table-engine.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';
 import { keepaliveMs, SessionEngine } from './session-engine.js';
 
@@ -42,6 +42,11 @@ export interface PostgresMutexOptions extends LeaseOptions {
   namespace?: string | undefined;
   /** Of mode 'leaseTable'; `leaseTableSchema` creates it. Default 'latchkey_leases'. */
   table?: string | undefined;
+  /**
+   * Of mode 'leaseTable': whether a lease may end by the server's clock. Default `true`. With `false`, in every process, a lease is
+   * taken over only when the waiter has seen it without a renewal for a time to live.
+   */
+  trustClock?: boolean | undefined;
   /** Of mode 'session': the pooler in between keeps one server connection per client (pgbouncer: `pool_mode = session`). */
   trustPooler?: boolean | undefined;
 }
@@ -51,6 +56,7 @@ const optionNames: OptionNames<PostgresMutexOptions> = {
   mode: true,
   namespace: true,
   table: true,
+  trustClock: true,
   trustPooler: true,
 };
 
@@ -82,13 +88,21 @@ export class PostgresMutex<K extends string | number | bigint = string> extends 
 function engineOf(pool: PostgresPool, options: PostgresMutexOptions): LeaseEngine {
   checkPool(pool);
   checkOptions(options, optionNames);
-  const { mode, namespace = 'latchkey', table = defaultTable, ttlMs = 10_000, trustPooler = false } = options;
+  const {
+    mode,
+    namespace = 'latchkey',
+    table,
+    ttlMs = 10_000,
+    trustClock = true,
+    trustPooler = false,
+  } = options;
   if (mode !== 'session' && mode !== 'leaseTable') {
     throw new TypeError(`mode must be 'session' or 'leaseTable', got ${printable(mode)}`);
   }
   checkName('namespace', namespace);
+  checkBoolean('trustClock', trustClock);
   checkBoolean('trustPooler', trustPooler);
-  if (mode === 'leaseTable') return new LeaseTableEngine(pool, 'mutex', namespace, table);
+  if (mode === 'leaseTable') return new LeaseTableEngine(pool, 'mutex', namespace, { table, trustClock });
   checkDuration('ttlMs', ttlMs);
   if (ttlMs >= keepaliveMs) {
     throw new RangeError(`ttlMs must be less than ${keepaliveMs} in mode 'session', got ${printable(ttlMs)}`);

@@ -9,7 +9,7 @@
  *   25 to 250 ms.
  * Cancel, Cost: as PostgresMutex in mode 'leaseTable'.
  */
-import { checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
+import { checkBoolean, checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
 import {
   checkPlaces,
@@ -18,7 +18,7 @@ import {
   leaseOptionsOf,
 } from '../remote-locks/lease-keeper.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
-import { defaultTable, LeaseTableEngine } from './lease-table-engine.js';
+import { LeaseTableEngine } from './lease-table-engine.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';
 
 /** Options of `PostgresSemaphore`. */
@@ -29,6 +29,8 @@ export interface PostgresSemaphoreOptions extends LeaseOptions {
   namespace?: string | undefined;
   /** Created by `leaseTableSchema`. Default 'latchkey_leases'. */
   table?: string | undefined;
+  /** Whether a lease may end by the server's clock: see `PostgresMutexOptions`. Default `true`. */
+  trustClock?: boolean | undefined;
 }
 
 const optionNames: OptionNames<PostgresSemaphoreOptions> = {
@@ -36,6 +38,7 @@ const optionNames: OptionNames<PostgresSemaphoreOptions> = {
   name: true,
   namespace: true,
   table: true,
+  trustClock: true,
 };
 
 /**
@@ -59,9 +62,11 @@ export class PostgresSemaphore extends RemoteSemaphore {
     checkPlaces(limit);
     const own = ownOptions(options);
     checkOptions(own, optionNames);
-    const { name, namespace = 'latchkey', table = defaultTable } = own;
+    const { name, namespace = 'latchkey', table, trustClock = true } = own;
     checkName('name', name);
     checkName('namespace', namespace);
-    super(new LeaseTableEngine(pool, 'semaphore', namespace, table, limit), limit, name, leaseOptionsOf(own));
+    checkBoolean('trustClock', trustClock);
+    const engine = new LeaseTableEngine(pool, 'semaphore', namespace, { table, trustClock, places: limit });
+    super(engine, limit, name, leaseOptionsOf(own));
   }
 }

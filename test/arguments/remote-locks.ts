@@ -46,7 +46,7 @@ const mode = oneOf('session', 'leaseTable');
 const beforeKeepalive: Domain = (value) => ttlMs(value) && ((value as number | undefined) ?? 0) < 25_000;
 for (const [required, more] of [
   [{ mode: 'session' }, { ttlMs: beforeKeepalive, trustPooler: may(boolean) }],
-  [{ mode: 'leaseTable' }, { table }],
+  [{ mode: 'leaseTable' }, { table, trustClock: may(boolean) }],
 ] as const) {
   const allowed = { mode, ...leaseOptions, ...more };
   addOptions(
@@ -60,7 +60,7 @@ for (const [required, more] of [
 addOptions(
   'throws',
   'PostgresSemaphore',
-  { name: string, table, ...leaseOptions },
+  { name: string, table, trustClock: may(boolean), ...leaseOptions },
   (value) => new postgres.PostgresSemaphore(client, 2, value),
   { name: 'places' },
 );

@@ -1,8 +1,9 @@
 /** The lease table on a real PostgreSQL: rows, tokens before and behind the clock, isolation levels, the schema. */
 import { leaseTableSchema, PostgresMutex, PostgresSemaphore, pruneLeases } from 'latchkey/postgres';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
+import { UnrenewedLeases } from '../../src/postgres/unrenewed-leases.js';
 import { pause } from '../remote-locks/support/real-time.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { ScriptedPool, serverError } from './support/scripted-pool.js';
@@ -31,7 +32,7 @@ function poolOf(options: pg.PoolConfig = {}): pg.Pool {
 
 let owners = 0;
 function engineOf(kind: 'mutex' | 'semaphore' = 'mutex', places = 1, from: pg.Pool = pool) {
-  const engine = new LeaseTableEngine(from, kind, 'latchkey', table, places);
+  const engine = new LeaseTableEngine(from, kind, 'latchkey', { places });
   const get = (key: string, ttlMs = 1_000, owner = `owner ${++owners}`, nowait = false) =>
     engine.acquire({ key, owner, ttlMs, nowait, signal: new AbortController().signal, lost() {} });
   return { engine, get };
@@ -92,6 +93,24 @@ describe('the lease table: tokens', () => {
     expect(await rowOf('latchkey:mutex:end')).toMatchObject({ owner: null });
   });
 
+  test('PE6: a row that was released is free and has no holder, although the clock was set back after the release', async () => {
+    const { engine, get } = engineOf();
+    const [key, row] = ['set back', 'latchkey:mutex:set back'];
+    await pool.query(`insert into ${table} values ($1, null, 1, now() + interval '1 h')`, [row]);
+    expect(await engine.holder(key)).toBeUndefined();
+    expect(await get(key, 60_000, 'next')).toHaveProperty('token');
+    expect(await engine.holder(key)).toMatchObject({ owner: 'next' });
+    await engine.release(key, 'next');
+    // Of two places one is held: the end of the free one does not count.
+    await pool.query(
+      `insert into ${table} values ('latchkey:semaphore:set back#0', null, 1, now() + interval '1 s')`,
+    );
+    const semaphore = engineOf('semaphore', 2);
+    await semaphore.get(key, 60_000, 'a');
+    await semaphore.get(key, 60_000, 'b');
+    expect(await semaphore.get(key)).toEqual({ freeInMs: expect.closeTo(60_000, -4) });
+  });
+
   test('a refusal has the soonest end of the places that are held, not of those that have ended', async () => {
     await pool.query(`delete from ${table}`);
     await pool.query(
@@ -127,7 +146,7 @@ describe('the lease table: the application', () => {
       if (++statements < 3) throw serverError('40001');
       return { rowCount: 1 };
     });
-    const engine = new LeaseTableEngine(scripted, 'mutex', 'latchkey', table);
+    const engine = new LeaseTableEngine(scripted, 'mutex', 'latchkey');
     expect(await engine.renew('key', 'owner', 1_000)).toBe(true);
     expect(statements).toBe(3);
     const broken = new ScriptedPool(() => {
@@ -135,7 +154,7 @@ describe('the lease table: the application', () => {
       throw serverError('42P01');
     });
     await expect(
-      new LeaseTableEngine(broken, 'mutex', 'latchkey', table).release('key', 'owner'),
+      new LeaseTableEngine(broken, 'mutex', 'latchkey').release('key', 'owner'),
     ).rejects.toMatchObject({ code: '42P01' });
     expect(statements).toBe(4);
   });
@@ -149,7 +168,7 @@ describe('the lease table: the application', () => {
     [{}, 10],
   ])('as many requests at once as the pool has connections: %o', (more, expected) => {
     const from = Object.assign(new ScriptedPool(() => undefined), more);
-    expect(new LeaseTableEngine(from, 'mutex', 'latchkey', table).maxRequests).toBe(expected);
+    expect(new LeaseTableEngine(from, 'mutex', 'latchkey').maxRequests).toBe(expected);
   });
 
   test('two thousand keys at once, with a time to live that is shorter than all of it takes: none is refused', async () => {
@@ -157,6 +176,128 @@ describe('the lease table: the application', () => {
     expect(
       await Promise.all(Array.from({ length: 2_000 }, (_, i) => mutex.run(`many ${i}`, () => 1))),
     ).toHaveLength(2_000);
+  });
+});
+
+describe('the lease table: a clock of the server that is set', () => {
+  const later = (key: string, interval: string) =>
+    pool.query(`update ${table} set expires_at = expires_at - $2::interval where key like $1`, [
+      `latchkey:%:${key}%`,
+      interval,
+    ]);
+
+  test.each([
+    [true, 'another process takes the key, with a larger token'],
+    [false, 'the holder keeps the key'],
+  ])('PE7: trustClock %s, ahead by an hour: %s', async (trustClock) => {
+    const options = { mode: 'leaseTable', trustClock } as const;
+    const [one, other] = [new PostgresMutex(pool, options), new PostgresMutex(pool, options)];
+    const key = `ahead ${trustClock}`;
+    const lease = await one.acquire(key);
+    await later(key, '1 h');
+    const taken = await other.acquire(key, { waitTimeoutMs: 4_000 }).catch(() => undefined);
+    if (trustClock) expect(taken!.token > lease.token).toBe(true);
+    else {
+      expect(taken).toBeUndefined();
+      expect(lease.signal.aborted).toBe(false);
+    }
+    await taken?.release();
+    await lease.release();
+    expect(await other.run(key, () => 'free')).toBe('free');
+  });
+
+  test.each([
+    ['mutex', 1, '-1 h'],
+    ['mutex', 1, '1 h'],
+    ['semaphore', 2, '1 h'],
+  ] as const)(
+    'PE7: a holder that does not renew loses its %s of %d place(s) to a waiter, the clock set by %s',
+    async (kind, places, interval) => {
+      const settings = { trustClock: false, places };
+      const [engine, other] = [1, 2].map(() => new LeaseTableEngine(pool, kind, 'latchkey', settings)) as [
+        LeaseTableEngine,
+        LeaseTableEngine,
+      ];
+      const key = `dead ${kind} ${interval}`;
+      const requestOf = (owner: string, more = {}) => ({
+        key,
+        owner,
+        ttlMs: 400,
+        signal: new AbortController().signal,
+        lost() {},
+        ...more,
+      });
+      for (let i = 1; i <= places; i++)
+        expect(await engine.acquire(requestOf(`holder ${i}`))).toHaveProperty('token');
+      // A second request of the same waiter would see the same lease: each waiter has its own watch.
+      expect(await other.acquire(requestOf('watch'))).toEqual({ freeInMs: expect.any(Number) });
+      await later(key, interval);
+      const startedMs = performance.now();
+      const first = await other.acquire(requestOf('waiter'));
+      expect(first).toEqual({ freeInMs: expect.any(Number) });
+      expect((first as { freeInMs: number }).freeInMs).toBeGreaterThanOrEqual(390);
+      // A renewal starts the time over.
+      await pause(200);
+      for (let i = 1; i <= places; i++) expect(await engine.renew(key, `holder ${i}`, 400)).toBe(true);
+      const renewedMs = performance.now();
+      expect(await other.acquire(requestOf('trying', { nowait: true }))).toEqual({ freeInMs: Infinity });
+      let answer = await other.acquire(requestOf('waiter'));
+      while (!('token' in answer)) {
+        await pause(Math.min(answer.freeInMs, 50));
+        answer = await other.acquire(requestOf('waiter'));
+      }
+      expect(performance.now() - renewedMs).toBeGreaterThanOrEqual(400);
+      expect(performance.now() - startedMs).toBeGreaterThanOrEqual(600);
+      const renewals = await Promise.all(
+        Array.from({ length: places }, (_, i) => engine.renew(key, `holder ${i + 1}`, 400)),
+      );
+      expect(renewals.filter((isOurs) => isOurs)).toHaveLength(places - 1);
+      await other.release(key, 'waiter');
+    },
+  );
+});
+
+describe('UnrenewedLeases', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('PE7: counts from the first look, for the longer of both times to live; a new stamp starts over', () => {
+    const leases = new UnrenewedLeases();
+    expect(leases.saw('us', [{ stamp: 'a 1', ms: '-3600000' }], 1_000)).toBe(1_000);
+    vi.advanceTimersByTime(999);
+    expect(leases.over('us')).toEqual([]);
+    expect(leases.saw('us', [{ stamp: 'a 1', ms: -1 }], 1_000)).toBe(1);
+    vi.advanceTimersByTime(1);
+    expect(leases.over('us')).toEqual(['a 1']);
+    expect(leases.over('others')).toEqual([]);
+    expect(
+      leases.saw(
+        'us',
+        [
+          { stamp: 'a 1', ms: -1 },
+          { stamp: 'b 1', ms: 0 },
+        ],
+        1_000,
+      ),
+    ).toBe(0);
+    expect(leases.saw('us', [{ stamp: 'a 2', ms: 5_000 }], 1_000)).toBe(5_000);
+    vi.advanceTimersByTime(4_999);
+    expect(leases.over('us')).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(leases.over('us')).toEqual(['a 2']);
+    leases.forget('us');
+    expect(leases.over('us')).toEqual([]);
+  });
+
+  test('PE7: a wall clock that is set does not shorten the time', () => {
+    const leases = new UnrenewedLeases();
+    leases.saw('us', [{ stamp: 'a', ms: 0 }], 1_000);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    expect(leases.over('us')).toEqual([]);
   });
 });
 

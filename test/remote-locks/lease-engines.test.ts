@@ -52,11 +52,15 @@ const onRedis = (kind: 'mutex' | 'semaphore', places: number, wakes: boolean) =>
 
 const onPostgres = (major: 'oldest' | 'newest'): Record<string, () => LeaseEngineSubject> => ({
   [`the lease table on the ${major} PostgreSQL`]: () => ({
-    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'mutex', 'latchkey', 'latchkey_leases'),
+    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'mutex', 'latchkey'),
   }),
   [`the lease table on the ${major} PostgreSQL, three places`]: () => ({
-    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'semaphore', 'latchkey', 'latchkey_leases', 3),
+    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'semaphore', 'latchkey', { places: 3 }),
     places: 3,
+  }),
+  [`the lease table on the ${major} PostgreSQL, whose clock is not trusted`]: () => ({
+    makeEngine: () => new LeaseTableEngine(pools.get(major)!, 'mutex', 'latchkey', { trustClock: false }),
+    expires: false,
   }),
   [`sessions of the ${major} PostgreSQL`]: () => ({
     makeEngine: () => new SessionEngine(pools.get(major)!, 'latchkey'),
