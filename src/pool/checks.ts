@@ -39,18 +39,9 @@ export class Checks<C, K> {
   begin(slot: Slot<C, K>, hook: CheckHook): void {
     if (slot.leases.length > 0) this.#lifecycle.beginPing(slot);
     else this.#lifecycle.beginCheck(slot);
-    this.#state.deferred.afterwards(() => this.#run(slot, hook));
-  }
-
-  #run(slot: Slot<C, K>, hook: CheckHook): void {
-    if (isChecked(slot)) new Check(slot, hook, this.#state, this).start(this.#controllerFor(slot, hook));
-  }
-
-  /** A hook that takes no signal shares one for all checks of a connection: it aborts only when the connection ends. */
-  #controllerFor(slot: Slot<C, K>, hook: CheckHook): AbortController {
-    if (this.#state.hooks.takesSignal(hook)) return new AbortController();
-    slot.checkController ??= new AbortController();
-    return slot.checkController;
+    // The last check of the connection is used again: its functions and its controller cost more than the check.
+    if (slot.check?.isOver !== true) slot.check = new Check(slot, this.#state, this);
+    this.#state.deferred.afterwards(slot.check.prepare(hook));
   }
 
   onAnswer(slot: Slot<C, K>, hook: CheckHook, answer: unknown): void {
@@ -71,56 +62,83 @@ export class Checks<C, K> {
   }
 }
 
-/** One check that is under way. Of its answer, its error, its deadline and an interruption, the first counts. */
-class Check<C, K> implements Expirable {
+/** The checks of one connection, one at a time. Of its answer, its error, its deadline and an interruption, the first counts. */
+export class Check<C, K> implements Expirable {
   sinceMs = 0;
+  /** Whether the hook has settled, so that the next check can begin. */
+  isOver = false;
   readonly #slot: Slot<C, K>;
-  readonly #hook: CheckHook;
   readonly #state: PoolState<C, K>;
   readonly #checks: Checks<C, K>;
+  #hook: CheckHook = 'validate';
+  /** A hook that takes no signal shares one for all checks of a connection: it aborts only when the connection ends. */
   #controller: AbortController | undefined;
-  #isPending = true;
+  #isPending = false;
   #microtasks = 0;
   #deadline: Place<Expirable> | undefined;
 
-  constructor(slot: Slot<C, K>, hook: CheckHook, state: PoolState<C, K>, checks: Checks<C, K>) {
+  constructor(slot: Slot<C, K>, state: PoolState<C, K>, checks: Checks<C, K>) {
     this.#slot = slot;
-    this.#hook = hook;
     this.#state = state;
     this.#checks = checks;
   }
 
-  start(controller: AbortController): void {
-    this.#controller = controller;
-    this.#slot.interrupt = this.#interrupt;
-    this.#state.hooks
-      .check(this.#hook, this.#slot.connection as C, controller.signal)
-      .then(this.#onAnswer, this.#onError);
-    settled.then(this.#limit);
+  /** Returns the function that calls the hook. */
+  prepare(hook: CheckHook): () => void {
+    this.#hook = hook;
+    this.isOver = false;
+    return this.#start;
   }
+
+  readonly #start = (): void => {
+    if (!isChecked(this.#slot)) return;
+    const { hooks } = this.#state;
+    if (this.#controller === undefined || hooks.takesSignal(this.#hook)) {
+      this.#controller = new AbortController();
+    }
+    this.#slot.interrupt = this.#interrupt;
+    this.#isPending = true;
+    hooks
+      .check(this.#hook, this.#slot.connection as C, this.#controller.signal)
+      .then(this.#onAnswer, this.#onError);
+    // The count of the last check may still go on.
+    if (this.#microtasks === 0) settled.then(this.#limit);
+    this.#microtasks = 1;
+  };
 
   /** Sets the deadline of a check that did not settle at once. */
   readonly #limit = (): void => {
-    if (!this.#isPending) return;
-    if (++this.#microtasks < microtasksWithoutDeadline) settled.then(this.#limit);
-    else {
+    if (!this.#isPending) {
+      this.#microtasks = 0;
+    } else if (++this.#microtasks > microtasksWithoutDeadline) {
+      this.#microtasks = 0;
       const { validateTimeoutMs } = this.#state.settings;
       if (validateTimeoutMs !== Infinity) this.#deadline = onDeadline(validateTimeoutMs, this);
-    }
+    } else settled.then(this.#limit);
   };
 
   readonly #onAnswer = (answer: unknown): void => {
-    this.#end(() => this.#checks.onAnswer(this.#slot, this.#hook, answer));
+    this.isOver = true;
+    if (!this.#settle()) return;
+    this.#checks.onAnswer(this.#slot, this.#hook, answer);
+    this.#state.deferred.end();
   };
 
   readonly #onError = (error: unknown): void => {
-    this.#end(() => this.#checks.onError(this.#slot, this.#hook, error));
+    this.isOver = true;
+    this.#fail(error);
   };
 
   onExpire(): void {
     const reason = timeoutReason(this.#hook, this.#state.settings.validateTimeoutMs);
     this.#abort(reason);
-    this.#onError(reason);
+    this.#fail(reason);
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#settle()) return;
+    this.#checks.onError(this.#slot, this.#hook, error);
+    this.#state.deferred.end();
   }
 
   readonly #interrupt = (reason: unknown): void => {
@@ -129,21 +147,17 @@ class Check<C, K> implements Expirable {
   };
 
   #abort(reason: unknown): void {
-    this.#state.deferred.afterwards(() => this.#controller?.abort(reason));
+    const controller = this.#controller;
+    this.#state.deferred.afterwards(() => controller?.abort(reason));
   }
 
-  #end(section: () => void): void {
-    if (!this.#isPending) return;
-    this.#settle();
-    this.#state.deferred.run(() => {
-      if (isChecked(this.#slot)) section();
-    });
-  }
-
-  #settle(): void {
+  /** Whether the check was still under way, and counts. */
+  #settle(): boolean {
+    if (!this.#isPending) return false;
     this.#isPending = false;
     this.#deadline?.leave();
     this.#slot.interrupt = undefined;
+    return isChecked(this.#slot);
   }
 }
 

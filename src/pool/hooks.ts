@@ -77,10 +77,14 @@ export class Hooks<C, K> {
     return this.#promise(() => this.#connector.close(connection, reason));
   }
 
-  /** The answer of the hook. Rejects with what the hook throws. */
+  /** The answer of the hook. Rejects with what the hook throws. Called after a section, so already in the context of the pool. */
   check(hook: 'validate' | 'reset', connection: C, signal: AbortSignal): Promise<unknown> {
-    const method = this.#connector[hook] as (connection: C, signal: AbortSignal) => Awaitable<unknown>;
-    return this.#promise(() => method.call(this.#connector, connection, signal));
+    const connector = this.#connector as Record<typeof hook, (...args: unknown[]) => Awaitable<unknown>>;
+    try {
+      return Promise.resolve(connector[hook](connection, signal));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   takesSignal(hook: 'validate' | 'reset'): boolean {

@@ -137,7 +137,8 @@ export class PoolCore<C, K> {
     this.#checkLine(state);
     this.#state.waiting++;
     const promise = state.queue.wait(settings, trace);
-    this.#state.deferred.run(() => this.#reactions.pump(state));
+    this.#reactions.pump(state);
+    this.#state.deferred.end();
     return promise;
   }
 

@@ -1,4 +1,5 @@
 import { Link } from '../waiting/linked-list.js';
+import type { Check } from './checks.js';
 import type { CloseReason } from './connector.js';
 import type { KeyState } from './key-state.js';
 import type { PoolLease } from './lease.js';
@@ -48,8 +49,8 @@ export class Slot<C, K> {
   readonly idle = new Link<Slot<C, K>>(this);
   /** Interrupts the hook under way: a dial, a validation or a reset. */
   interrupt: ((reason: unknown) => void) | undefined = undefined;
-  /** For the signal of its checks, when the hook takes no signal. */
-  checkController: AbortController | undefined = undefined;
+  /** Its last check. */
+  check: Check<C, K> | undefined = undefined;
   #gone: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined = undefined;
 
   constructor(key: KeyState<C, K>, bornMs: number, capacity: number) {

@@ -78,10 +78,12 @@ function arrayAndClock(): Subject {
 }
 
 const validate = async () => true;
+const waitTimeoutMs = 30_000;
 
 export const validatedConnection: Case = {
   title: 'B6 ConnectionPool: acquire() and release() with an asynchronous validate before each, in memory',
-  shows: 'What knex and others do at each borrow. The check itself is one resolved promise.',
+  shows:
+    'What knex and others do at each borrow. The check itself is one resolved promise, and each wait has a timeout of 30 s.',
   rounds: 9,
   warmups: 4,
   subjects: [
@@ -97,7 +99,8 @@ export const validatedConnection: Case = {
 };
 
 function latchkeyValidated(): Subject {
-  const pool = new ConnectionPool<object, number>({ ...connector, validate }, { validateAfterIdleMs: 0 });
+  const options = { validateAfterIdleMs: 0, waitTimeoutMs };
+  const pool = new ConnectionPool<object, number>({ ...connector, validate }, options);
   return operation(
     { name: 'latchkey', role: 'latchkey', targets: [asFastAs(1, 'tarn'), asFastAs(1, 'generic-pool')] },
     () => pool.acquire(1),
@@ -106,7 +109,8 @@ function latchkeyValidated(): Subject {
 }
 
 function genericValidated(): Subject {
-  const pool = createPool({ ...factory, validate }, { max: 10, testOnBorrow: true });
+  const options = { max: 10, testOnBorrow: true, acquireTimeoutMillis: waitTimeoutMs };
+  const pool = createPool({ ...factory, validate }, options);
   return operation(
     { name: 'generic-pool', role: 'peer' },
     () => pool.acquire(),
@@ -116,7 +120,8 @@ function genericValidated(): Subject {
 
 function tarnValidated(): Subject {
   // Its types know no promise here; it follows one, and knex gives it one.
-  const pool = new Tarn({ ...factory, validate: validate as unknown as () => boolean, min: 0, max: 10 });
+  const hooks = { ...factory, validate: validate as unknown as () => boolean };
+  const pool = new Tarn({ ...hooks, min: 0, max: 10, acquireTimeoutMillis: waitTimeoutMs });
   return operation(
     { name: 'tarn', role: 'peer' },
     () => pool.acquire().promise,
@@ -125,7 +130,8 @@ function tarnValidated(): Subject {
 }
 
 function lightningValidated(): Subject {
-  const pool = new LightningPool({ ...factory, validate }, { max: 10, validation: true });
+  const options = { max: 10, validation: true, acquireTimeoutMillis: waitTimeoutMs };
+  const pool = new LightningPool({ ...factory, validate }, options);
   return operation(
     { name: 'lightning-pool', role: 'peer' },
     () => pool.acquire(),
