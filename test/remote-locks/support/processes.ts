@@ -45,7 +45,8 @@ export function grantsOf(events: readonly WorkerEvent[], killed: ReadonlySet<num
 
 /** A folder with the worker's program, built from the source, and the log of events. */
 export class Workers implements AsyncDisposable {
-  readonly #folder: string;
+  /** Is removed with the workers. */
+  readonly folder: string;
   readonly #log: string;
   readonly #children: ChildProcess[] = [];
 
@@ -61,6 +62,7 @@ export class Workers implements AsyncDisposable {
       alias: {
         'latchkey/postgres': path.join(root, 'src/postgres.ts'),
         'latchkey/redis': path.join(root, 'src/redis.ts'),
+        'latchkey/remote-locks': path.join(root, 'src/remote-locks.ts'),
         latchkey: path.join(root, 'src/index.ts'),
       },
     });
@@ -70,13 +72,13 @@ export class Workers implements AsyncDisposable {
   }
 
   private constructor(folder: string) {
-    this.#folder = folder;
+    this.folder = folder;
     this.#log = path.join(folder, 'log');
   }
 
   start(orders: Omit<Orders, 'log'>): ChildProcess {
     const child = fork(
-      path.join(this.#folder, 'worker.mjs'),
+      path.join(this.folder, 'worker.mjs'),
       [JSON.stringify({ ...orders, log: this.#log })],
       {
         execArgv: [],
@@ -104,6 +106,6 @@ export class Workers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
     await this.ended();
-    await rm(this.#folder, { recursive: true });
+    await rm(this.folder, { recursive: true });
   }
 }

@@ -2,7 +2,7 @@ import { leaseTableSchema } from 'latchkey/postgres';
 import pg from 'pg';
 import { type PostgresServer, startPostgres } from '../../support/engines/postgres.js';
 import { type RedisServer, startRedis } from '../../support/engines/redis.js';
-import type { Orders } from './worker.js';
+import type { LockKind, Orders } from './worker.js';
 
 /** A PostgreSQL with the table of leases, and a Redis. */
 export interface Servers extends AsyncDisposable {
@@ -10,7 +10,7 @@ export interface Servers extends AsyncDisposable {
   readonly redis: RedisServer;
   readonly pool: pg.Pool;
   /** Where the locks of this kind are kept. */
-  addressOf(kind: Orders['kind']): Orders['address'];
+  addressOf(kind: Exclude<LockKind, 'sqlite'>): Orders['address'];
 }
 
 export async function startServers(): Promise<Servers> {
@@ -22,7 +22,7 @@ export async function startServers(): Promise<Servers> {
     postgres,
     redis,
     pool,
-    addressOf: (kind) => (kind === 'redis' ? redis : postgres).connectionOptions,
+    addressOf: (kind) => (kind.startsWith('redis') ? redis : postgres).connectionOptions,
     async [Symbol.asyncDispose]() {
       await pool.end();
       await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);

@@ -4,13 +4,20 @@
 import { appendFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import type { KeyedLock, KeyLease } from 'latchkey';
-import { PostgresMutex } from 'latchkey/postgres';
-import { RedisMutex } from 'latchkey/redis';
+import { PostgresMutex, PostgresSemaphore } from 'latchkey/postgres';
+import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
+import { RemoteMutex } from 'latchkey/remote-locks';
+import Libsql from 'libsql';
 import pg from 'pg';
+import { SqliteEngine } from '../../../docs/recipes/lock-on-sqlite.js';
+
+/** Semaphores have one place. */
+export type LockKind = 'session' | 'leaseTable' | 'postgresSemaphore' | 'redis' | 'redisSemaphore' | 'sqlite';
 
 export interface Orders {
-  readonly kind: 'redis' | 'session' | 'leaseTable';
-  readonly address: { host: string; port: number; user?: string; database?: string };
+  readonly kind: LockKind;
+  /** Of SQLite: the file. */
+  readonly address: { host: string; port: number; user?: string; database?: string } | { file: string };
   readonly key: string;
   readonly grants: number;
   /** A line per event: `in <token> <pid>`, then `out <token> <pid>`, or `lost <token> <pid>`. */
@@ -22,26 +29,36 @@ export interface Orders {
 
 const orders = JSON.parse(process.argv[2] ?? '') as Orders;
 
-function lockOf({ kind, address, ttlMs }: Orders): KeyedLock<string> {
-  if (kind === 'redis') {
+function lockOf({ kind, address, key, ttlMs }: Orders): Pick<KeyedLock<string>, 'acquire'> {
+  if ('file' in address) return new RemoteMutex(new SqliteEngine(new Libsql(address.file)), { ttlMs });
+  if (kind === 'redis' || kind === 'redisSemaphore') {
     const [commands, subscriber] = [new Redis(address), new Redis(address)];
-    return new RedisMutex(([command = '', ...args]) => commands.call(command, ...args), {
+    const send = ([command = '', ...args]: string[]) => commands.call(command, ...args);
+    const options = {
       ttlMs,
-      async subscribe(channel, listener) {
+      async subscribe(channel: string, listener: (message: string) => void) {
         subscriber.on('message', (_channel: string, message: string) => listener(message));
         await subscriber.subscribe(channel);
       },
-    });
+    };
+    if (kind === 'redis') return new RedisMutex(send, options);
+    const semaphore = new RedisSemaphore(send, 1, { name: key, ...options });
+    return { acquire: () => semaphore.acquire() };
   }
   const pool = new pg.Pool({ ...address, max: 4 });
   pool.on('error', () => {});
-  return new PostgresMutex(pool, { mode: kind, ttlMs });
+  if (kind !== 'postgresSemaphore') return new PostgresMutex(pool, { mode: kind as 'session', ttlMs });
+  const semaphore = new PostgresSemaphore(pool, 1, { name: key, ttlMs });
+  return { acquire: () => semaphore.acquire() };
 }
 
-/** A process that was stopped finds that its request, or a connection for it, came too late. */
+/**
+ * A process that was stopped finds that its request, or a connection for it, came too late. One that is stopped while it writes to the
+ * file of SQLite holds up the others.
+ */
 function acquire(): Promise<KeyLease<string>> {
   return lock.acquire(orders.key).catch((error) => {
-    if (['ERR_ATTEMPT_TIMEOUT', 'ERR_NO_CONNECTION'].includes(error.code)) return acquire();
+    if (['ERR_ATTEMPT_TIMEOUT', 'ERR_NO_CONNECTION', 'SQLITE_BUSY'].includes(error.code)) return acquire();
     throw error;
   });
 }
