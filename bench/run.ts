@@ -3,7 +3,8 @@
  * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
  *
  * `--check` compares our rows with bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
- * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one.
+ * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one; then every figure that
+ * a page repeats (page/figures.ts). With `recipes` it also writes the tables of the recipes.
  * `--add` keeps the tables of other suites in the last run, so that suites can be measured one by one for one report.
  * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once.
  * Other arguments of the form `--name=value` go to the suite.

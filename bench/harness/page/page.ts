@@ -1,9 +1,10 @@
-/** Writes docs/benchmarks.md and its pictures from a run. */
+/** Writes docs/benchmarks.md and its pictures from a run, and the figures that other pages repeat. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Measured } from '../measure.js';
 import { columnsOf } from '../report.js';
 import type { Result, Run } from '../results.js';
 import { whereOthersAreAhead } from './ahead.js';
+import { writeFigures } from './figures.js';
 import { pictureOf } from './pictures.js';
 import { closing, howToRead, meanings, opening, suiteNames } from './prose.js';
 
@@ -22,7 +23,8 @@ export async function writePage(run: Run): Promise<void> {
   }
   const page = [opening(run), howToRead, goals(run.results), ahead(run.results), ...sections, closing];
   await writeFile(new URL('benchmarks.md', docs), `${page.join('\n\n')}\n`);
-  console.log('docs/benchmarks.md and its pictures are written');
+  await writeFigures();
+  console.log('docs/benchmarks.md, its pictures and the figures of other pages are written');
 }
 
 /** Missed goals are shown, met goals are folded. */

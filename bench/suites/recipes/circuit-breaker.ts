@@ -19,16 +19,16 @@ export const circuitBreaker: RecipeCost = {
     const server = await engines.postgres();
     const naive = await outage(server, impatient);
     const recipe = await outage(server, (pool) => guarded(pool, halfOpenAfterMs));
-    const during = `database down for ${outageMs / 1_000} s, ${1_000 / everyMs} requests a second`;
     return [
       {
-        what: `ms a request waits for its error, mean; ${during}`,
+        what: 'how long a request waits for its error, mean',
+        unit: 'ms',
         naive: naive.meanMs,
         recipe: recipe.meanMs,
       },
       { what: 'most requests that wait at once', naive: naive.most, recipe: recipe.most },
       { what: 'dials while it was down', naive: naive.dials, recipe: recipe.dials },
-      { what: 'ms from its return to the first answer', naive: naive.backMs, recipe: recipe.backMs },
+      { what: 'from its return to the first answer', unit: 'ms', naive: naive.backMs, recipe: recipe.backMs },
     ];
   },
 };

@@ -31,8 +31,17 @@ export const connectionPerHost: RecipeCost = {
       const naive = await naively((ask) => answered(ask, withDead));
       const recipe = await pooled((ask) => answered(ask, withDead));
       return [
-        { what: `ms until ${hosts} hosts have answered, handshake 10 ms`, naive: naiveMs, recipe: recipeMs },
-        { what: `answered within ${patienceMs / 1_000} s after one that never answers`, naive, recipe },
+        {
+          what: `time until ${hosts} TCP servers with a handshake of 10 ms have answered`,
+          unit: 'ms',
+          naive: naiveMs,
+          recipe: recipeMs,
+        },
+        {
+          what: `of the ${hosts}, answered within ${patienceMs / 1_000} s when the first host accepts and never answers`,
+          naive,
+          recipe,
+        },
       ];
     } finally {
       for (const server of [...servers, tarpit]) await server[Symbol.asyncDispose]();

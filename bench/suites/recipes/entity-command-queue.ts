@@ -47,11 +47,16 @@ export const entityCommandQueue: RecipeCost = {
     );
     return [
       {
-        what: `commands that were overtaken by a later one of their account, of ${commands}`,
+        what: `commands overtaken by a later one of their account, of ${commands}`,
         naive: naive.overtaken,
         recipe: recipe.overtaken,
       },
-      { what: `ms for ${commands} commands of 1 to 5 ms`, naive: naive.ms, recipe: recipe.ms },
+      {
+        what: `${commands} commands of 1 to 5 ms, ${accounts.length} accounts, 8 workers`,
+        unit: 'ms',
+        naive: naive.ms,
+        recipe: recipe.ms,
+      },
     ];
   },
 };

@@ -19,12 +19,12 @@ export const eventLoopWatch: RecipeCost = {
     const { meanMs, p99Ms } = naive.gauges();
     naive.stop();
     const gauges = `mean ${meanMs.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`;
-    const block = `for a synchronous call of ${blockMs / 1_000} s in ${watchedMs / 1_000} s`;
+    const block = `for one synchronous call of ${blockMs / 1_000} s, in ${watchedMs / 1_000} s`;
     const longest = lines.find((line) => /blocked for \d{4} ms/.test(line)) ?? 'nothing';
     const share = lines.find((line) => line.includes('% of the time')) ?? 'nothing';
     return [
       { what: `reported ${block}`, naive: gauges, recipe: longest },
-      { what: 'reported for the window it was in', naive: 'nothing', recipe: share },
+      { what: 'reported for the window of ten seconds with that call', naive: 'nothing', recipe: share },
     ];
   },
 };

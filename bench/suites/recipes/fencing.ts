@@ -42,7 +42,7 @@ export const fencing: RecipeCost = {
     }
     return [
       {
-        what: `new reports overwritten with an old one, of ${pauses} pauses`,
+        what: `new reports overwritten with an old one, in ${pauses} pauses of 1.5 times the time to live`,
         naive: await overwritten(write),
         recipe: await overwritten(writeFenced),
       },

@@ -32,9 +32,18 @@ export const getOrCreate: RecipeCost = {
     const naive = await doubleClicks(customers, naiveCustomerOf);
     const recipe = await doubleClicks(customers, customerOf);
     return [
-      { what: `customers after ${people} double clicks, no constraint`, naive: bare.rows, recipe: '' },
-      { what: 'the same, with the constraint', naive: naive.rows, recipe: recipe.rows },
-      { what: 'clicks answered with an error', naive: naive.errors, recipe: recipe.errors },
+      {
+        what: `customers after ${people} double clicks`,
+        'naive, no constraint': bare.rows,
+        'naive, with it': naive.rows,
+        recipe: recipe.rows,
+      },
+      {
+        what: 'clicks answered with an error',
+        'naive, no constraint': bare.errors,
+        'naive, with it': naive.errors,
+        recipe: recipe.errors,
+      },
     ];
   },
 };

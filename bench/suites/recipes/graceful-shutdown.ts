@@ -19,12 +19,17 @@ export const gracefulShutdown: RecipeCost = {
     const recipe = await stopped('recipe', postgres);
     return [
       {
-        what: `clients with a failed request, ${deploys} deploys, ${clients} clients each`,
+        what: `clients with a failed request, of ${deploys * clients} in five deploys`,
         naive: naive.failed,
         recipe: recipe.failed,
       },
       { what: 'half-written orders', naive: naive.halves, recipe: recipe.halves },
-      { what: 'longest ms from SIGTERM to the end of the process', naive: naive.endMs, recipe: recipe.endMs },
+      {
+        what: 'longest time from SIGTERM to the end of the process',
+        unit: 'ms',
+        naive: naive.endMs,
+        recipe: recipe.endMs,
+      },
     ];
   },
 };

@@ -22,17 +22,20 @@ export const hedgingCost: RecipeCost = {
     };
     return [
       {
-        what: `ms, p99 of calls of 10 ms, of which 2 % take 500 ms; ${Math.round(plain.p99Ms)} without a second call`,
+        what: `p99 of calls of 10 ms, of which 2 % take 500 ms (${Math.round(plain.p99Ms)} ms without a second call)`,
+        unit: 'ms',
         naive: naive.well.p99Ms,
         recipe: recipe.well.p99Ms,
       },
       {
-        what: 'calls more than asked for, in %, when every call takes 80 ms',
+        what: 'more calls than asked for, when every call takes 80 ms',
+        unit: '%',
         naive: naive.slow.morePercent,
         recipe: recipe.slow.morePercent,
       },
       {
-        what: 'ms, median, when every call takes 80 ms',
+        what: 'median, when every call takes 80 ms',
+        unit: 'ms',
         naive: naive.slow.p50Ms,
         recipe: recipe.slow.p50Ms,
       },

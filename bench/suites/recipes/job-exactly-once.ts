@@ -56,12 +56,12 @@ export const jobExactlyOnce: RecipeCost = {
     const due = (customers * days.length).toLocaleString('en-US');
     return [
       {
-        what: `invoices in a month, ${due} due`,
+        what: `invoices of 28 nights, ${due} are due; the replicas wake 5 ms apart`,
         naive: await month(naiveRunOncePerDay),
         recipe: await month(runOncePerDay),
       },
       {
-        what: `invoices after a run that died half-way, ${customers} due`,
+        what: `invoices after a run that died half-way and was tried again, ${customers} are due`,
         naive: await secondTry(naiveRunOncePerDay),
         recipe: await secondTry(runOncePerDay),
       },

@@ -15,11 +15,17 @@ export const limitedDispatcher: RecipeCost = {
     const at = `of a backend that is asked for ${load} times what it can do`;
     return [
       {
-        what: `% of the possible answers, in time, ${at}`,
+        what: `answers in time, of those possible, ${at}`,
+        unit: '%',
         naive: 100 * naive.share,
         recipe: 100 * recipe.share,
       },
-      { what: 'ms until an answer, median', naive: naive.p50Ms ?? 'none', recipe: recipe.p50Ms ?? 'none' },
+      {
+        what: 'until an answer, median',
+        unit: 'ms',
+        naive: naive.p50Ms ?? 'none in time',
+        recipe: recipe.p50Ms ?? 'none in time',
+      },
       { what: 'calls open at once, at the most', naive: naive.most, recipe: recipe.most },
     ];
   },

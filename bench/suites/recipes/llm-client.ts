@@ -17,7 +17,7 @@ export const llmClientCost: RecipeCost = {
     return [
       { what: `prompts answered, of ${prompts.length}`, naive: naive.answered, recipe: recipe.answered },
       { what: 'requests that the model refused', naive: naive.refused, recipe: recipe.refused },
-      { what: 'ms until the last prompt ended', naive: naive.tookMs, recipe: recipe.tookMs },
+      { what: 'until the last prompt ended', unit: 'ms', naive: naive.tookMs, recipe: recipe.tookMs },
     ];
   },
 };

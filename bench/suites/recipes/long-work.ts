@@ -17,11 +17,12 @@ export const longWork: RecipeCost = {
     const rows = size.toLocaleString('en-US');
     return [
       {
-        what: 'longest ms without serving another request',
+        what: 'longest time without serving another request',
+        unit: 'ms',
         naive: naive.blockMs,
         recipe: recipe.blockMs,
       },
-      { what: `ms for ${rows} rows`, naive: naive.tookMs, recipe: recipe.tookMs },
+      { what: `time for ${rows} rows`, unit: 'ms', naive: naive.tookMs, recipe: recipe.tookMs },
     ];
   },
 };

@@ -30,7 +30,7 @@ export const migrationGuard: RecipeCost = {
     }
     return [
       {
-        what: `replicas that crashed at their start, of ${deploys * replicaCount}`,
+        what: `replicas that crashed at their start, of ${deploys * replicaCount} in ${deploys} deploys`,
         naive: await crashed(naiveMigrate),
         recipe: await crashed(migrate),
       },

@@ -56,18 +56,27 @@ export const moneyTransfer: RecipeCost = {
     const total = (people * each).toLocaleString('en-US');
     return [
       {
-        what: `transfers that hang, of ${transfers} at once`,
-        naive: await hung(transferNested),
-        recipe: await hung(transfer),
+        what: `transfers that hang, of ${transfers} at once between ${people} accounts`,
+        'naive, nested locks': await hung(transferNested),
+        'naive, none': '',
+        '`transfer`': await hung(transfer),
+        '`transferShared`': '',
       },
       {
-        what: `cents lost or created, of ${total}; without locks`,
-        naive: naive.astray,
-        recipe: recipe.astray,
+        what: `cents lost or created, of ${total}`,
+        'naive, nested locks': '',
+        'naive, none': naive.astray,
+        '`transfer`': recipe.astray,
+        '`transferShared`': shared.astray,
       },
-      { what: `ms for ${transfers} transfers, 16 at a time`, naive: naive.ms, recipe: recipe.ms },
-      { what: 'the same with transferShared: cents', naive: '', recipe: shared.astray },
-      { what: 'the same with transferShared: ms', naive: '', recipe: shared.ms },
+      {
+        what: `time for ${transfers} transfers, 16 at a time`,
+        unit: 'ms',
+        'naive, nested locks': '',
+        'naive, none': naive.ms,
+        '`transfer`': recipe.ms,
+        '`transferShared`': shared.ms,
+      },
     ];
   },
 };

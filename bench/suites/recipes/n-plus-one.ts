@@ -42,9 +42,10 @@ export const nPlusOne: RecipeCost = {
     return [
       { what: `queries for a page of ${orders.length} orders`, naive: naive.queries, recipe: recipe.queries },
       {
-        what: 'ms for the page, the database on the same machine',
-        naive: naive.ms.toFixed(1),
-        recipe: recipe.ms.toFixed(1),
+        what: 'the page, with the database on the same machine',
+        unit: 'ms',
+        naive: naive.ms,
+        recipe: recipe.ms,
       },
     ];
   },

@@ -26,11 +26,15 @@ export const partialFailures: RecipeCost = {
     const [naiveDown, recipeDown] = [await sent(naively, 'down'), await sent(gathered, 'down')];
     const size = users.length.toLocaleString('en-US');
     return [
-      { what: `failures reported to the caller, 3 of ${size}`, naive: naive.heardOf, recipe: recipe.heardOf },
+      {
+        what: `failures reported to the caller, when 3 of ${size} mails fail`,
+        naive: naive.heardOf,
+        recipe: recipe.heardOf,
+      },
       { what: 'mails still being sent at that moment', naive: naive.underWay, recipe: recipe.underWay },
       { what: 'most requests at once', naive: naive.most, recipe: recipe.most },
       {
-        what: 'requests to a mail server that refuses all',
+        what: `requests to a mail server that refuses all ${size}`,
         naive: naiveDown.requests,
         recipe: recipeDown.requests,
       },

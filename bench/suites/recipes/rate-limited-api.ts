@@ -15,9 +15,13 @@ export const rateLimitedApi: RecipeCost = {
     const naive = await asked(get);
     const recipe = await asked(partnerClient());
     return [
-      { what: `calls that got their answer, of ${calls}`, naive: naive.answered, recipe: recipe.answered },
+      {
+        what: `calls that got their answer, of ${calls} at once`,
+        naive: naive.answered,
+        recipe: recipe.answered,
+      },
       { what: 'requests that the partner refused', naive: naive.refused, recipe: recipe.refused },
-      { what: 'ms until the last call ended', naive: naive.tookMs, recipe: recipe.tookMs },
+      { what: 'until the last call ended', unit: 'ms', naive: naive.tookMs, recipe: recipe.tookMs },
     ];
   },
 };

@@ -9,11 +9,19 @@ export interface Engines {
   redis(): Promise<RedisServer>;
 }
 
+/** A row of a recipe's table; its other properties are the columns. */
 export interface Figure {
-  /** What is counted, with its unit. */
   readonly what: string;
-  readonly naive: number | string;
-  readonly recipe: number | string;
+  readonly unit?: string;
+  readonly [column: string]: number | string;
+}
+
+/** As it stands on the page. */
+export function shown(figure: number | string, unit?: string): string {
+  if (typeof figure === 'string') return figure;
+  const isSmall = unit !== undefined && figure < 10;
+  const digits = isSmall ? figure.toFixed(1) : Math.round(figure).toLocaleString('en-US');
+  return unit === undefined ? digits : `${digits} ${unit}`;
 }
 
 export interface RecipeCost {

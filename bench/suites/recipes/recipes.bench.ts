@@ -1,6 +1,10 @@
-/** On demand: what the naive code of each recipe costs. `--recipe=<name>` measures one. */
+/**
+ * On demand: what the naive code of each recipe costs. `--recipe=<name>` measures one, and `--report` writes the tables of the
+ * measured recipes, and every figure that README and the index of the docs repeat.
+ */
 import { type PostgresServer, startPostgres } from '../../../test/support/engines/postgres.js';
 import { type RedisServer, startRedis } from '../../../test/support/engines/redis.js';
+import { type FigureTable, recordFigures, writeFigures } from '../../harness/page/figures.js';
 import { aligned } from '../../harness/report.js';
 import type { Suite } from '../../harness/subjects.js';
 import { batches } from './batches.js';
@@ -25,7 +29,7 @@ import { offThread } from './off-thread.js';
 import { partialFailures } from './partial-failures.js';
 import { rateLimitedApi } from './rate-limited-api.js';
 import { readWriteLock } from './read-write-lock.js';
-import type { RecipeCost } from './recipe.js';
+import { type Figure, type RecipeCost, shown } from './recipe.js';
 import { requestSignalCost } from './request-signal.js';
 import { shardKeys } from './shard-keys.js';
 import { singletonWorker } from './singleton-worker.js';
@@ -81,21 +85,24 @@ export const recipes: Suite = {
       postgres: () => (postgres ??= startPostgres()),
       redis: () => (redis ??= startRedis()),
     };
-    const rows = [['recipe', 'naive', 'recipe', 'what']];
+    const tables: Record<string, FigureTable> = {};
     try {
       for (const { name, measure } of wanted) {
-        for (const { what, naive, recipe } of await measure(engines)) {
-          rows.push([name, shown(naive), shown(recipe), what]);
-        }
+        tables[name] = tableOf(name, await measure(engines));
+        console.log(`\n${aligned(tables[name], false)}`);
       }
     } finally {
       await (await postgres)?.[Symbol.asyncDispose]();
       await (await redis)?.[Symbol.asyncDispose]();
     }
-    console.log(`\nWhat the naive code costs, and the recipe\n${aligned(rows, true)}`);
+    if (flags['report'] === undefined) return;
+    await recordFigures(tables);
+    await writeFigures();
   },
 };
 
-function shown(figure: number | string): string {
-  return typeof figure === 'string' ? figure : Math.round(figure).toLocaleString('en-US');
+function tableOf(name: string, figures: readonly Figure[]): FigureTable {
+  const columns = Object.keys(figures[0]!).filter((key) => key !== 'what' && key !== 'unit');
+  const rows = figures.map((row) => [row.what, ...columns.map((column) => shown(row[column]!, row.unit))]);
+  return [[`\`npm run bench -- recipes --recipe=${name}\``, ...columns], ...rows];
 }

@@ -18,13 +18,13 @@ export const requestSignalCost: RecipeCost = {
     const recipe = await served(requestSignal);
     const after = `after ${requests.toLocaleString('en-US')} requests over one connection`;
     return [
-      { what: `listeners left, ${after}`, naive: naive.listeners, recipe: recipe.listeners },
+      { what: `listeners left ${after}`, naive: naive.listeners, recipe: recipe.listeners },
       {
-        what: `answered requests that abort when the client leaves, ${after}`,
+        what: 'answered requests that abort when the client leaves',
         naive: naive.aborted,
         recipe: recipe.aborted,
       },
-      { what: 'ms for all of them', naive: naive.tookMs, recipe: recipe.tookMs },
+      { what: 'time for all of them', unit: 'ms', naive: naive.tookMs, recipe: recipe.tookMs },
     ];
   },
 };

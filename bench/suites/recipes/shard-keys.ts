@@ -27,16 +27,21 @@ export const shardKeys: RecipeCost = {
     try {
       return [
         {
-          what: `misses of ${size} gets when five servers become six`,
+          what: `misses of ${size} gets, when five servers become six`,
           naive: await misses(naively, six),
           recipe: await misses(serverFor, six),
         },
         {
-          what: `misses of ${size} gets when the same five are listed in another order`,
+          what: `misses of ${size} gets, when the same five are listed in another order`,
           naive: await misses(naively, reversed),
           recipe: await misses(serverFor, reversed),
         },
-        { what: 'ns to find the server', naive: await nsPerKey(naively), recipe: await nsPerKey(serverFor) },
+        {
+          what: 'time to find the server of a key',
+          unit: 'ns',
+          naive: await nsPerKey(naively),
+          recipe: await nsPerKey(serverFor),
+        },
       ];
     } finally {
       for (const cache of caches.values()) cache.disconnect();

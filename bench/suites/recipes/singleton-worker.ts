@@ -15,11 +15,16 @@ export const singletonWorker: RecipeCost = {
     const recipe = await takeOver(() => fork(file, [JSON.stringify(connectionOptions)]));
     return [
       {
-        what: `of ${replicaCount} replicas, how many worked in a second`,
+        what: `how many of ${replicaCount} processes work`,
         naive: naive.worked,
         recipe: recipe.worked,
       },
-      { what: 'ms until another one works, after the first was killed', naive: naive.ms, recipe: recipe.ms },
+      {
+        what: 'time until another one works, after the worker was killed with SIGKILL',
+        unit: 'ms',
+        naive: naive.ms,
+        recipe: recipe.ms,
+      },
     ];
   },
 };
@@ -39,7 +44,7 @@ async function takeOver(start: (n: number) => ChildProcess) {
     const killedMs = performance.now();
     while (workers.at(-1) === first && performance.now() - killedMs < patienceMs) await pause(1);
     const ms = performance.now() - killedMs;
-    return { worked, ms: ms < patienceMs ? ms : `not in ${patienceMs.toLocaleString('en-US')}` };
+    return { worked, ms: ms < patienceMs ? ms : `not in ${patienceMs / 1_000} s` };
   } finally {
     for (const replica of replicas) replica.kill('SIGKILL');
   }

@@ -36,8 +36,13 @@ export const stampedeFreeCache: RecipeCost = {
       const naive = await stampede(new NaiveCache(load, options));
       const recipe = await stampede(new Cache(load, options));
       return [
-        { what: `queries of 50 ms for ${requests} requests`, naive: naive.queries, recipe: recipe.queries },
-        { what: 'ms until the last request has its page', naive: naive.tookMs, recipe: recipe.tookMs },
+        { what: `queries for ${requests} requests`, naive: naive.queries, recipe: recipe.queries },
+        {
+          what: 'time until the last request has its page',
+          unit: 'ms',
+          naive: naive.tookMs,
+          recipe: recipe.tookMs,
+        },
       ];
     } finally {
       await pool.end();

@@ -23,7 +23,7 @@ export const telemetryQueue: RecipeCost = {
     const recipe = await outage(exporter);
     const spans = size.toLocaleString('en-US');
     return [
-      { what: `spans dropped, of ${spans} in 2 s`, naive: naive.dropped, recipe: recipe.dropped },
+      { what: `spans dropped, of ${spans} in two seconds`, naive: naive.dropped, recipe: recipe.dropped },
       { what: 'of these, reported', naive: naive.told, recipe: recipe.told },
       {
         what: `spans of failures that arrived, of ${failed}`,

@@ -31,8 +31,12 @@ export const writeSkew: RecipeCost = {
     const naive = await asked(naiveGoHome);
     const recipe = await asked(goHome);
     return [
-      { what: `nights without a doctor, of ${nights}`, naive: naive.alone, recipe: recipe.alone },
-      { what: 'ms until both are answered', naive: naive.ms.toFixed(1), recipe: recipe.ms.toFixed(1) },
+      {
+        what: `nights without a doctor, of ${nights} on which both asked at once`,
+        naive: naive.alone,
+        recipe: recipe.alone,
+      },
+      { what: 'time until both are answered', unit: 'ms', naive: naive.ms, recipe: recipe.ms },
     ];
   },
 };
