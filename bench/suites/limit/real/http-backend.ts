@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, get } from 'node:http';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import type { BackendSize } from './http-backend.process.js';
 
 export interface HttpBackend {
@@ -29,8 +29,8 @@ export async function startHttpBackend(): Promise<HttpBackend> {
   };
 }
 
-/** One call after another over kept connections: what it answers is the status, which tells 200 from 503. */
-export function httpCaller(port: number, timeoutMs?: number): () => Promise<{ status: number }> {
+/** Calls over kept connections. They resolve with the whole response, because a limit takes a bare status for data of a user. */
+export function httpCaller(port: number, timeoutMs?: number): () => Promise<IncomingMessage> {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: Infinity,
@@ -41,7 +41,7 @@ export function httpCaller(port: number, timeoutMs?: number): () => Promise<{ st
     new Promise((resolve, reject) => {
       const request = get({ port, host: '127.0.0.1', agent }, (response) => {
         response.resume();
-        response.on('end', () => resolve({ status: response.statusCode ?? 0 }));
+        response.on('end', () => resolve(response));
         response.on('error', reject);
       }).on('error', reject);
       if (timeoutMs === undefined) return;

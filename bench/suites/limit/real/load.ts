@@ -16,7 +16,7 @@ export interface Notes {
 
 export interface Load {
   readonly semaphore: AdaptiveSemaphore;
-  readonly call: () => Promise<{ status: number }>;
+  readonly call: () => Promise<{ readonly statusCode?: number | undefined }>;
   /** A caller that has waited this long for the limit leaves. */
   readonly waitTimeoutMs: number;
 }
@@ -59,14 +59,14 @@ async function underNotes(load: Load, drive: (once: () => Promise<void>) => Prom
   const once = async () => {
     let grantedMs = 0;
     try {
-      const { status } = await semaphore.run(
+      const { statusCode = 200 } = await semaphore.run(
         () => {
           grantedMs = performance.now();
           return call();
         },
         { waitTimeoutMs },
       );
-      note(performance.now() - grantedMs, status < 400 ? 'success' : 'refused');
+      note(performance.now() - grantedMs, statusCode < 400 ? 'success' : 'refused');
     } catch (error) {
       if (error instanceof WaitTimeoutError) note(0, 'shed');
       else note(performance.now() - grantedMs, 'refused');

@@ -61,7 +61,7 @@ function load(pool: pg.Pool, algorithm: LimitAlgorithm, forMs: number): Promise<
   const call = async () => {
     const account = 1 + Math.floor(Math.random() * accounts);
     await pool.query('select transfer($1, $2, 1)', [account, 1 + (account % branches)]);
-    return { status: 200 };
+    return {};
   };
   return closedLoad({ semaphore: semaphoreOf(algorithm), call, waitTimeoutMs: Infinity }, callers, forMs);
 }
