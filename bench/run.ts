@@ -1,25 +1,27 @@
 /**
- * `npm run bench [-- filter ...]`: runs the suites, prints their tables and writes bench/results/latest.json. A filter
+ * `npm run bench [-- filter ...]`: runs the suites, prints their tables and keeps them in bench/results. A filter
  * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
  *
  * `--check` compares our rows with bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
  * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one; then every figure that
  * a page repeats (page/figures.ts). With `recipes` it also writes the tables of the recipes.
  * `--add` keeps the tables of other suites in the last run, so that suites can be measured one by one for one report.
- * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once.
+ * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once. A report shows the
+ * last run on Node 24 beside its own.
  * Other arguments of the form `--name=value` go to the suite.
  */
 import { check, updateBudgets } from './harness/check.js';
-import { onWantedNode, wantedMajor } from './harness/node-version.js';
+import { olderMajor, onWantedNode, wantedMajor } from './harness/node-version.js';
 import { writePage } from './harness/page/page.js';
 import { printTable, printTargets } from './harness/report.js';
 import {
+  lastRun,
   type Machine,
   type Result,
   type Run,
-  readLatest,
+  resultsFile,
   thisMachine,
-  writeLatest,
+  writeRun,
 } from './harness/results.js';
 import { runSuite } from './harness/suite-process.js';
 import { isReported, isWanted, suites } from './suites.js';
@@ -37,7 +39,7 @@ const wanted = suites.filter(wholly ? isReported : (suite) => isWanted(suite, fi
 
 const exitCode = await onWantedNode(wantedMajor(flags));
 if (exitCode !== undefined) process.exit(exitCode);
-if (flags['report'] === 'latest') await writePage(await readLatest());
+if (flags['report'] === 'latest') await writePages(await lastRun(process.version));
 else if (flags['check'] === undefined) await bench();
 else if (flags['update'] !== undefined) await updateBudgets({ suites: wanted, filters, flags });
 else if (!(await check({ suites: wanted, filters, flags }))) process.exitCode = 1;
@@ -59,15 +61,15 @@ async function bench(): Promise<void> {
   if (results.length === 0) return nothingIsCalledSo();
   printTargets(results);
   const run: Run = { ...machine, results: [...(await earlierResults(machine, results)), ...results] };
-  await writeLatest(run);
-  console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; bench/results/latest.json`);
-  if (flags['report'] !== undefined) await writePage(run);
+  await writeRun(run);
+  console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; ${resultsFile(node)}`);
+  if (flags['report'] !== undefined) await writePages(run);
 }
 
 /** With `--add`: the tables of other suites in the last run, if that was on the same Node. */
 async function earlierResults({ node }: Machine, results: readonly Result[]): Promise<readonly Result[]> {
   if (flags['add'] === undefined) return [];
-  const last = await readLatest().catch(() => undefined);
+  const last = await lastRun(node).catch(() => undefined);
   if (last?.node !== node) return [];
   return last.results.filter(({ suite }) => !results.some((result) => result.suite === suite));
 }
@@ -78,4 +80,9 @@ function nothingIsCalledSo(): void {
     `Nothing is called ${filters.join(' or ')}. There are ${names}, and words of a table's title.`,
   );
   process.exitCode = 1;
+}
+
+/** With the last run on Node 24, if there is one, beside it. */
+async function writePages(run: Run): Promise<void> {
+  await writePage(run, await lastRun(olderMajor).catch(() => undefined));
 }

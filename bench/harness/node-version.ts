@@ -11,6 +11,8 @@ import { fetchedOnce } from '../../test/support/engines/npm-package.js';
 
 /** The major of the figures in the docs. */
 const ofTheDocs = '26';
+/** The major that is shown beside it. */
+export const olderMajor = '24';
 
 /** Which Node the command line wants: `--node=24`; `--node` alone, or nothing, is the Node of the docs. */
 export function wantedMajor(flags: Readonly<Record<string, string>>): string {

@@ -22,7 +22,10 @@ export interface Run extends Machine {
   readonly results: readonly Result[];
 }
 
-const latest = new URL('../../../results/latest.json', import.meta.url);
+/** Where the last run on a major of Node is kept, from the root of the project. */
+export function resultsFile(node: string): string {
+  return `bench/results/node-${majorOf(node)}.json`;
+}
 
 export function thisMachine(): Machine {
   return {
@@ -34,13 +37,24 @@ export function thisMachine(): Machine {
   };
 }
 
-export async function writeLatest(run: Run): Promise<void> {
-  await mkdir(new URL('.', latest), { recursive: true });
-  await writeFile(latest, `${JSON.stringify(run, undefined, 2)}\n`);
+export async function writeRun(run: Run): Promise<void> {
+  const file = fileOf(run.node);
+  await mkdir(new URL('.', file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(run, undefined, 2)}\n`);
 }
 
-export async function readLatest(): Promise<Run> {
-  return JSON.parse(await readFile(latest, 'utf8'));
+/** The last run on that Node, or on any of its major. Rejects if there is none. */
+export async function lastRun(node: string): Promise<Run> {
+  return JSON.parse(await readFile(fileOf(node), 'utf8'));
+}
+
+/** `v26.1.0` or `26` */
+function majorOf(node: string): string {
+  return node.replace(/^v/, '').split('.')[0]!;
+}
+
+function fileOf(node: string): URL {
+  return new URL(`../../../../${resultsFile(node)}`, import.meta.url);
 }
 
 function commit(): string {

@@ -1,9 +1,10 @@
 /**
  * In front of a real HTTP server in another process. A test waits until the limit is where it should be, however long that takes
- * on a busy machine; how fast it gets there is what `npm run bench -- adaptive-real` measures.
+ * on a busy machine; how fast it gets there is what `npm run bench -- adaptive-http` measures.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { AdaptiveSemaphore, ElasticLimit } from 'latchkey';
@@ -18,7 +19,7 @@ const program = fileURLToPath(
   new URL('../../node_modules/.cache/latchkey/http-backend.mjs', import.meta.url),
 );
 let server: ChildProcess;
-let call: () => Promise<{ status: number }>;
+let call: () => Promise<IncomingMessage>;
 
 beforeAll(async () => {
   buildSync({ entryPoints: [source], outfile: program, platform: 'node', format: 'esm' });

@@ -4,13 +4,15 @@ import type { Measured } from '../measure.js';
 import { columnsOf } from '../report.js';
 import type { Result, Run } from '../results.js';
 import { whereOthersAreAhead } from './ahead.js';
+import { besideHeader, besideRows } from './beside.js';
 import { writeFigures } from './figures.js';
 import { pictureOf } from './pictures.js';
-import { closing, howToRead, meanings, opening, suiteNames } from './prose.js';
+import { closing, howToRead, meanings, onOlderNode, opening, suiteNames } from './prose.js';
 
 const docs = new URL('../../../../../docs/', import.meta.url);
 
-export async function writePage(run: Run): Promise<void> {
+/** `older` is a run on an older Node. */
+export async function writePage(run: Run, older?: Run): Promise<void> {
   const suites = Object.keys(suiteNames).filter((name) => run.results.some(({ suite }) => suite === name));
   const sections: string[] = [];
   await mkdir(new URL('images/', docs), { recursive: true });
@@ -21,7 +23,11 @@ export async function writePage(run: Run): Promise<void> {
     if (picture !== undefined) await writeFile(new URL(file, docs), picture);
     sections.push(section(suite, tables, picture === undefined ? undefined : file));
   }
-  const page = [opening(run), howToRead, goals(run.results), ahead(run.results), ...sections, closing];
+  const page = [
+    ...[opening(run), howToRead, goals(run.results), ahead(run.results)],
+    ...(older === undefined || older.node === run.node ? [] : [beside(run, older)]),
+    ...[...sections, closing],
+  ];
   await writeFile(new URL('benchmarks.md', docs), `${page.join('\n\n')}\n`);
   await writeFigures();
   console.log('docs/benchmarks.md, its pictures and the figures of other pages are written');
@@ -60,6 +66,15 @@ function ahead(results: readonly Result[]): string {
   return [
     '## Where other packages are better, and why',
     rows.length === 0 ? 'In this run, nowhere by more than the noise.' : table,
+  ].join('\n\n');
+}
+
+function beside(run: Run, older: Run): string {
+  const majors = [run, older].map(({ node }) => `Node ${node.split('.')[0]!.slice(1)}`) as [string, string];
+  return [
+    `## On ${majors[1]}`,
+    onOlderNode(older),
+    markdownTable(besideHeader(majors), besideRows(run.results, older.results)),
   ].join('\n\n');
 }
 

@@ -33,6 +33,12 @@ The versions of the other packages are in \`package.json\`. Ratios differ from o
 rows of crowds.`;
 }
 
+export function onOlderNode({ node, commit, date }: Run): string {
+  const major = node.slice(1).split('.')[0];
+  return `Measured on Node ${node}, at commit ${commit}, on ${date.slice(0, 10)}, by \`npm run bench -- --node=${major}\`. Beside the floor:
+our row in multiples of it. The fastest other package is given with its time in multiples of ours: below 1x, it is ahead.`;
+}
+
 export const howToRead = `## How to read it
 
 - **The floor** is the same work without what is measured: a bare \`await task()\`, or a promise per caller, resolved in
