@@ -24,6 +24,7 @@ import { postgres } from './suites/postgres/postgres.bench.js';
 import { postgresLocks } from './suites/postgres/postgres-locks.bench.js';
 import { recipes } from './suites/recipes/recipes.bench.js';
 import { redisLocks } from './suites/redis/redis.bench.js';
+import { retryNesting } from './suites/retry/nesting.bench.js';
 import { retry } from './suites/retry/retry.bench.js';
 import { diagnostics } from './suites/runtime/diagnostics.bench.js';
 import { service } from './suites/service/service.bench.js';
@@ -35,6 +36,7 @@ export const suites: readonly Suite[] = [
   semaphore,
   gatherSettled,
   retry,
+  retryNesting,
   connectionPool,
   timelines,
   service,

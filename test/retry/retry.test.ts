@@ -504,6 +504,31 @@ describe('retry', () => {
     expect(outcome.reason).toBe('enough');
   });
 
+  test.each([
+    ["the attempt's timeout alone admits callers with no time left", Infinity, false],
+    ['a bounded wait leaves every admitted call its time', 300, true],
+  ])('with the limiter inside, at twice its load: %s', async (_title, waitTimeoutMs, isUseful) => {
+    const limiter = new Semaphore(4);
+    const served: boolean[] = [];
+    const serve = async (signal: AbortSignal) => {
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      served.push(!signal.aborted);
+    };
+    for (let caller = 0; caller < 200; caller++) {
+      watch(
+        retry(({ signal }) => limiter.run(() => serve(signal), { signal, waitTimeoutMs }), {
+          attempts: 2,
+          attemptTimeoutMs: 400,
+          backoff: constant(100),
+        }),
+      );
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(served.length).toBeGreaterThan(100);
+    expect(served.every((useful) => useful)).toBe(isUseful);
+  });
+
   test('with the limiter inside, a pause holds no permit', async () => {
     const limiter = new Semaphore(1);
     const call = failing();
