@@ -1,7 +1,7 @@
 /**
  * On demand: processes, each with its own adaptive semaphore, call one HTTP server with 20 workers of 20 ms. Together they
- * ask for 1.3 times its capacity, without a connection to each other. The best limit for each of four is 5.
- * `--processes=16`, `--seconds=90` and `--law=elastic` change what is run.
+ * ask for 1.3 times its capacity, without a connection to each other. The best limit for each is a fair share of the workers:
+ * 5 for each of four, and 2 for each of 16, because 1 would leave workers idle. `--processes=16`, `--seconds=90` and `--law=elastic` change what is run.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,9 +9,10 @@ import { aligned } from '../../../harness/report.js';
 import type { Suite } from '../../../harness/subjects.js';
 import type { FleetAnswer, FleetOrder } from './fleet.process.js';
 import { startHttpBackend } from './http-backend.js';
-import { type Contender, contenders } from './limits.js';
+import { contenders } from './limits.js';
 
 const perSecond = 1_300;
+const workers = 20;
 const startedWithinMs = 4_000;
 
 interface Plan {
@@ -30,9 +31,9 @@ export const adaptiveFleet: Suite = {
       forMs: 1_000 * Number(flags['seconds'] ?? 25),
       measuredMs: 15_000,
     };
-    const wanted = (Object.keys(contenders) as Contender[]).filter((law) =>
-      [undefined, law].includes(flags['law'] as Contender),
-    );
+    const { 'fixed 5': _, ...laws } = contenders;
+    const fairShare = `fixed ${Math.ceil(workers / plan.processes)}`;
+    const wanted = [fairShare, ...Object.keys(laws)].filter((law) => [undefined, law].includes(flags['law']));
     const backend = await startHttpBackend();
     try {
       const header = ['limit', 'goodput/s', 'p50', 'p99', 'refused/s', 'left/s', 'limits', 'Jain'];
@@ -50,7 +51,7 @@ export const adaptiveFleet: Suite = {
 
 function fleet(
   port: number,
-  contender: Contender,
+  contender: string,
   { processes, forMs, measuredMs }: Plan,
 ): Promise<FleetAnswer[]> {
   return Promise.all(

@@ -13,6 +13,12 @@ export const contenders = {
 
 export type Contender = keyof typeof contenders;
 
+/** A contender, or any other fixed limit, such as `fixed 2`. */
+export function limitNamed(name: string): LimitAlgorithm {
+  const [, size] = /^fixed (\d+)$/.exec(name) ?? [];
+  return size === undefined ? contenders[name as Contender]() : fixed(Number(size));
+}
+
 export function semaphoreOf(algorithm: LimitAlgorithm): AdaptiveSemaphore {
   return new AdaptiveSemaphore({ algorithm });
 }
