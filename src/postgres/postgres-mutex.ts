@@ -3,12 +3,12 @@
  *
  * There are two modes, and no default, because neither is always right:
  *   'session'     an advisory lock of a connection. Hand-over within a millisecond, in the server's order. It takes a
- *                 connection per key that is held or waited for, and does not work through a pooler that changes
- *                 connections between transactions.
+ *                 connection per key that is held or waited for (or shares one: `shareConnection`), and does not work through a
+ *                 pooler that changes connections between transactions.
  *   'leaseTable'  a row with an owner and an end. Works everywhere; waiters ask again after 25 to 250 ms.
  * For writes to this same database, `lockedTransaction` is simpler, and safe without tokens.
  *
- * Invariants: those of LeaseKeeper and of the engine (SE, PE), and
+ * Invariants: those of LeaseKeeper and of the engine (SE, SS, PE), and
  *   PM1  No owner frees or renews the lock of another one.
  *   PM2  Tokens of a key grow with every grant.
  *
@@ -31,8 +31,10 @@ import type { LeaseEngine } from '../remote-locks/lease-engine.js';
 import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
 import { LeaseTableEngine } from './lease-table-engine.js';
+import { keepaliveMs } from './lock-session.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';
-import { keepaliveMs, SessionEngine } from './session-engine.js';
+import { SessionEngine } from './session-engine.js';
+import { SharedSessionEngine } from './shared-session-engine.js';
 
 /** Options of `PostgresMutex`. */
 export interface PostgresMutexOptions extends LeaseOptions {
@@ -49,6 +51,11 @@ export interface PostgresMutexOptions extends LeaseOptions {
   trustClock?: boolean | undefined;
   /** Of mode 'session': the pooler in between keeps one server connection per client (pgbouncer: `pool_mode = session`). */
   trustPooler?: boolean | undefined;
+  /**
+   * Of mode 'session': one connection for all keys of this object, instead of one per key. Its waiters ask again after 25 to 250 ms.
+   * Default `false`.
+   */
+  shareConnection?: boolean | undefined;
 }
 
 const optionNames: OptionNames<PostgresMutexOptions> = {
@@ -58,6 +65,7 @@ const optionNames: OptionNames<PostgresMutexOptions> = {
   table: true,
   trustClock: true,
   trustPooler: true,
+  shareConnection: true,
 };
 
 /**
@@ -95,6 +103,7 @@ function engineOf(pool: PostgresPool, options: PostgresMutexOptions): LeaseEngin
     ttlMs = 10_000,
     trustClock = true,
     trustPooler = false,
+    shareConnection = false,
   } = options;
   if (mode !== 'session' && mode !== 'leaseTable') {
     throw new TypeError(`mode must be 'session' or 'leaseTable', got ${printable(mode)}`);
@@ -102,10 +111,12 @@ function engineOf(pool: PostgresPool, options: PostgresMutexOptions): LeaseEngin
   checkName('namespace', namespace);
   checkBoolean('trustClock', trustClock);
   checkBoolean('trustPooler', trustPooler);
+  checkBoolean('shareConnection', shareConnection);
   if (mode === 'leaseTable') return new LeaseTableEngine(pool, 'mutex', namespace, { table, trustClock });
   checkDuration('ttlMs', ttlMs);
   if (ttlMs >= keepaliveMs) {
     throw new RangeError(`ttlMs must be less than ${keepaliveMs} in mode 'session', got ${printable(ttlMs)}`);
   }
-  return new SessionEngine(pool, namespace, trustPooler);
+  const Engine = shareConnection ? SharedSessionEngine : SessionEngine;
+  return new Engine(pool, namespace, trustPooler);
 }

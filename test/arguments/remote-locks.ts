@@ -45,7 +45,7 @@ const table = may(
 const mode = oneOf('session', 'leaseTable');
 const beforeKeepalive: Domain = (value) => ttlMs(value) && ((value as number | undefined) ?? 0) < 25_000;
 for (const [required, more] of [
-  [{ mode: 'session' }, { ttlMs: beforeKeepalive, trustPooler: may(boolean) }],
+  [{ mode: 'session' }, { ttlMs: beforeKeepalive, trustPooler: may(boolean), shareConnection: may(boolean) }],
   [{ mode: 'leaseTable' }, { table, trustClock: may(boolean) }],
 ] as const) {
   const allowed = { mode, ...leaseOptions, ...more };

@@ -6,18 +6,15 @@ import { SessionEngine } from '../../src/postgres/session-engine.js';
 import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
-import { type Script, ScriptedPool } from './support/scripted-pool.js';
-
-const realSetImmediate = setImmediate;
-
-const requestOf = (owner: string, more: object = {}) => ({
-  key: 'key',
-  owner,
-  ttlMs: 1_000,
-  signal: new AbortController().signal,
-  lost: vi.fn(),
-  ...more,
-});
+import {
+  got,
+  never,
+  requestOf,
+  type Steps,
+  scriptedSessions,
+  sent,
+  turnsUntil,
+} from './support/scripted-sessions.js';
 
 describe('session locks on PostgreSQL', () => {
   let server: PostgresServer;
@@ -209,43 +206,8 @@ describe('session locks on a scripted PostgreSQL', () => {
     vi.useRealTimers();
   });
 
-  const never = () => new Promise<never>(() => {});
-  /** Until the request has been sent: the key is hashed on another thread. */
-  const sent = async ({ statements }: ScriptedPool, part: string) => {
-    while (!statements.at(-1)?.includes(part)) await new Promise((resolve) => realSetImmediate(resolve));
-  };
-  const got = (isGot: boolean) =>
-    [{}, { rows: [{ got: isGot, token: isGot ? '7' : null, idle_session_timeout: '5min' }] }, {}] as never;
-  /** Answers by what the statement does. */
-  const script =
-    (steps: {
-      take?: () => never | Promise<never>;
-      wait?: () => never | Promise<never>;
-      ping?: () => never | Promise<never>;
-      unlock?: () => never | Promise<never>;
-    }): Script =>
-    (text) => {
-      if (text.includes('pg_try_advisory_lock')) return (steps.take ?? (() => got(true)))();
-      if (text.includes('do $$')) return (steps.wait ?? (() => got(true)))();
-      if (text.startsWith('select 1')) return steps.ping?.();
-      if (text.includes('pg_advisory_unlock'))
-        return steps.unlock ? steps.unlock() : ([{ rows: [{ freed: true }] }, {}] as never);
-      return { rows: [{ pid: 1 }] };
-    };
-  const engineOf = (steps: Parameters<typeof script>[0]) => {
-    const pool = new ScriptedPool(script(steps));
-    const connect = pool.connect.bind(pool);
-    // pg answers a text of several statements with an array.
-    pool.connect = async () => {
-      const client = await connect();
-      return {
-        ...client,
-        query: async (text: string) => {
-          pool.statements.push(text);
-          return (await script(steps)(text)) as never;
-        },
-      };
-    };
+  const engineOf = (steps: Steps) => {
+    const pool = scriptedSessions(steps);
     return { pool, engine: new SessionEngine(pool, 'latchkey') };
   };
 
@@ -292,6 +254,22 @@ describe('session locks on a scripted PostgreSQL', () => {
     expect(await engine.release('key', 'a')).toBe(false);
     expect(pool.released).toEqual([true]);
     expect(pool.statements.some((text) => text.includes('unlock'))).toBe(false);
+  });
+
+  test('a release waits for the renewal that is under way, because a driver may not queue commands', async () => {
+    let answer = () => {};
+    const ping = () => new Promise<never>((resolve) => (answer = resolve as never));
+    const { pool, engine } = engineOf({ ping });
+    await engine.acquire(requestOf('a'));
+    const renewal = engine.renew('key', 'a');
+    const release = engine.release('key', 'a');
+    await vi.advanceTimersByTimeAsync(500);
+    expect(pool.statements.at(-1)).toBe('select 1');
+    answer();
+    expect(await release).toBe(true);
+    expect(await renewal).toBe(false);
+    expect(pool.statements.at(-1)).toContain('pg_advisory_unlock');
+    expect(pool.released).toEqual([false]);
   });
 
   test('a renewal that was answered keeps the connection alive', async () => {
@@ -429,7 +407,7 @@ describe('session locks on a scripted PostgreSQL', () => {
     const acquire = engine.acquire(
       requestOf('a', { signal: controller.signal, hint: (text: unknown) => hints.push(text) }),
     );
-    while (hints.length === 0) await new Promise((resolve) => realSetImmediate(resolve));
+    await turnsUntil(() => hints.length > 0);
     expect(hints[0]).toContain('no connection of the pool was free');
     controller.abort();
     expect(await acquire).toEqual({ freeInMs: 0 });

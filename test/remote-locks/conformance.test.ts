@@ -49,6 +49,8 @@ const kinds: Record<string, (name: string) => Lock> = {
   'RedisMutex without wake-ups': (name) => ofKey(new RedisMutex(clients.send), name),
   'RedisSemaphore(1)': (name) => new RedisSemaphore(clients.send, 1, { name, subscribe: clients.subscribe }),
   'PostgresMutex, session': (name) => ofKey(new PostgresMutex(pool, { mode: 'session' }), name),
+  'PostgresMutex, session, one connection': (name) =>
+    ofKey(new PostgresMutex(pool, { mode: 'session', shareConnection: true }), name),
   'PostgresMutex, leaseTable': (name) => ofKey(new PostgresMutex(pool, { mode: 'leaseTable' }), name),
   'PostgresSemaphore(1)': (name) => new PostgresSemaphore(pool, 1, { name }),
 };

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, test, vi } from 'vitest';
 import { type Sqlite, SqliteEngine } from '../../docs/recipes/lock-on-sqlite.js';
 import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
+import { SharedSessionEngine } from '../../src/postgres/shared-session-engine.js';
 import { RedisEngine } from '../../src/redis/redis-engine.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
@@ -68,6 +69,10 @@ const onPostgres = (major: 'oldest' | 'newest'): Record<string, () => LeaseEngin
   }),
   [`sessions of the ${major} PostgreSQL`]: () => ({
     makeEngine: () => new SessionEngine(pools.get(major)!, 'latchkey'),
+    expires: false,
+  }),
+  [`sessions of the ${major} PostgreSQL, with one connection for all keys`]: () => ({
+    makeEngine: () => new SharedSessionEngine(pools.get(major)!, 'latchkey', false),
     expires: false,
   }),
 });
