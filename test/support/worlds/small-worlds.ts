@@ -1,4 +1,5 @@
 /** Every primitive in worlds small enough to walk all of their schedules. */
+import { controlledDelay, fairShare } from 'latchkey/overload';
 import type * as everything from '../everything.js';
 import type { Hurry, World } from '../explore.js';
 import { type FlightPlan, FlightWorld } from './flights.js';
@@ -87,6 +88,17 @@ export const tinyWorlds: readonly SmallWorld[] = [
   ofLock(adaptiveSemaphore(1), 'it closes', { workers: [one, { ...one, ...aborts }], closes: true }),
   ofPool('a dial fails', { options: {}, workers: [{}, aborts], failures: 1 }),
   ofPool('a dial fails, and a caller times out', { options: {}, workers: [{}, late, {}], failures: 1 }),
+  // In a queue that is not overloaded, and with one partition, these orders are first come, first served.
+  ...Object.entries({
+    controlledDelay: controlledDelay({ intervalMs: Infinity }),
+    fairShare: fairShare(),
+  }).map(([name, order]) =>
+    ofPool(`${name}: a dial fails, and a caller times out`, {
+      options: { order },
+      workers: [{}, late, {}],
+      failures: 1,
+    }),
+  ),
   ofPool('two keys, room for one', {
     options: {},
     workers: [{ key: 'a' }, { key: 'b', ...aborts }],
