@@ -5,6 +5,7 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, serve } from 'vitepress';
+import { copyLiveFiles } from './live-files.js';
 import { llmsFullTxt, llmsTxt } from './llms.js';
 import { type Page, pagesOf, titleOf } from './pages.js';
 import { referencePages } from './reference/reference.js';
@@ -29,6 +30,7 @@ async function make(): Promise<void> {
   await rm(made, { recursive: true, force: true });
   await writePages(staged, pages);
   await cp(path.join(root, 'docs/images'), path.join(staged, 'images'), { recursive: true });
+  await copyLiveFiles(root, path.join(staged, 'public/live'));
   const sidebar = questions.map(({ text, pages: files }, i) => ({
     text,
     collapsed: i > 0,
@@ -43,7 +45,7 @@ async function make(): Promise<void> {
   );
   await build(path.join(root, 'site'));
   // For language models: the list of pages, all pages in one file, and each page as markdown.
-  await write(path.join(html, 'llms.txt'), llmsTxt(about, questions, pages));
+  await write(path.join(html, 'llms.txt'), llmsTxt(about, questions, pages, process.env['SITE_BASE']));
   await write(path.join(html, 'llms-full.txt'), llmsFullTxt(questions, pages));
   await writePages(html, pages);
 }

@@ -7,11 +7,16 @@ export interface Described {
   readonly description: string;
 }
 
-export function llmsTxt(about: Described, questions: readonly Question[], pages: readonly Page[]): string {
+export function llmsTxt(
+  about: Described,
+  questions: readonly Question[],
+  pages: readonly Page[],
+  base = '/',
+): string {
   const sections = questions.map(({ text, pages: files }) => {
     const lines = files.map((file) => {
       const page = pageOf(pages, file);
-      return `- [${titleOf(page)}](/${page.file})${firstSentence(page)}`;
+      return `- [${titleOf(page)}](${base}${page.file})${firstSentence(page)}`;
     });
     return `## ${text}\n\n${lines.join('\n')}`;
   });

@@ -16,6 +16,8 @@ export default defineConfig({
   lang: 'en',
   title: settings.title,
   description: settings.description,
+  // GitHub Pages serves a project below its name.
+  base: process.env['SITE_BASE'] ?? '/',
   srcDir: '../.site/pages',
   outDir: path.join(root, '.site/html'),
   cacheDir: path.join(root, '.site/cache'),
@@ -23,8 +25,6 @@ export default defineConfig({
   // esbuild cannot rewrite the destructurings of the theme for browsers that VitePress supports by default.
   vite: {
     build: { target: 'es2022' },
-    // The built package, as a browser gets it.
-    resolve: { alias: { latchkey: path.join(root, 'dist/index.js') } },
   },
   themeConfig: {
     sidebar: settings.sidebar,

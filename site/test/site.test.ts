@@ -93,50 +93,136 @@ test('search finds "deadlock"', async () => {
 });
 
 describe('timelines run to their end', () => {
-  /** Presses Run; resolves with the sentences of the two sides. */
-  async function results(page: Page, of: string): Promise<string[]> {
-    const demo = page.locator(`.timeline[data-of="${of}"]`);
-    await demo.locator('button').click();
-    await demo.locator('li').nth(1).waitFor();
-    return demo.locator('li').allTextContents();
+  const demoOf = (page: Page, of: string) => page.locator(`.timeline[data-of="${of}"]`);
+
+  async function openDemo(of: string, values: Readonly<Record<string, string>> = {}, scheme?: 'dark') {
+    const opened = await open(scheme);
+    await opened.page.goto(`${site.url}/timelines.html`);
+    const demo = demoOf(opened.page, of);
+    for (const [name, value] of Object.entries(values))
+      await demo.locator(`input[name="${name}"]`).fill(value);
+    return { ...opened, demo };
   }
 
-  const servedAfter = (sentence = '') => Number(/last one after (\d+) ms/.exec(sentence)?.[1]);
+  type Opened = Awaited<ReturnType<typeof openDemo>>;
+
+  /** Presses Run; resolves with the sentences of the two sides, when both have ended. */
+  async function results({ demo }: Opened): Promise<string[]> {
+    await demo.locator('button').click();
+    await demo.locator('li').nth(1).waitFor();
+    return demo.locator('li p').allTextContents();
+  }
+
+  /** How many spans of a colour the picture has, without the one of the legend. */
+  const spans = ({ demo }: Opened, colour: string) => demo.locator(`rect.${colour}:not(.legend)`).count();
+
+  async function close({ page, faults }: Opened): Promise<void> {
+    await page.close();
+    expect(faults).toEqual([]);
+  }
+
+  const number = (pattern: RegExp, sentence = '') => Number(pattern.exec(sentence)?.[1]);
+  const servedAfter = (sentence?: string) => number(/last one after (\d+) ms/, sentence);
 
   test('hosts: one lock takes at least five times as long as the pool', async () => {
-    const { page, faults } = await open('dark');
-    await page.goto(`${site.url}/timelines.html`);
     // Thirty would be thirty times, so that a busy machine does not decide.
-    await page.locator('.timeline[data-of="hosts"] input[name="hosts"]').fill('30');
-    const [naive, ours] = await results(page, 'hosts');
+    const opened = await openDemo('hosts', { hosts: '30' }, 'dark');
+    const [naive, ours] = await results(opened);
     expect(naive).toMatch(/^One lock, held while connecting: 30 of 30 hosts served/);
     expect(ours).toMatch(/^ConnectionPool: 30 of 30 hosts served/);
     expect(servedAfter(naive)).toBeGreaterThanOrEqual(5 * servedAfter(ours));
-    const lanes = page.locator('.timeline[data-of="hosts"] rect.using');
-    expect(await lanes.count()).toBe(60 + 1); // and one in the legend
-    await page.close();
-    expect(faults).toEqual([]);
+    expect(await spans(opened, 'using')).toBe(60);
+    expect(await spans(opened, 'connecting')).toBe(60);
+    await close(opened);
   });
 
   test('hosts, one of them dead: the others are served before it fails', async () => {
-    const { page } = await open();
-    await page.goto(`${site.url}/timelines.html`);
-    await page.locator('.timeline[data-of="hosts"] input[name="dead"]').fill('1');
-    const [naive, ours] = await results(page, 'hosts');
+    const opened = await openDemo('hosts', { dead: '1' });
+    const [naive, ours] = await results(opened);
     expect(ours).toMatch(/: 9 of 10 hosts served/);
     expect(servedAfter(ours)).toBeLessThan(1_000);
     expect(servedAfter(naive)).toBeGreaterThan(1_000);
-    await page.close();
+    expect(await spans(opened, 'failed')).toBe(2);
+    await close(opened);
+  });
+
+  test('hosts: with max 1 the pool connects to one host after the other', async () => {
+    const opened = await openDemo('hosts', { hosts: '5', connectMs: '50', max: '1' });
+    const [, ours] = await results(opened);
+    expect(ours).toMatch(/: 5 of 5 hosts served/);
+    expect(servedAfter(ours)).toBeGreaterThanOrEqual(5 * 50);
+    await close(opened);
+  });
+
+  test('one host: every request dials, the pool dials at most `max`', async () => {
+    const opened = await openDemo('oneHost', { requests: '100', max: '10', shared: '1' });
+    const [naive, ours] = await results(opened);
+    expect(naive).toMatch(/: 100 requests served, .* 100 connections dialled/);
+    expect(ours).toMatch(/: 100 requests served, .* 10 connections dialled/);
+    expect(await spans(opened, 'using')).toBe(200);
+    expect(await opened.demo.locator('path[data-line="connections"]').count()).toBe(2);
+    await close(opened);
+  });
+
+  test('memory: a Map keeps a connection per host, the pool at most `max`', async () => {
+    const opened = await openDemo('memory', { hosts: '60', max: '7' });
+    expect(await results(opened)).toEqual([
+      'A Map of connections: at most 60 connections at once.',
+      'ConnectionPool with max: at most 7 connections at once.',
+    ]);
+    await close(opened);
   });
 
   test('accounts: without a lock updates are lost, under KeyedMutex none', async () => {
-    const { page, faults } = await open();
-    await page.goto(`${site.url}/timelines.html`);
-    expect(await results(page, 'accounts')).toEqual([
+    const opened = await openDemo('accounts');
+    expect(await results(opened)).toEqual([
       'Without a lock: 8 of 10 deposits lost.',
       'KeyedMutex: 0 of 10 deposits lost.',
     ]);
-    await page.close();
-    expect(faults).toEqual([]);
+    // Only the first deposit of each account does not wait.
+    expect(await spans(opened, 'waiting')).toBe(8);
+    await close(opened);
+  });
+
+  test('overload: controlledDelay answers more calls in time than first come, first served', async () => {
+    const opened = await openDemo('overload', { percent: '300' });
+    const [fifo, controlled] = await results(opened);
+    const inTime = (sentence?: string) => number(/: (\d+) calls answered in time/, sentence);
+    expect(inTime(controlled)).toBeGreaterThan(2 * inTime(fifo));
+    expect(fifo).toMatch(/, 0 refused/);
+    expect(number(/(\d+) refused/, controlled)).toBeGreaterThan(0);
+    await close(opened);
+  });
+
+  test('adaptive: the limit follows the workers that the reader takes away', async () => {
+    const opened = await openDemo('adaptive', { workers: '30' });
+    const { page, demo } = opened;
+    await demo.locator('button').click();
+    // The law has changed the limit a few times: it has seen the backend.
+    const line = '.timeline[data-of="adaptive"] path[data-line="limit"]';
+    const changes = `document.querySelectorAll('${line}')[1]?.getAttribute('d').split('V').length > 4`;
+    await page.waitForFunction(changes);
+    await demo.locator('input[name="workers"]').fill('3');
+    await demo.locator('li').nth(1).waitFor();
+    const sentences = await demo.locator('li p').allTextContents();
+    const limit = (sentence?: string) => number(/limit of (\d+)/, sentence);
+    expect(limit(sentences[0])).toBe(40);
+    expect(limit(sentences[1])).toBeLessThan(15);
+    const inBackend = (sentence?: string) => number(/took (\d+) ms or less/, sentence);
+    expect(inBackend(sentences[0])).toBeGreaterThan(2 * inBackend(sentences[1]));
+    await close(opened);
+  });
+
+  test('deadlock: the watcher names both transfers, runAll ends', async () => {
+    const opened = await openDemo('deadlock', { queryMs: '20' });
+    expect(await results(opened)).toEqual([
+      'One account locked after the other: 0 of 2 transfers done.',
+      'runAll: 2 of 2 transfers done.',
+    ]);
+    const tree = await opened.demo.locator('pre').textContent();
+    expect(tree).toMatch(/^2 held, 2 waiting\nKeyedMutex "ann" held for \d+ ms since deadlock\.js:/);
+    expect(tree?.match(/ {2}DEADLOCK$/gm)).toHaveLength(2);
+    expect(await spans(opened, 'failed')).toBe(2);
+    await close(opened);
   });
 });

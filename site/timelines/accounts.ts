@@ -1,6 +1,8 @@
 /** Deposits to two accounts, each of which reads the balance, waits, and writes it: without a lock, and under `KeyedMutex`. */
 import { KeyedMutex } from 'latchkey';
+import { followed } from './events.js';
 import type { Recorder } from './lanes.js';
+import { pause } from './pause.js';
 
 export interface Deposits {
   readonly deposits: number;
@@ -8,36 +10,39 @@ export interface Deposits {
   readonly queryMs: number;
 }
 
-type Lock = (account: string, task: () => Promise<void>) => Promise<void>;
+type Deposit = () => Promise<void>;
+type Enter = (lane: string, account: string, deposit: Deposit) => Promise<unknown>;
 
 /** Resolves with how many deposits were lost. */
 export function withoutLock(setting: Deposits, recorder: Recorder): Promise<number> {
-  return depositAll(setting, recorder, (_, task) => task());
+  return depositAll(setting, async (lane, _, deposit) => {
+    recorder.enter(lane, 'using');
+    await deposit();
+    recorder.end(lane, 'served');
+  });
 }
 
 export function underKeyedMutex(setting: Deposits, recorder: Recorder): Promise<number> {
-  const accounts = new KeyedMutex();
-  return depositAll(setting, recorder, (account, task) => accounts.run(account, task));
+  const accounts = new KeyedMutex<string>();
+  return depositAll(setting, (lane, account, deposit) =>
+    followed({ recorder, lane }, () => accounts.run(account, deposit)),
+  );
 }
 
-async function depositAll({ deposits, queryMs }: Deposits, recorder: Recorder, lock: Lock): Promise<number> {
+async function depositAll({ deposits, queryMs }: Deposits, enter: Enter): Promise<number> {
   const balance = new Map([
     ['ann', 0],
     ['bob', 0],
   ]);
   const names = Array.from({ length: deposits }, (_, i) => ({ account: i % 2 === 0 ? 'ann' : 'bob', i }));
   await Promise.all(
-    names.map(async ({ account, i }) => {
-      const lane = `${account} ${Math.floor(i / 2) + 1}`;
-      recorder.enter(lane, 'waiting');
-      await lock(account, async () => {
-        recorder.enter(lane, 'using');
+    names.map(({ account, i }) =>
+      enter(`${account} ${Math.floor(i / 2) + 1}`, account, async () => {
         const read = balance.get(account)!;
-        await new Promise((resolve) => setTimeout(resolve, queryMs));
+        await pause(queryMs);
         balance.set(account, read + 1);
-      });
-      recorder.end(lane, 'served');
-    }),
+      }),
+    ),
   );
   return deposits - balance.get('ann')! - balance.get('bob')!;
 }

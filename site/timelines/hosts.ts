@@ -1,6 +1,7 @@
 /** One request to each of some hosts: a pool that holds one lock while it connects, beside `ConnectionPool`. */
 import { ConnectionPool } from 'latchkey';
 import { GlobalLockPool } from '../../bench/naive/global-lock-pool.js';
+import { followed } from './events.js';
 import type { Recorder } from './lanes.js';
 
 /** The hosts: real ones in the bench, timers in a browser. */
@@ -13,15 +14,27 @@ export interface Hosts<C> {
   close(connection: C): Promise<void>;
 }
 
-type Use<C> = (name: string, task: (connection: C) => Promise<void>) => Promise<void>;
-
 export async function throughOneLock<C>(hosts: Hosts<C>, recorder: Recorder): Promise<void> {
   const pool = new GlobalLockPool<C, string>({
     max: hosts.max,
     connect: recorded(hosts, recorder),
     close: hosts.close,
   });
-  await requestAll(hosts, recorder, (name, task) => pool.use(name, task));
+  await Promise.all(
+    hosts.names.map(async (name) => {
+      recorder.enter(name, 'waiting');
+      try {
+        await pool.use(name, (connection) => {
+          recorder.enter(name, 'using');
+          return hosts.request(connection);
+        });
+        recorder.end(name, 'served');
+      } catch {
+        recorder.end(name, 'failed');
+      }
+    }),
+  );
+  recorder.stop();
   await pool.close();
 }
 
@@ -32,7 +45,12 @@ export async function throughConnectionPool<C extends object>(
   const { max, connectTimeoutMs, close } = hosts;
   const connect = recorded(hosts, recorder);
   const pool = new ConnectionPool<C, string>({ connect, close }, { max, connectTimeoutMs });
-  await requestAll(hosts, recorder, (name, task) => pool.use(name, task));
+  await Promise.all(
+    hosts.names.map((lane) =>
+      followed({ recorder, lane }, () => pool.use(lane, (connection) => hosts.request(connection))),
+    ),
+  );
+  recorder.stop();
   await pool.close();
 }
 
@@ -42,21 +60,4 @@ function recorded<C>(hosts: Hosts<C>, recorder: Recorder): (name: string) => Pro
     recorder.enter(name, 'connecting');
     return hosts.connect(name);
   };
-}
-
-async function requestAll<C>(hosts: Hosts<C>, recorder: Recorder, use: Use<C>): Promise<void> {
-  await Promise.all(
-    hosts.names.map(async (name) => {
-      recorder.enter(name, 'waiting');
-      try {
-        await use(name, (connection) => {
-          recorder.enter(name, 'using');
-          return hosts.request(connection);
-        });
-        recorder.end(name, 'served');
-      } catch {
-        recorder.end(name, 'failed');
-      }
-    }),
-  );
 }

@@ -3,8 +3,10 @@
  * README.
  */
 import { writeFile } from 'node:fs/promises';
+import { allAtOnce, oneAfterTheOther } from '../../../site/timelines/deadlock.js';
 import { type Hosts, throughConnectionPool, throughOneLock } from '../../../site/timelines/hosts.js';
 import { Recorder, type Timeline } from '../../../site/timelines/lanes.js';
+import { boundedPool, lookTwice } from '../../../site/timelines/one-host.js';
 import { picture, standalone } from '../../../site/timelines/picture.js';
 import { textLanes } from '../../../site/timelines/text.js';
 import type { Suite } from '../../harness/subjects.js';
@@ -26,6 +28,11 @@ export const timelines: Suite = {
       console.log(`\n${description}\n\n${textLanes(healthy)}`);
       const withDead = await bothPools(server, 1);
       console.log(`\nThe same, and host 0 never answers.\n\n${textLanes(withDead)}`);
+      const ofOneHost = await requestsToOneHost(server);
+      console.log(
+        `\n30 requests to one host at once, ten of them at a time on one connection.\n\n${textLanes(ofOneHost)}`,
+      );
+      console.log(`\nTwo transfers between two accounts, in opposite directions.\n\n${await deadlock()}`);
       if (flags['picture'] === undefined) return;
       await writeFile('docs/images/timelines.svg', standalone(picture(healthy, description)));
       console.log('\ndocs/images/timelines.svg');
@@ -47,6 +54,39 @@ async function bothPools(server: HandshakeServer, darkHosts: number): Promise<Ti
     shown.push(recorder.timeline());
   }
   return shown;
+}
+
+async function requestsToOneHost(server: HandshakeServer): Promise<Timeline[]> {
+  const shown: Timeline[] = [];
+  for (const { title, program } of [
+    { title: 'Look, connect, look again', program: lookTwice<Connection> },
+    { title: 'ConnectionPool', program: boundedPool<Connection> },
+  ]) {
+    await server.begin({ handshakeMs });
+    const recorder = new Recorder(title);
+    const [port = 0] = server.hosts;
+    await program(
+      {
+        requests: 30,
+        max: 10,
+        leasesPerConnection: 10,
+        connect: () => Connection.open(port),
+        request: (connection) => connection.request(20),
+        close: (connection) => connection.close(),
+      },
+      recorder,
+    );
+    shown.push(recorder.timeline());
+  }
+  return shown;
+}
+
+async function deadlock(): Promise<string> {
+  const recorders = ['One account locked after the other', 'runAll'].map((title) => new Recorder(title));
+  const [nested, together] = recorders;
+  const { tree } = await oneAfterTheOther({ queryMs: 20 }, nested!);
+  await allAtOnce({ queryMs: 20 }, together!);
+  return `${textLanes(recorders.map((recorder) => recorder.timeline()))}\n\n${tree}`;
 }
 
 function hostsOf(server: HandshakeServer): Hosts<Connection> {
