@@ -20,8 +20,13 @@ interface Runtime {
 
 /** Processor milliseconds that the process has used, threads included; undefined where the runtime does not report them. */
 export function processorMs(): number | undefined {
-  const usage = (globalThis as Runtime).process?.cpuUsage?.();
-  return usage && (usage.user + usage.system) / 1000;
+  try {
+    const usage = (globalThis as Runtime).process?.cpuUsage?.();
+    return usage && (usage.user + usage.system) / 1000;
+  } catch {
+    // Workers have the method, and it throws.
+    return undefined;
+  }
 }
 
 export function causeOf(blockedMs: number, gcMs: number, cpuMs: number | undefined): BlockCause {

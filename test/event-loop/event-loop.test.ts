@@ -14,7 +14,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { watchEventLoop } from '../../docs/recipes/event-loop-watch.js';
 import { total } from '../../docs/recipes/long-work.js';
-import { causeOf } from '../../src/event-loop/block-cause.js';
+import { causeOf, processorMs } from '../../src/event-loop/block-cause.js';
 import { ManualTime } from '../support/manual-time.js';
 
 const boom = () => {
@@ -339,6 +339,14 @@ describe('monitorEventLoop, with real blocks', () => {
     ['unknown', 100, 0, undefined],
   ])('says %s of %d ms, with %d ms of collector and %s ms of processor', (cause, blockedMs, gcMs, cpuMs) => {
     expect(causeOf(blockedMs, gcMs, cpuMs)).toBe(cause);
+  });
+
+  test('does not know the processor time where the method throws, as on Workers', () => {
+    expect(processorMs()).toBeGreaterThan(0);
+    using _ = vi.spyOn(process, 'cpuUsage').mockImplementation(() => {
+      throw new Error('not implemented');
+    });
+    expect(processorMs()).toBeUndefined();
   });
 
   test('names the garbage collector as the cause of a block', async () => {
