@@ -9,9 +9,11 @@ import { esbuild, rollup } from './bundlers.js';
 import { typescript } from './compilers.js';
 import { withConsumer } from './consumer.js';
 import { jestCommonJs } from './jest-commonjs.js';
+import { newcomer } from './newcomer.js';
 import { bun, deno, node } from './scripts.js';
 import type { Subject } from './subject.js';
 import { testRunner } from './test-runners.js';
+import { workerd } from './workerd.js';
 
 const subjects: readonly Subject[] = [
   // The first is the oldest that package.json promises.
@@ -19,6 +21,7 @@ const subjects: readonly Subject[] = [
   bun,
   deno,
   chromium,
+  workerd,
   ...['5.4', '5.6', '5.8', '5.9', '6', 'latest'].map(typescript),
   esbuild,
   rollup,
@@ -26,6 +29,7 @@ const subjects: readonly Subject[] = [
   ...['29', '30'].map(jestCommonJs),
   testRunner('vitest', '2'),
   testRunner('vitest', '4'),
+  newcomer,
 ];
 
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
