@@ -9,7 +9,7 @@ export interface Question {
 export const questions: readonly Question[] = [
   {
     text: 'Where do I start?',
-    pages: ['index', 'problems', 'which-lock', 'timelines', 'module-settings', 'workers'],
+    pages: ['index', 'getting-started', 'problems', 'which-lock', 'timelines', 'module-settings', 'workers'],
   },
   {
     text: 'How do I let one at a time through?',
