@@ -33,7 +33,7 @@ function onEnd(message: unknown): void {
 
 /**
  * A call of the library: its lane waits from the event that begins a wait to the one that ends it, and is used until the call
- * ends. Whoever is served at once has no wait.
+ * ends. A caller that is served at once has no wait.
  */
 export async function followed<T>(
   caller: Caller,
