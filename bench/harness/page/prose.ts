@@ -177,6 +177,16 @@ export const reasons: readonly Reason[] = [
     why: 'Ours makes its queue at once. A service has a hundred semaphores, one per host, not a million.',
   },
   {
+    peers: ['generic-pool', 'lightning-pool'],
+    table: 'B6 ConnectionPool: acquire() and release() with an asynchronous validate',
+    why: 'It sets no time limit for a check: one that hangs keeps its connection for ever. Ours bounds and can end every check, and gives the checked connection to the oldest waiter.',
+  },
+  {
+    peers: ['lightning-pool'],
+    table: 'B7 ConnectionPool: 1,000 requests',
+    why: 'It has one host, and one queue. Ours has a queue per host, and a bound and turns over all hosts.',
+  },
+  {
     peers: pools,
     table: 'Size:',
     why: 'It is for one host: there is no bound over several, and no fairness between them.',
