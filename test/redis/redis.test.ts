@@ -130,6 +130,26 @@ describe('redis mutex: faults', () => {
     await lease.release();
   });
 
+  test('LK5: a Redis that is frozen is an error of twenty waiters of one key, all of them within one time to live', async () => {
+    const [one, other] = mutexes('ioredis', { ttlMs: 1_000 });
+    const key = newKey();
+    const lease = await one.acquire(key);
+    const told: number[] = [];
+    const waits = Array.from({ length: 20 }, () =>
+      other.acquire(key).catch(() => told.push(performance.now())),
+    );
+    await pause(100);
+    server.freeze();
+    const startedMs = performance.now();
+    await Promise.all(waits);
+    server.thaw();
+    expect(told).toHaveLength(20);
+    // One time to live, after a pause of 250 ms at most; and all at once. One after the other would take twenty.
+    expect(told.at(-1)! - startedMs).toBeLessThan(5_000);
+    expect(told.at(-1)! - told[0]!).toBeLessThan(500);
+    await lease.release();
+  });
+
   test('a Redis that is down is an error of the callers, until it is back', async () => {
     await using gone = await startRedis();
     await using client = ioredisClients(gone.connectionOptions);

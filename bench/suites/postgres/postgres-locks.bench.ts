@@ -3,6 +3,8 @@ import {
   leaseTableSchema,
   lockedTransaction,
   PostgresMutex,
+  type PostgresMutexOptions,
+  PostgresSemaphore,
   retryTransaction,
   updateVersioned,
 } from 'latchkey/postgres';
@@ -11,13 +13,7 @@ import { startPostgres } from '../../../test/support/engines/postgres.js';
 import { aligned, duration } from '../../harness/report.js';
 import { median } from '../../harness/statistics.js';
 import type { Suite } from '../../harness/subjects.js';
-import {
-  handOverMs,
-  type LockFigures,
-  type LockRow,
-  lockAndUnlockMs,
-  printLocks,
-} from '../remote-locks/lock-rows.js';
+import { figuresOf, type LockRow, printLocks } from '../remote-locks/lock-rows.js';
 
 const workers = 16;
 const increments = 25;
@@ -36,23 +32,36 @@ export const postgresLocks: Suite = {
       'create table counters (id int primary key, n int not null, version int not null default 0)',
     );
     await pool.query('insert into counters values (1, 0)');
-    const rows = [mutex(pool, 'session'), mutex(pool, 'leaseTable'), polling(pool)];
-    const figures: LockFigures[] = [];
-    for (const row of rows) {
-      figures.push({ name: row.name, cost: await lockAndUnlockMs(row), handOver: await handOverMs(row) });
-    }
-    printLocks('PostgresMutex, two objects, one key', undefined, figures);
+    const rows = [
+      mutex(pool, 'mode session', { mode: 'session' }),
+      mutex(pool, 'mode session, shareConnection', { mode: 'session', shareConnection: true }),
+      mutex(pool, 'mode leaseTable', { mode: 'leaseTable' }),
+      semaphore(pool),
+      polling(pool),
+    ];
+    printLocks('PostgresMutex, two objects, one key', undefined, await figuresOf(rows));
     await printCounters(pool);
     await pool.end();
   },
 };
 
-function mutex(pool: pg.Pool, mode: 'session' | 'leaseTable'): LockRow {
-  const sides = [0, 1].map(() => new PostgresMutex(pool, { mode }));
+function mutex(pool: pg.Pool, name: string, options: PostgresMutexOptions): LockRow {
+  const sides = [0, 1].map(() => new PostgresMutex(pool, options));
   return {
-    name: `mode ${mode}`,
+    name,
     async acquire(side) {
       const lease = await sides[side]!.acquire('key');
+      return async () => lease.release();
+    },
+  };
+}
+
+function semaphore(pool: pg.Pool): LockRow {
+  const sides = [0, 1].map(() => new PostgresSemaphore(pool, 1, { name: 'name' }));
+  return {
+    name: 'PostgresSemaphore(1)',
+    async acquire(side) {
+      const lease = await sides[side]!.acquire();
       return async () => lease.release();
     },
   };

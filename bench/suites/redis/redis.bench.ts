@@ -1,17 +1,11 @@
 /** On demand: RedisMutex beside the packages people use, on a Redis of its own, which is frozen in the end. */
 import { createRequire } from 'node:module';
 import { Redis } from 'ioredis';
-import { RedisMutex } from 'latchkey/redis';
-import { Mutex as SemaphoreMutex } from 'redis-semaphore';
+import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
+import { Semaphore, Mutex as SemaphoreMutex } from 'redis-semaphore';
 import { startRedis } from '../../../test/support/engines/redis.js';
 import type { Suite } from '../../harness/subjects.js';
-import {
-  handOverMs,
-  type LockFigures,
-  type LockRow,
-  lockAndUnlockMs,
-  printLocks,
-} from '../remote-locks/lock-rows.js';
+import { figuresOf, type LockRow, printLocks } from '../remote-locks/lock-rows.js';
 
 const ttlMs = 1_000;
 const frozenMs = 4_000;
@@ -41,24 +35,53 @@ export const redisLocks: Suite = {
       clients.push(made);
       return made;
     };
-    const rows = [ours(client), redlock(client), redisSemaphore(client), polling(client)];
-    const figures: LockFigures[] = [];
-    for (const row of rows) {
-      figures.push({ name: row.name, cost: await lockAndUnlockMs(row), handOver: await handOverMs(row) });
-    }
-    const told: (string | undefined)[] = [];
+    const rows = [
+      ours(client),
+      redlock(client),
+      redisSemaphore(client),
+      polling(client),
+      ourSemaphore(client),
+      theirSemaphore(client),
+    ];
+    const figures = await figuresOf(rows);
+    const told: string[] = [];
     for (const row of rows) told.push(await whenFrozen(row, server));
     printLocks(
       `RedisMutex, time to live ${ttlMs} ms; the last column: when the holder learns that Redis is frozen`,
       'told after',
-      figures.map((row, i) => ({ ...row, told: told[i] ?? '' })),
+      figures.map((row, i) => ({ ...row, told: told[i]! })),
     );
+    console.log(`\n${await outageOf(client, server)}`);
     for (const made of clients) made.disconnect();
   },
 };
 
+const waiters = 20;
+
+/** When the first and the last of many waiters of one key learn that Redis does not answer. */
+async function outageOf(client: () => Redis, server: { freeze(): void; thaw(): void }): Promise<string> {
+  const mutexOf = () => {
+    const commands = client();
+    return new RedisMutex(([command = '', ...args]) => commands.call(command, ...args), { ttlMs });
+  };
+  const [holder, mutex] = [mutexOf(), mutexOf()];
+  const lease = await holder.acquire('outage');
+  const told: number[] = [];
+  const waits = Array.from({ length: waiters }, () =>
+    mutex.acquire('outage').catch(() => told.push(performance.now())),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  server.freeze();
+  const startedMs = performance.now();
+  await Promise.all(waits);
+  server.thaw();
+  await lease.release();
+  const [first, last] = [Math.min(...told), Math.max(...told)].map((at) => Math.round(at - startedMs));
+  return `Redis is frozen: of ${told.length} waiters, the first learns it after ${first} ms, the last after ${last} ms`;
+}
+
 async function whenFrozen(row: LockRow, server: { freeze(): void; thaw(): void }): Promise<string> {
-  if (row.toldOfLoss === undefined) return 'never';
+  if (row.toldOfLoss === undefined) return row.neverTold ? 'never' : '';
   let startedMs = 0;
   const frozen = new Promise<void>((resolve) => {
     setTimeout(() => {
@@ -109,6 +132,40 @@ function ours(client: () => Redis): LockRow {
       await answer;
       await lease.release();
       return answer;
+    },
+  };
+}
+
+function ourSemaphore(client: () => Redis): LockRow {
+  const sides = [0, 1].map(() => {
+    const [commands, subscriber] = [client(), client()];
+    return new RedisSemaphore(([command = '', ...args]) => commands.call(command, ...args), 1, {
+      name: 'ours',
+      ttlMs,
+      async subscribe(channel, listener) {
+        subscriber.on('message', (_channel: string, message: string) => listener(message));
+        await subscriber.subscribe(channel);
+      },
+    });
+  });
+  return {
+    name: 'latchkey RedisSemaphore(1)',
+    async acquire(side) {
+      const lease = await sides[side]!.acquire();
+      return async () => lease.release();
+    },
+  };
+}
+
+function theirSemaphore(client: () => Redis): LockRow {
+  const clients = [client(), client()];
+  return {
+    name: 'redis-semaphore 5 Semaphore(1)',
+    async acquire(side) {
+      const options = { lockTimeout: ttlMs, acquireTimeout: 60_000, onLockLost() {} };
+      const semaphore = new Semaphore(clients[side] as never, 'theirs', 1, options);
+      await semaphore.acquire();
+      return () => semaphore.release();
     },
   };
 }
@@ -168,6 +225,7 @@ function polling(client: () => Redis): LockRow {
   const clients = [client(), client()];
   return {
     name: 'SET NX, every 50 ms',
+    neverTold: true,
     async acquire(side) {
       const redis = clients[side]!;
       while ((await redis.set('polling', '1', 'PX', ttlMs, 'NX')) === null) {

@@ -9,38 +9,51 @@ export interface LockRow {
   acquire(side: 0 | 1): Promise<() => Promise<unknown>>;
   /** Holds the lock while `until` is pending. Resolves with the time at which the holder learned of a loss, if it did. */
   toldOfLoss?(until: Promise<unknown>): Promise<number | undefined>;
+  /** It has no way to learn of a loss. */
+  readonly neverTold?: boolean;
 }
 
-const costs = 300;
-const handOvers = 60;
+const rounds = 20;
+const costsPerRound = 15;
+const handOversPerRound = 3;
 
-export async function lockAndUnlockMs({ acquire }: LockRow): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < costs; i++) {
-    const startedMs = performance.now();
-    const release = await acquire(0);
-    await release();
-    times.push(performance.now() - startedMs);
-  }
-  return median(times.slice(costs / 3));
+async function lockAndUnlockMs({ acquire }: LockRow): Promise<number> {
+  const startedMs = performance.now();
+  const release = await acquire(0);
+  await release();
+  return performance.now() - startedMs;
 }
 
 /** From the call of one's release to the other's grant. */
-export async function handOverMs({ acquire }: LockRow): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < handOvers; i++) {
-    const release = await acquire(0);
-    let grantedMs = 0;
-    const other = acquire(1).then((releaseOther) => {
-      grantedMs = performance.now();
-      return releaseOther();
-    });
-    await new Promise((resolve) => setTimeout(resolve, 20 + 20 * Math.random()));
-    const startedMs = performance.now();
-    await Promise.all([release(), other]);
-    times.push(grantedMs - startedMs);
+async function handOverMs({ acquire }: LockRow): Promise<number> {
+  const release = await acquire(0);
+  let grantedMs = 0;
+  const other = acquire(1).then((releaseOther) => {
+    grantedMs = performance.now();
+    return releaseOther();
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20 + 20 * Math.random()));
+  const startedMs = performance.now();
+  await Promise.all([release(), other]);
+  return grantedMs - startedMs;
+}
+
+/** Measures the rows in turns, so that what disturbs the machine disturbs all of them. The first round warms up. */
+export async function figuresOf(rows: readonly LockRow[]): Promise<LockFigures[]> {
+  const times = rows.map(() => ({ costs: [] as number[], handOvers: [] as number[] }));
+  for (let round = 0; round <= rounds; round++) {
+    for (const [i, row] of rows.entries()) {
+      const { costs, handOvers } = times[i]!;
+      for (let n = 0; n < costsPerRound; n++) costs.push(await lockAndUnlockMs(row));
+      for (let n = 0; n < handOversPerRound; n++) handOvers.push(await handOverMs(row));
+    }
+    if (round === 0) for (const { costs, handOvers } of times) costs.length = handOvers.length = 0;
   }
-  return median(times);
+  return rows.map(({ name }, i) => ({
+    name,
+    cost: median(times[i]!.costs),
+    handOver: median(times[i]!.handOvers),
+  }));
 }
 
 export interface LockFigures {
