@@ -1,14 +1,16 @@
 /** The lease engine of one machine: no server, no file per lock. A lease ends with its release or with its process. */
 
+import { answerWithin } from '../calling/with-timeout.js';
 import { checkString, type OptionNames } from '../contract/arguments.js';
 import type { LockOptions } from '../contract/types.js';
 import { checkName, type LockKind } from '../remote-locks/key-name.js';
-import type { LeaseAnswer, LeaseEngine, LeaseRequest } from '../remote-locks/lease-engine.js';
+import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import type { LeaseOptions } from '../remote-locks/lease-keeper.js';
 import { lockOptionNames } from '../waiting/lock-settings.js';
-import { boundName } from './bound-name.js';
+import { boundName, dial } from './bound-name.js';
 import { HeldPlace } from './held-place.js';
 import { os, thisProcess } from './node-parts.js';
+import { type Message, Peer } from './peer.js';
 import { PlaceWait } from './place-wait.js';
 import { TokenClock } from './token-clock.js';
 
@@ -36,6 +38,9 @@ export const machineOptionNames: OptionNames<MachineLockOptions> = {
 export function withoutEnd({ waitTimeoutMs, maxWaiting }: MachineLockOptions): LeaseOptions {
   return { ttlMs: Number.MAX_SAFE_INTEGER, maxHoldMs: Infinity, waitTimeoutMs, maxWaiting };
 }
+
+/** Milliseconds: how long a holder may take to say who it is. */
+const answerMs = 1_000;
 
 export class MachineEngine implements LeaseEngine {
   readonly #kind: LockKind;
@@ -89,6 +94,20 @@ export class MachineEngine implements LeaseEngine {
     if (place.waiting === 0) void place.leave();
     else this.#stepBack(key, place);
     return true;
+  }
+
+  /** The process that has bound the name, as it says itself. A process that is stopped or blocked does not answer. */
+  async holder(key: string): Promise<LeaseHolder | undefined> {
+    const socket = await dial(boundName(this.#kind, this.#namespace, key, 0));
+    if (socket === undefined) return undefined;
+    const peer = new Peer(socket);
+    const answer = new Promise<Message>((resolve) => {
+      peer.onMessage = resolve;
+    });
+    const { pid } = await answerWithin(answerMs, answer).catch((): Message => ({}));
+    peer.leave();
+    const owner = pid === undefined ? 'a process that does not answer' : `process ${pid}`;
+    return { owner, heldMs: undefined, leftMs: Infinity };
   }
 
   #stepBack(key: string, place: HeldPlace): void {

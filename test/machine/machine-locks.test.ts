@@ -49,6 +49,24 @@ test('a wait that times out names the process that holds the key', async () => {
   );
 });
 
+test('holder names the process that holds the key, and one that is stopped as one that does not answer', async () => {
+  const key = freshKey();
+  const mutex = mutexHere();
+  expect(await mutex.holder(key)).toBeUndefined();
+  const other = guests.process();
+  await other.acquire({ key });
+  const [heldMs, leftMs] = [undefined, Infinity];
+  expect(await mutex.holder(key)).toEqual({ owner: `process ${other.pid}`, heldMs, leftMs });
+  await other.kill('SIGSTOP');
+  expect(await mutex.holder(key)).toEqual({ owner: 'a process that does not answer', heldMs, leftMs });
+  await other.kill('SIGCONT');
+  await other.release({ key });
+  const lease = await mutex.acquire(key);
+  expect(await mutex.holder(key)).toEqual({ owner: `process ${process.pid}`, heldMs, leftMs });
+  await lease.release();
+  expect(await mutex.holder(key)).toBeUndefined();
+});
+
 test('tryAcquire takes a free key, and does not wait for one that another process holds', async () => {
   const key = freshKey();
   const holder = guests.process();
