@@ -8,7 +8,7 @@
  *   LK3  A grant that no caller waits for any more is released, and so is a grant that a request may have got although its
  *        answer was lost.
  *   LK4  A waiter ends exactly once: granted, aborted, timed out, refused by `close`, or with the error of the database.
- *   LK5  An outage is reported to every waiter within one time to live, not to one waiter per time to live.
+ *   LK5  An outage is reported to every waiter within one time to live of its begin, not to one waiter per time to live.
  *   LK6  A pause between two requests is at most 250 ms, so a wake-up that never comes costs at most that much.
  *   LK7  The owner's name is random and drawn for each request: processes that were cloned do not share a name.
  *   LK8  After `close()` nothing is granted; it resolves when nothing is held and no request is under way.
@@ -92,6 +92,8 @@ interface Attempt {
   readonly owner: string;
   readonly signal: AbortSignal;
   readonly nowait: boolean;
+  /** How long the database may take to answer, in milliseconds. */
+  readonly patienceMs: number;
 }
 
 export class LeaseKeeper<K> implements KeyedLock<K> {
@@ -176,6 +178,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       owner: ownerOf(this.#label),
       signal: new AbortController().signal,
       nowait: true,
+      patienceMs: this.#ttlMs,
     };
     try {
       return await this.#track(this.#context.run(() => this.#tryOnce(queue, attempt)));
@@ -286,10 +289,14 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     const owner = ownerOf(this.#label);
     const { name, wakeUp } = queue;
     let stopListening: (() => void) | undefined;
+    let answered: Moment | undefined;
     try {
       for (let attempt = 1; ; attempt++) {
         wakeUp.reset();
-        const answer = await this.#ask(queue, { owner, signal: queue.begin(), nowait: false });
+        // The database may have gone while nothing was asked of it: that time counts as well.
+        const patienceMs = Math.max(this.#ttlMs / 2, this.#ttlMs - (answered?.agoMs ?? 0));
+        const answer = await this.#ask(queue, { owner, signal: queue.begin(), nowait: false, patienceMs });
+        answered = new Moment();
         if (answer instanceof RemoteLease) {
           // The last waiter may have left meanwhile.
           if (queue.isAbandoned) void answer.release();
@@ -340,7 +347,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   async #askNow(
     queue: LeaseQueue<K>,
-    { owner, signal, nowait }: Attempt,
+    { owner, signal, nowait, patienceMs }: Attempt,
   ): Promise<RemoteLease<K> | { readonly freeInMs: number }> {
     const { name } = queue;
     let lease: RemoteLease<K> | undefined;
@@ -360,7 +367,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
         queue.hint = text;
       },
     };
-    const answer = await answerWithin(this.#ttlMs, this.#engine.acquire(request));
+    const answer = await answerWithin(patienceMs, this.#engine.acquire(request));
     queue.answered();
     if (!('token' in answer)) return answer;
     // A slow answer may be stale: confirm it with a renewal.

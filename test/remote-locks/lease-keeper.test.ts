@@ -287,6 +287,39 @@ describe('lease keeper: a database that fails', () => {
     expect(new Set(waits.map(({ reason }) => reason)).size).toBe(20);
   });
 
+  test('LK5: the time since the last answer counts, so that a pause between two requests delays no report', async () => {
+    const engine = new MemoryEngine();
+    const [holder, { keeper: one }] = [await keeper(engine).keeper.acquire('key'), keeper(engine)];
+    const waits = Array.from({ length: 20 }, () => watch(one.acquire('key')));
+    await pass(900);
+    // In the middle of a pause.
+    const { length } = engine.requests;
+    while (engine.requests.length === length) await pass(1);
+    engine.trouble = 'hangs';
+    await pass(999);
+    expect(engine.requests).toHaveLength(length + 2);
+    await pass(2);
+    expect(waits.map(({ state }) => state)).toEqual(waits.map(() => 'rejected'));
+    await holder.release();
+    // Half of the time to live is left for the answer, however long the pause was.
+    const short = new MemoryEngine();
+    const [long, { keeper: other }] = [
+      await keeper(short, { ttlMs: 60_000 }).keeper.acquire('key'),
+      keeper(short, { ttlMs: 200 }),
+    ];
+    const wait = watch(other.acquire('key'));
+    await pass(5_000);
+    const asked = short.requests.length;
+    while (short.requests.length === asked) await pass(1);
+    short.trouble = 'hangs';
+    while (short.requests.length === asked + 1) await pass(1);
+    await pass(98);
+    expect(wait.state).toBe('pending');
+    await pass(3);
+    expect(wait.state).toBe('rejected');
+    void long.release();
+  });
+
   test('LK5: a second failure in a row is reported to everyone; an answer in between starts the count again', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
