@@ -7,18 +7,19 @@ const right = 12;
 const headHeight = 34;
 const lineHeight = 130;
 const axisHeight = 34;
+/** Around a picture that stands alone. */
+const padding = 16;
 /** More lanes than this are drawn thin. */
 const mostNamedLanes = 30;
 
 /** The colours of a picture that stands alone. `--lane-*` are the colours of the states. */
 const light =
-  '--lane-text:#1f2328;--lane-soft:#59636e;--lane-grid:#d8dee4;--lane-waiting:#c4ccd5;--lane-connecting:#bf8700;--lane-using:#1a7f37;--lane-failed:#cf222e;--lane-line:#0969da';
+  '--lane-paper:#fff;--lane-text:#1f2328;--lane-soft:#59636e;--lane-grid:#d8dee4;--lane-waiting:#c4ccd5;--lane-connecting:#bf8700;--lane-using:#1a7f37;--lane-failed:#cf222e;--lane-line:#0969da';
 const dark =
-  '--lane-text:#e6edf3;--lane-soft:#9198a1;--lane-grid:#30363d;--lane-waiting:#484f58;--lane-connecting:#d29922;--lane-using:#3fb950;--lane-failed:#f85149;--lane-line:#58a6ff';
+  '--lane-paper:#0d1117;--lane-text:#e6edf3;--lane-soft:#9198a1;--lane-grid:#30363d;--lane-waiting:#484f58;--lane-connecting:#d29922;--lane-using:#3fb950;--lane-failed:#f85149;--lane-line:#58a6ff';
 export const colours = { light, dark };
 
 export const laneStyle = `
-.lanes{display:block;width:100%;height:auto}
 .lanes text{fill:var(--lane-text);font:12px system-ui,sans-serif}
 .lanes .head{font-weight:600;font-size:14px}
 .lanes .soft{fill:var(--lane-soft)}
@@ -65,10 +66,17 @@ export function picture(timelines: readonly Timeline[], description: string, fai
   return `<svg xmlns="http://www.w3.org/2000/svg" class="lanes" role="img" aria-label="${escaped(`${description}: ${heads}`)}" viewBox="0 0 ${width} ${y}"><desc>${escaped(description)}</desc>${parts.join('')}</svg>`;
 }
 
-/** The picture as a file: light or dark as the reader's system is. */
+/**
+ * The picture as a file: light or dark as the reader's system is. It has a background, because a page may be dark while the system is
+ * light.
+ */
 export function standalone(svg: string): string {
   const style = `<style>:root{${light}}@media(prefers-color-scheme:dark){:root{${dark}}}${laneStyle}</style>`;
-  return `${svg.replace('<desc>', `${style}<desc>`)}\n`;
+  const padded = svg.replace(/viewBox="0 0 (\d+) (\d+)"/, (_, wide: string, high: string) => {
+    return `viewBox="-${padding} -${padding} ${Number(wide) + 2 * padding} ${Number(high) + 2 * padding}"`;
+  });
+  const paper = `<rect x="-${padding}" y="-${padding}" width="100%" height="100%" rx="6" fill="var(--lane-paper)"/>`;
+  return `${padded.replace(/<desc>.*?<\/desc>/, (desc) => `${style}${desc}${paper}`)}\n`;
 }
 
 type Scale = (ms: number) => number;

@@ -1,5 +1,5 @@
 /** Every primitive has a page with the same headings in the same order, so that a reader of one page can find their way in all. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -53,4 +53,13 @@ test.each(pages)('%s.md lists options with their defaults, and shows code', asyn
   expect(sections.get('Example')).toContain('```');
   // Wrong beside right, or a bare block of what not to write.
   expect(sections.get('Anti-patterns')).toMatch(/```| {4}\S/);
+});
+
+const images = (await readdir(path.join(docs, 'images'))).filter((name) => name.endsWith('.svg'));
+
+test.each(images)('%s is a picture that has dark colours and a description', async (name) => {
+  const text = await readFile(path.join(docs, 'images', name), 'utf8');
+  expect(text).toMatch(/^<svg [^>]*role="img"/);
+  expect(text).toMatch(/<desc>[^<]{20,}<\/desc>/);
+  expect(text).toContain('prefers-color-scheme:dark');
 });

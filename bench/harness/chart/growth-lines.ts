@@ -12,7 +12,9 @@ export interface GrowthPanel {
   readonly lines: readonly GrowthLine[];
 }
 
-const panel = { width: 380, height: 270, left: 62, right: 242, top: 34, bottom: 232 };
+const panel = { width: 380, height: 290, left: 62, right: 242, top: 46, bottom: 238 };
+const across = 'how many at once';
+const upwards = 'time of one operation';
 const columns = 2;
 const head = 36;
 
@@ -22,7 +24,14 @@ export function growthLines(
   written: (ms: number) => string,
 ): string {
   const rows = Math.ceil(panels.length / columns);
-  const frame = { title, width: columns * panel.width, height: head + rows * panel.height, left: 16 };
+  const description = `A panel per table: ${panels.map((one) => one.title).join('; ')}. Across: ${across}. Upwards: ${upwards}. Both axes are logarithmic.`;
+  const frame = {
+    title,
+    description,
+    width: columns * panel.width,
+    height: head + rows * panel.height,
+    left: 16,
+  };
   const body = panels.flatMap((one, i) => {
     const x = (i % columns) * panel.width;
     const y = head + Math.floor(i / columns) * panel.height;
@@ -42,6 +51,8 @@ function drawn({ title, lines }: GrowthPanel, written: (ms: number) => string): 
   const ends = apart(lines.map(({ points }) => y(points.at(-1)![1])));
   return [
     label(16, 16, title, { fill: colours.text, bold: true }),
+    label(16, 34, upwards),
+    label((panel.left + panel.right) / 2, panel.bottom + 36, across, { anchor: 'middle' }),
     ...levels(low, high).map((ms) => level(y(ms), written(ms))),
     ...sizes.map((size) =>
       label(x(size), panel.bottom + 18, size.toLocaleString('en-US'), { anchor: 'middle' }),

@@ -93,7 +93,9 @@ async function draw(compared: readonly Compared[], zoom: readonly number[] = [])
     });
     const title = `${scenario}: ${what}`;
     const [from = 0, until = seconds] = zoom;
-    const chart = svg({ title, fromMs: from * 1_000, untilMs: until * 1_000, curves });
+    // Phases are shorter than what can be seen in a minute.
+    const phases = zoom.length === 0 ? [] : traces[ourName];
+    const chart = svg({ title, fromMs: from * 1_000, untilMs: until * 1_000, curves, phases });
     await writeFile(new URL(`${scenario}.svg`, charts), chart);
   }
 }

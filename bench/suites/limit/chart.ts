@@ -13,13 +13,25 @@ export interface Chart {
   readonly fromMs: number;
   readonly untilMs: number;
   readonly curves: readonly Curve[];
+  /** The phases of our law, drawn as a band above the curves. */
+  readonly phases?:
+    | readonly { readonly atMs: number; readonly phase?: string | number | undefined }[]
+    | undefined;
 }
 
-const size = { width: 760, height: 320 };
-const plot = { left: 52, right: 744, top: 58, bottom: 282 };
+const phaseColours: Readonly<Record<string, string>> = {
+  base: ink.grid,
+  probe: ink.others[0],
+  cut: ink.others[3],
+  drain: ink.others[4],
+};
+const band = { top: 52, height: 8 };
+
+const size = { width: 760, height: 332 };
+const plot = { left: 52, right: 744, top: 70, bottom: 282 };
 const mostPoints = 346;
 
-export function svg({ title, fromMs, untilMs, curves }: Chart): string {
+export function svg({ title, fromMs, untilMs, curves, phases = [] }: Chart): string {
   const drawn = curves.map((curve) => ({ ...curve, points: thinned(curve.points, fromMs, untilMs) }));
   const limits = drawn.flatMap(({ points }) => points.map(({ limit }) => limit));
   const low = Math.min(...limits) / 1.15;
@@ -31,8 +43,13 @@ export function svg({ title, fromMs, untilMs, curves }: Chart): string {
     .map((curve) => ({ curve, path: polyline(curve.points.map(({ atMs, limit }) => [x(atMs), y(limit)])) }))
     .sort((one, other) => rank(one.curve) - rank(other.curve))
     .map(({ curve, path }) => `<path d="${path}" ${stroke(curve, colour(curve))}/>`);
-  return picture({ ...size, title, left: plot.left }, [
+  const names = curves.map(({ name }) => name).join(', ');
+  const description = `The limit over time, logarithmic, a line per law: ${names}.`;
+  return picture({ ...size, title, description, left: plot.left }, [
+    `<text x="${plot.left - 8}" y="${plot.top - 6}" text-anchor="end" fill="${ink.label}">limit</text>`,
+    timeLabel((plot.left + plot.right) / 2, 'time', 36),
     ...legend(curves, colour),
+    ...phaseBand(phases, fromMs, untilMs, x),
     ...limitTicks(low, high).map((limit) => gridLine(plot.left, plot.right, y(limit), String(limit))),
     ...timeTicks(fromMs, untilMs).map((atMs) => timeLabel(x(atMs), `${atMs / 1_000} s`)),
     ...lines,
@@ -82,17 +99,17 @@ function legend(curves: readonly Curve[], colour: (curve: Curve) => string): str
     const start = left;
     left += 40 + curve.name.length * 7.2;
     const line = `<path d="M${start} 38h20" ${stroke(curve, colour(curve))}/>`;
-    return `${line}<text x="${start + 25}" y="42" fill="#222">${escaped(curve.name)}</text>`;
+    return `${line}<text x="${start + 25}" y="42" fill="${ink.text}">${escaped(curve.name)}</text>`;
   });
 }
 
 function gridLine(from: number, until: number, y: number, label: string): string {
-  const line = `<path d="M${from} ${y.toFixed(1)}H${until}" stroke="#ddd"/>`;
-  return `${line}<text x="${from - 8}" y="${(y + 4).toFixed(1)}" text-anchor="end" fill="#555">${label}</text>`;
+  const line = `<path d="M${from} ${y.toFixed(1)}H${until}" stroke="${ink.grid}"/>`;
+  return `${line}<text x="${from - 8}" y="${(y + 4).toFixed(1)}" text-anchor="end" fill="${ink.label}">${label}</text>`;
 }
 
-function timeLabel(x: number, label: string): string {
-  return `<text x="${x.toFixed(1)}" y="${plot.bottom + 20}" text-anchor="middle" fill="#555">${label}</text>`;
+function timeLabel(x: number, label: string, below = 20): string {
+  return `<text x="${x.toFixed(1)}" y="${plot.bottom + below}" text-anchor="middle" fill="${ink.label}">${label}</text>`;
 }
 
 /** 1, 2, 5, 10, 20, 50, ...; finer where that leaves few. */
@@ -109,4 +126,32 @@ function timeTicks(fromMs: number, untilMs: number): number[] {
   const ticks: number[] = [];
   for (let atMs = Math.ceil(fromMs / step) * step; atMs <= untilMs; atMs += step) ticks.push(atMs);
   return ticks;
+}
+
+/** Names a phase where it is long enough for its name, and all of them in the legend. */
+function phaseBand(
+  phases: NonNullable<Chart['phases']>,
+  fromMs: number,
+  untilMs: number,
+  x: (atMs: number) => number,
+): string[] {
+  const within = phases.filter(({ atMs }) => atMs >= fromMs && atMs <= untilMs);
+  const drawn: string[] = [];
+  let since = fromMs;
+  for (const [i, { phase, atMs }] of within.entries()) {
+    const next = within[i + 1];
+    if (next?.phase === phase) continue;
+    const untilPhase = next?.atMs ?? atMs;
+    const wide = (x(untilPhase) - x(since)).toFixed(1);
+    drawn.push(
+      `<rect x="${x(since).toFixed(1)}" y="${band.top}" width="${wide}" height="${band.height}" fill="${phaseColours[String(phase)]}"/>`,
+    );
+    since = untilPhase;
+  }
+  if (drawn.length === 0) return [];
+  const names = Object.entries(phaseColours).map(([name, colour], i) => {
+    const left = plot.right - 250 + i * 64;
+    return `<rect x="${left}" y="33" width="10" height="10" fill="${colour}"/><text x="${left + 14}" y="42" fill="${ink.text}">${name}</text>`;
+  });
+  return [...drawn, ...names];
 }

@@ -2,6 +2,7 @@
 import { median } from '../../harness/statistics.js';
 import { laws, oracleName } from './laws/index.js';
 import { scenarioOf } from './scenarios/index.js';
+import type { Moment } from './simulation/client.js';
 import { convergedAfter, mean, type Run, simulate } from './simulation/simulate.js';
 
 /** Means over the seeds, as multiples of the oracle's, where nothing else is said. */
@@ -23,14 +24,14 @@ export interface Compared {
   readonly scenario: string;
   readonly figures: Readonly<Record<string, Figures>>;
   /** Of the first client, with the first seed. */
-  readonly traces: Readonly<Record<string, readonly { atMs: number; limit: number }[]>>;
+  readonly traces: Readonly<Record<string, readonly Moment[]>>;
 }
 
 export function compare(id: string, names: readonly string[], seeds: number): Compared {
   const scenario = scenarioOf(id);
   const best = runsOf(oracleName);
   const figures: Record<string, Figures> = {};
-  const traces: Record<string, readonly { atMs: number; limit: number }[]> = {
+  const traces: Record<string, readonly Moment[]> = {
     [oracleName]: best[0]!.limits[0]!,
   };
   for (const name of names) {

@@ -14,6 +14,12 @@ export interface Law extends LimitAlgorithm {
   tick?(nowMs: number): void;
 }
 
+export interface Moment {
+  readonly atMs: number;
+  readonly limit: number;
+  readonly phase?: string | number | undefined;
+}
+
 export interface Notes {
   /** Of every success: when it ended and how long it took in the backend, in milliseconds. */
   readonly endedMs: number[];
@@ -21,8 +27,8 @@ export interface Notes {
   readonly overloadMs: number[];
   /** Callers that waited too long for the limit. */
   shed: number;
-  /** The limit, every 25 ms. */
-  readonly limits: { readonly atMs: number; readonly limit: number }[];
+  /** The limit, every 25 ms, and the phase of a law that has phases. */
+  readonly limits: Moment[];
 }
 
 export interface ClientOptions {
@@ -60,7 +66,7 @@ export class Client {
     const note = () => {
       const { law } = this.#options;
       const atMs = this.#timeline.nowMs;
-      this.notes.limits.push({ atMs, limit: law.limit });
+      this.notes.limits.push({ atMs, limit: law.limit, phase: law.snapshot?.()['phase'] });
       law.tick?.(atMs);
       this.#fill();
       this.#timeline.after(noteEveryMs, note);

@@ -1,5 +1,5 @@
 /** One run of one law in one scenario, and its figures. The same seed gives the same run. */
-import { Client, type Law } from './client.js';
+import { Client, type Law, type Moment } from './client.js';
 import type { Scenario } from './scenario.js';
 import { Timeline } from './timeline.js';
 
@@ -26,7 +26,7 @@ export interface Run {
   /** Successes and the sum of their round trips in each quarter of a second. */
   readonly bins: { readonly successes: Float64Array; readonly durationMs: Float64Array };
   /** Of each client, every 25 ms. */
-  readonly limits: readonly (readonly { readonly atMs: number; readonly limit: number }[])[];
+  readonly limits: readonly (readonly Moment[])[];
 }
 
 export const binMs = 250;
