@@ -160,6 +160,25 @@ describe('postgres mutex, mode session: faults', () => {
     await pooled.end();
   });
 
+  test.each([
+    ['a connection per key', false],
+    ['one connection', true],
+  ])(
+    'SE5: behind a pooler that keeps connections, with trustPooler: one at a time, with %s',
+    async (_, shareConnection) => {
+      await using bouncer = await startPgbouncer(server, 'session');
+      const pooled = poolAt({ ...bouncer.connectionOptions });
+      const options = { mode: 'session', shareConnection } as const;
+      await expect(new PostgresMutex(pooled, options).acquire('key')).rejects.toMatchObject({
+        code: 'ERR_POOLER',
+      });
+      const make = () => new PostgresMutex(pooled, { ...options, trustPooler: true });
+      await oneAtATime(make(), make(), newKey());
+      await pooled.end();
+      await until(async () => (await advisoryLocks()) === 0);
+    },
+  );
+
   test('SE4: a time to live that is not shorter than the lock of a dead connection is refused', () => {
     expect(() => new PostgresMutex(pool, { mode: 'session', ttlMs: 25_000 })).toThrow('ttlMs');
     expect(() => new PostgresMutex(pool, { mode: 'session', ttlMs: 24_999 })).not.toThrow();

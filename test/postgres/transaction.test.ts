@@ -1,5 +1,8 @@
 /** Transactions against a real PostgreSQL: which writes are lost without them, and how they end. */
 
+import { eq, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { integer, pgTable, serial, text } from 'drizzle-orm/pg-core';
 import { WaitTimeoutError } from 'latchkey';
 import {
   getOrCreate,
@@ -230,6 +233,56 @@ describe('how a transaction ends', () => {
 
   test('no connection is left behind by any of it', () => {
     expect(pool.totalCount - pool.idleCount).toBe(0);
+  });
+});
+
+describe('with Drizzle, which wraps the errors of the server', () => {
+  const counters = pgTable('counters', { id: integer().primaryKey(), n: integer().notNull() });
+  const users = pgTable('users', { id: serial().primaryKey(), email: text().notNull() });
+
+  test('PT1: a serialization failure of one of its statements is retried', async () => {
+    let runs = 0;
+    const wrapped: unknown[] = [];
+    const add = () =>
+      retryTransaction(
+        pool,
+        async (client) => {
+          runs++;
+          const db = drizzle(client as pg.PoolClient);
+          const [row] = await db.select().from(counters).where(eq(counters.id, 1));
+          const write = db
+            .update(counters)
+            .set({ n: row!.n + 1 })
+            .where(eq(counters.id, 1));
+          await write.catch((error) => {
+            wrapped.push(error);
+            throw error;
+          });
+        },
+        { attempts: 100 },
+      );
+    await times(12, add);
+    expect(await count()).toBe(12);
+    expect(runs).toBeGreaterThan(12);
+    // So that this test can fail: the SQLSTATE is not on the error itself.
+    expect(wrapped[0]).toMatchObject({ cause: { code: '40001' } });
+    expect(wrapped[0]).not.toHaveProperty('code');
+  });
+
+  test('a unique violation is a conflict, by the name of its constraint', async () => {
+    const db = drizzle(pool);
+    const user = () =>
+      getOrCreate({
+        find: async () => (await db.select().from(users).where(eq(users.email, 'a@b')))[0],
+        create: async () => (await db.insert(users).values({ email: 'a@b' }).returning())[0]!,
+        isConflict: (error) => isUniqueViolation(error, 'users_email_key'),
+      });
+    const got = await times(20, user);
+    expect(new Set(got.map(({ value }) => value.id)).size).toBe(1);
+    expect(got.filter(({ created }) => created)).toHaveLength(1);
+    const twice = await db.execute(sql`insert into users (email) values ('a@b')`).catch((error) => error);
+    expect(isUniqueViolation(twice, 'users_email_key')).toBe(true);
+    expect(isUniqueViolation(twice, 'users_name_key')).toBe(false);
   });
 });
 

@@ -12,7 +12,14 @@ import pg from 'pg';
 import { SqliteEngine } from '../../../docs/recipes/lock-on-sqlite.js';
 
 /** Semaphores have one place. */
-export type LockKind = 'session' | 'leaseTable' | 'postgresSemaphore' | 'redis' | 'redisSemaphore' | 'sqlite';
+export type LockKind =
+  | 'session'
+  | 'sharedSession'
+  | 'leaseTable'
+  | 'postgresSemaphore'
+  | 'redis'
+  | 'redisSemaphore'
+  | 'sqlite';
 
 export interface Orders {
   readonly kind: LockKind;
@@ -47,7 +54,10 @@ function lockOf({ kind, address, key, ttlMs }: Orders): Pick<KeyedLock<string>, 
   }
   const pool = new pg.Pool({ ...address, max: 4 });
   pool.on('error', () => {});
-  if (kind !== 'postgresSemaphore') return new PostgresMutex(pool, { mode: kind as 'session', ttlMs });
+  if (kind === 'leaseTable') return new PostgresMutex(pool, { mode: 'leaseTable', ttlMs });
+  if (kind !== 'postgresSemaphore') {
+    return new PostgresMutex(pool, { mode: 'session', ttlMs, shareConnection: kind === 'sharedSession' });
+  }
   const semaphore = new PostgresSemaphore(pool, 1, { name: key, ttlMs });
   return { acquire: () => semaphore.acquire() };
 }

@@ -9,8 +9,14 @@ export interface PgbouncerServer extends AsyncDisposable {
   readonly connectionOptions: PostgresServer['connectionOptions'];
 }
 
-/** Starts a pgbouncer in front of `postgres` that gives each transaction whatever server connection is free. */
-export function startPgbouncer(postgres: PostgresServer): Promise<PgbouncerServer> {
+/**
+ * Starts a pgbouncer in front of `postgres`. By default it gives each transaction whatever server connection is free; in mode
+ * 'session' a client keeps its server connection.
+ */
+export function startPgbouncer(
+  postgres: PostgresServer,
+  mode: 'transaction' | 'session' = 'transaction',
+): Promise<PgbouncerServer> {
   return atNewSite(async (site) => {
     const program = await debianProgram(site, 'pgbouncer');
     const { host, port, user, database } = postgres.connectionOptions;
@@ -24,7 +30,7 @@ listen_addr = 127.0.0.1
 listen_port = ${site.port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = ${mode}
 `,
     );
     const server = await ServerProcess.start({
