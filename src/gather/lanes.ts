@@ -6,6 +6,7 @@
  */
 import { decide, directly, notify } from '../calling/listeners.js';
 import type { Awaitable, Limiter } from '../contract/types.js';
+import { AsyncContext } from '../runtime/async-context.js';
 import { channel } from '../runtime/channels.js';
 import { now } from '../runtime/clock.js';
 import { type Abortable, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
@@ -44,6 +45,8 @@ export class Lanes<T, R> {
   readonly #maxLanes: number;
   readonly #laneEach: boolean;
   readonly #controller = new AbortController();
+  /** The caller's. A limiter's task opens the next lane, which does not belong to that task. */
+  readonly #context = new AsyncContext();
   readonly #progress: GatherProgress = { started: 0, succeeded: 0, failed: 0 };
   #startedMs = 0;
   #pulled = 0;
@@ -178,7 +181,7 @@ export class Lanes<T, R> {
     const openNext = () => {
       if (started) return;
       started = true;
-      this.#openNextLane();
+      this.#context.run(() => this.#openNextLane());
     };
     try {
       return await limiter.run(

@@ -48,10 +48,17 @@ interface Immediates {
   clearImmediate?(handle: unknown): void;
 }
 
+type AfterPoll = (fire: () => void) => Timer;
+
 /** Calls `fire` in the next turn of the event loop, after it has polled for I/O; without `setImmediate`, after its timers. */
-export function afterPoll(fire: () => void): Timer {
+export const afterPoll: AfterPoll = (fire) => afterPollOfNow()(fire);
+
+/** An `afterPoll` that keeps the timers of this moment when a test replaces them later by fake ones. */
+export function afterPollOfNow(): AfterPoll {
   const { setImmediate, clearImmediate } = globalThis as Immediates;
-  if (setImmediate === undefined) return setTimer(fire, 0);
-  const handle = setImmediate(fire);
-  return { cancel: () => clearImmediate?.(handle) };
+  if (setImmediate === undefined) return (fire) => setTimer(fire, 0);
+  return (fire) => {
+    const handle = setImmediate(fire);
+    return { cancel: () => clearImmediate?.(handle) };
+  };
 }

@@ -81,7 +81,7 @@ function waitsFor(wait: Wait, hold: Hold): boolean {
 }
 
 function by({ task }: Hold): string {
-  return task === undefined || task.ended ? '' : ` by the task at ${task.trace.place}`;
+  return task === undefined ? '' : ` by the task at ${task.trace.place}`;
 }
 
 function holding(graph: WaitGraph, task: Task | undefined): string {

@@ -11,7 +11,7 @@
  * A task is the function given to `run` or `use`, followed through its async context: two children of one `Promise.all` are
  *   two tasks inside one. A permit from `acquire()` has no known owner: its task may hand it over, and two branches of a task
  *   cannot be distinguished.
- * Cost: a wait looks only at what it depends on. Lineage: Coffman, Elphick and Shoshani 1971 (reduction of a resource graph).
+ * Cost: a wait looks only at what it depends on, and only if something depends on it. Lineage: Coffman, Elphick and Shoshani 1971 (reduction of a resource graph).
  */
 import { now } from '../runtime/clock.js';
 import type { ObservedGrant, ObservedQueue, ObservedWait } from '../runtime/observer.js';
@@ -20,7 +20,6 @@ import type { Trace } from './place.js';
 export class Task {
   readonly parent: Task | undefined;
   readonly trace: Trace;
-  ended = false;
   /** Its own waits and those of the tasks inside it. */
   readonly waits = new Set<Wait>();
   readonly holds = new Set<Hold>();
@@ -69,6 +68,8 @@ export class Wait {
   readonly sinceMs = now();
   /** Which wait it is: queues are first come, first served. */
   readonly order = waitCount++;
+  /** The keys in whose queues it may keep others waiting. */
+  blocks: readonly unknown[] = [];
 
   constructor(
     handle: ObservedWait,
@@ -114,8 +115,8 @@ export class WaitGraph {
   readonly waits = new Map<ObservedWait, Wait>();
   readonly #byPermit = new WeakMap<object, Hold>();
   readonly #bySource = new WeakMap<object, Source>();
-  /** For each source, the waits that may keep others waiting, in the order in which they joined. */
-  readonly #blocking = new WeakMap<object, Set<Wait>>();
+  /** For each source and key, the waits that may keep others waiting, in the order in which they joined. */
+  readonly #blocking = new WeakMap<object, Map<unknown, Wait[]>>();
   readonly #waitOfQueue = new WeakMap<ObservedQueue, Wait>();
 
   holdOf(permit: object): Hold | undefined {
@@ -172,16 +173,29 @@ export class WaitGraph {
     this.#waitOfQueue.set(wait.queue, wait);
     for (const task of wait.task?.chain() ?? []) task.waits.add(wait);
     if (!wait.blocksOthers) return;
-    const blocking = this.#blocking.get(wait.source);
-    if (blocking === undefined) this.#blocking.set(wait.source, new Set([wait]));
-    else blocking.add(wait);
+    let blocking = this.#blocking.get(wait.source);
+    if (blocking === undefined) {
+      blocking = new Map();
+      this.#blocking.set(wait.source, blocking);
+    }
+    wait.blocks = [...wait.missing];
+    for (const key of wait.blocks) {
+      const line = blocking.get(key);
+      if (line === undefined) blocking.set(key, [wait]);
+      else line.push(wait);
+    }
   }
 
   removeWait(handle: ObservedWait): void {
     const wait = this.waits.get(handle);
     if (wait === undefined) return;
     this.waits.delete(handle);
-    this.#blocking.get(wait.source)?.delete(wait);
+    const blocking = this.#blocking.get(wait.source);
+    for (const key of wait.blocks) {
+      const line = blocking?.get(key) ?? [];
+      line.splice(indexFrom(line, wait.order), 1);
+      if (line.length === 0) blocking?.delete(key);
+    }
     for (const task of wait.task?.chain() ?? []) task.waits.delete(wait);
   }
 
@@ -190,12 +204,19 @@ export class WaitGraph {
     this.waits.clear();
   }
 
+  /** Whether anything depends on the end of the wait. A circle is closed by a wait of which this is true. */
+  isNeeded({ task }: Wait): boolean {
+    for (const each of task?.chain() ?? []) if (each.holds.size > 0) return true;
+    return false;
+  }
+
   /** The steps from a wait that can never end to itself, or into a circle of others; `undefined` when it can end. */
   deadlockOf(wait: Wait): readonly Step[] | undefined {
     const stuck = this.#reachable(wait);
     for (let before = -1; before !== stuck.size; ) {
       before = stuck.size;
-      for (const other of stuck) if (this.#canBeServed(other, stuck)) stuck.delete(other);
+      // From the last one found, the first in its queue: each ends those that were found before it.
+      for (const other of [...stuck].reverse()) if (this.#canBeServed(other, stuck)) stuck.delete(other);
     }
     return stuck.has(wait) ? this.#circle(wait, stuck) : undefined;
   }
@@ -216,13 +237,18 @@ export class WaitGraph {
     else for (const key of wait.missing) yield* keys.get(key) ?? [];
   }
 
-  /** The waits before it in a queue, without those that end whenever it could. */
+  /** For each key, the wait before it in the queue, without those that end whenever it could. */
   *#aheadOf(wait: Wait): Generator<Wait> {
-    if (wait.queue.overtakes) return;
-    const missing = [...wait.missing];
-    for (const other of this.#blocking.get(wait.source) ?? []) {
-      if (other.order >= wait.order) return;
-      if ([...other.missing].some((key) => missing.includes(key))) yield other;
+    const blocking = wait.queue.overtakes ? undefined : this.#blocking.get(wait.source);
+    if (blocking === undefined) return;
+    for (const key of wait.missing) {
+      const line = blocking.get(key) ?? [];
+      const before = indexFrom(line, wait.order) - 1;
+      // One that has this key already no longer stands in its queue.
+      for (let i = before, found = false; i >= 0 && !found; i--) {
+        found = [...line[i]!.missing].includes(key);
+        if (found) yield line[i]!;
+      }
     }
   }
 
@@ -268,9 +294,20 @@ export class WaitGraph {
   }
 }
 
+/** The index of the first wait that joined at `order` or later. */
+function indexFrom(line: readonly Wait[], order: number): number {
+  let [low, high] = [0, line.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (line[middle]!.order < order) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 function waitsOfHolder({ task, gatheredBy }: Hold): Wait[] {
   if (gatheredBy !== undefined) return [gatheredBy];
-  return task === undefined || task.ended ? [] : [...task.waits];
+  return task === undefined ? [] : [...task.waits];
 }
 
 function isHeldByStuck(hold: Hold, stuck: ReadonlySet<Wait>): boolean {

@@ -23,7 +23,7 @@ import {
 } from '../contract/arguments.js';
 import { printable } from '../contract/errors.js';
 import { AsyncContext } from '../runtime/async-context.js';
-import { afterPoll, now, setTimer, type Timer } from '../runtime/clock.js';
+import { afterPollOfNow, now, setTimer, type Timer } from '../runtime/clock.js';
 import {
   type ObservedGrant,
   type ObservedQueue,
@@ -141,6 +141,8 @@ class ProcessWatcher implements Watcher, Observer {
   readonly #reported = new WeakSet<Hold>();
   /** Permits of this turn. Most are released before it is over: only the others need a readable trace and a finalizer. */
   readonly #fresh = new Map<object, Hold>();
+  /** Not fake ones: a test that sets the time forward or counts its timers must not meet the watcher's. */
+  readonly #afterPoll = afterPollOfNow();
   #settling: Timer | undefined;
   #overdue: Timer | undefined;
   #stopped = false;
@@ -208,17 +210,8 @@ class ProcessWatcher implements Watcher, Observer {
     const trace = this.#graph.holdOf(parts[0] ?? permit)?.trace ?? new Trace();
     const task = new Task(currentTask.getStore(), trace);
     for (const part of parts) this.#graph.own(part, task);
-    const end = () => {
-      task.ended = true;
-    };
-    try {
-      const result = currentTask.run(task, code);
-      Promise.resolve(result).then(end, end);
-      return result;
-    } catch (error) {
-      end();
-      throw error;
-    }
+    // Its result is not followed: with a second reaction on that promise, V8 would lose the callers from async stacks.
+    return currentTask.run(task, code);
   }
 
   waits(handle: ObservedWait, queue: ObservedQueue, demand: unknown): void {
@@ -227,8 +220,9 @@ class ProcessWatcher implements Watcher, Observer {
     const weight = queue.weighs === true ? (demand as number) : 1;
     const wait = new Wait(handle, queue, source, weight, currentTask.getStore(), new Trace());
     this.#graph.addWait(wait);
-    for (const permit of queue.gathered?.() ?? []) this.#graph.gather(permit, wait);
-    this.#check(wait);
+    const gathered = [...(queue.gathered?.() ?? [])];
+    for (const permit of gathered) this.#graph.gather(permit, wait);
+    if (gathered.length > 0 || this.#graph.isNeeded(wait)) this.#check(wait);
   }
 
   left(handle: ObservedWait): void {
@@ -256,7 +250,7 @@ class ProcessWatcher implements Watcher, Observer {
 
   #settleLater(permit: object, hold: Hold): void {
     this.#fresh.set(permit, hold);
-    this.#settling ??= this.#context.run(afterPoll, () => {
+    this.#settling ??= this.#context.run(this.#afterPoll, () => {
       this.#settling = undefined;
       for (const [fresh, held] of this.#fresh) {
         held.trace.settle();

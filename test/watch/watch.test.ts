@@ -1,8 +1,18 @@
-import { AdaptiveSemaphore, AimdLimit, ConnectionPool, KeyedMutex, Mutex, Semaphore } from 'latchkey';
+import {
+  AdaptiveSemaphore,
+  AimdLimit,
+  ConnectionPool,
+  gatherSettled,
+  KeyedMutex,
+  Mutex,
+  Semaphore,
+} from 'latchkey';
 import { fairShare } from 'latchkey/overload';
+import { RemoteMutex } from 'latchkey/remote-locks';
 import { SingleFlight } from 'latchkey/single-flight';
 import { type DeadlockError, type Watcher, type WatchOptions, type WatchReport, watch } from 'latchkey/watch';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { MemoryEngine } from '../remote-locks/support/memory-engine.js';
 
 let watcher: Watcher | undefined;
 afterEach(() => watcher?.stop());
@@ -97,6 +107,31 @@ describe('deadlocks are named', () => {
         mutex.run(meet(() => pool.use('a', () => 1))),
       ];
     },
+    'a lock across processes against one of this process': (meet) => {
+      const remote = new RemoteMutex(new MemoryEngine());
+      const mutex = new Mutex();
+      return [
+        remote.run(
+          'a',
+          meet(() => mutex.run(() => 1)),
+        ),
+        mutex.run(meet(() => remote.run('a', () => 1))),
+      ];
+    },
+    'a single flight against a pool': (meet) => {
+      const flights = new SingleFlight<string, unknown>();
+      const pool = new ConnectionPool(
+        { connect: () => ({}), close() {} },
+        { max: 1, waitTimeoutMs: Infinity },
+      );
+      return [
+        flights.run(
+          'a',
+          meet(() => pool.use(() => 1)),
+        ),
+        pool.use(meet(() => flights.run('a', async () => 1))),
+      ];
+    },
     'runAll against run': (meet) => {
       const keys = new KeyedMutex<string>();
       const mutex = new Mutex();
@@ -158,6 +193,16 @@ describe('no false alarm', () => {
     expect(reports).toEqual([]);
   });
 
+  test('workers of gatherSettled behind a limiter are not inside each other', async () => {
+    const { reports } = watching();
+    const work = async (n: number) => {
+      for (let i = 0; i < 10; i++) await undefined;
+      return n;
+    };
+    const { failed } = await gatherSettled([1, 2, 3, 4, 5, 6], work, { limiter: new Semaphore(2) });
+    expect([failed, reports]).toEqual([0, []]);
+  });
+
   test('a paused semaphore may be resumed', async () => {
     const { reports } = watching();
     const semaphore = new Semaphore(1);
@@ -170,6 +215,43 @@ describe('no false alarm', () => {
     });
     // The limit was raised from outside after the alarm. That is the price of reporting a deadlock at once.
     expect(reports).toHaveLength(1);
+  });
+});
+
+describe('a watched program', () => {
+  test('has the callers in the async stacks of its errors', async () => {
+    watching();
+    const mutex = new Mutex();
+    async function theCaller() {
+      return await mutex.run(async () => {
+        await undefined;
+        throw new Error('of the task');
+      });
+    }
+    const { stack } = await theCaller().catch((error: Error) => error as Required<Error>);
+    expect(stack).toContain('theCaller');
+  });
+
+  test('does not meet the timers of the watcher where its own are fake', () => {
+    watching();
+    vi.useFakeTimers();
+    new Mutex().tryAcquire()?.release();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+
+  test('may have a thousand tasks that wait with a weight: each looks at its queue once', async () => {
+    const { reports } = watching();
+    const keys = new KeyedMutex<number>();
+    const semaphore = new Semaphore(2);
+    const busy = await semaphore.acquire();
+    const size = 1_000;
+    const all = Array.from({ length: size }, (_, key) =>
+      keys.run(key, () => semaphore.run(() => 1, { weight: 2 })),
+    );
+    busy.release();
+    expect(await Promise.all(all)).toHaveLength(size);
+    expect(reports).toEqual([]);
   });
 });
 
