@@ -4,8 +4,9 @@ import { Redis } from 'ioredis';
 import { MachineMutex } from 'latchkey/machine';
 import { RedisMutex } from 'latchkey/redis';
 import type { Order, Report } from '../../../test/machine/support/guest.process.js';
+import { locks } from '../../rivals/web-locks.js';
 
-export type Kind = 'MachineMutex' | 'RedisMutex' | 'proper-lockfile';
+export type Kind = 'MachineMutex' | 'RedisMutex' | 'proper-lockfile' | 'Web Locks';
 type Release = () => unknown;
 type Acquire = (key: string) => Promise<Release>;
 
@@ -41,6 +42,12 @@ const kinds: Record<Kind, () => Acquire> = {
     const retries = { forever: true, minTimeout: 5, maxTimeout: 100 };
     return (key) => lock(`${folder}/${key}`, { realpath: false, retries });
   },
+  'Web Locks'() {
+    return (key) =>
+      new Promise((granted) => {
+        locks?.request(key, () => new Promise<void>((release) => granted(release)));
+      });
+  },
 };
 
 const acquire = kinds[kind]();
@@ -56,6 +63,10 @@ async function obey({ act, key, grants = 0 }: Order): Promise<unknown> {
     await release();
     return { atNs };
   }
+  return act === 'time hand-overs' ? handOverTimes(key, grants) : grantTimes(key, grants);
+}
+
+async function grantTimes(key: string, grants: number): Promise<number[]> {
   const times: number[] = [];
   for (let i = 0; i < grants; i++) {
     const startedMs = performance.now();
@@ -63,6 +74,26 @@ async function obey({ act, key, grants = 0 }: Order): Promise<unknown> {
     await free();
     times.push(performance.now() - startedMs);
   }
+  return times;
+}
+
+/** From a release to the grant of a caller that waits in this process. */
+async function handOverTimes(key: string, grants: number): Promise<number[]> {
+  const times: number[] = [];
+  let free = await acquire(key);
+  for (let i = 0; i < grants; i++) {
+    let startedMs = 0;
+    const next = acquire(key).then((nextRelease) => {
+      times.push(performance.now() - startedMs);
+      return nextRelease;
+    });
+    // The other caller has joined the queue by then.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    startedMs = performance.now();
+    await Promise.all([free(), next]);
+    free = await next;
+  }
+  await free();
   return times;
 }
 

@@ -1,4 +1,4 @@
-/** On demand: MachineMutex beside RedisMutex, and a lock file; then 10,000 grants with random kills. */
+/** On demand: MachineMutex beside RedisMutex, a lock file and Web Locks; then 10,000 grants with random kills. */
 import { fileURLToPath } from 'node:url';
 import { Guests, type ProcessGuest } from '../../../test/machine/support/guests.js';
 import { stress } from '../../../test/machine/support/stress.js';
@@ -6,6 +6,7 @@ import { startRedis } from '../../../test/support/engines/redis.js';
 import { aligned, duration } from '../../harness/report.js';
 import { quantile } from '../../harness/statistics.js';
 import type { Suite } from '../../harness/subjects.js';
+import { locks } from '../../rivals/web-locks.js';
 import type { Kind } from './contender.process.js';
 
 const contender = fileURLToPath(new URL('contender.process.js', import.meta.url));
@@ -16,6 +17,8 @@ const trials: Record<Kind, { grants: number; handOvers: number; kills: number }>
   MachineMutex: { grants, handOvers: 40, kills: 20 },
   RedisMutex: { grants, handOvers: 40, kills: 2 },
   'proper-lockfile': { grants: 100, handOvers: 20, kills: 2 },
+  // Among processes they do not exclude.
+  'Web Locks': { grants, handOvers: 40, kills: 0 },
 };
 
 export const machine: Suite = {
@@ -28,6 +31,8 @@ export const machine: Suite = {
       'lock',
       'alone p50',
       'p99',
+      'passed on p50',
+      'p99',
       '4 keys p50',
       'p99',
       '1 key p50',
@@ -38,13 +43,18 @@ export const machine: Suite = {
       'worst',
     ];
     const rows: string[][] = [];
-    for (const kind of ['MachineMutex', 'RedisMutex', 'proper-lockfile'] as const) {
+    const kinds: Kind[] = ['MachineMutex', 'RedisMutex', 'proper-lockfile'];
+    if (locks !== undefined) kinds.push('Web Locks');
+    for (const kind of kinds) {
       rows.push(await rowOf(kind, redis.connectionOptions.port));
     }
     console.log(
-      '\nLocks of one machine: lock + unlock in one process, in four with a key each, in four with one key;',
+      '\nLocks of one machine: lock + unlock in one process, from a release to a waiter of the same process;',
     );
-    console.log('from a release to the grant in another process; from a SIGKILL to the next grant');
+    console.log(
+      'lock + unlock in four processes with a key each, and with one key; from a release to the grant in',
+    );
+    console.log('another process; from a SIGKILL to the next grant');
     console.log(aligned([header, ...rows], false));
 
     await using guests = await Guests.ready(guest);
@@ -58,14 +68,17 @@ async function rowOf(kind: Kind, port: number): Promise<string[]> {
   await using guests = await Guests.ready(contender);
   const sizes = trials[kind];
   const start = () => guests.process({ args: [kind, String(port), guests.folder] });
-  const four = [start(), start(), start(), start()];
+  const first = start();
   const time = async (crew: ProcessGuest[], keyOf: (n: number) => string) =>
     (
       await Promise.all(
         crew.map((one, n) => one.do<number[]>('time grants', { key: keyOf(n), grants: sizes.grants })),
       )
     ).flatMap((times) => times.slice(sizes.grants / 10));
-  const alone = await time(four.slice(0, 1), () => 'alone');
+  const alone = await time([first], () => 'alone');
+  const own = await first.do<number[]>('time hand-overs', { key: 'own', grants: sizes.handOvers });
+  if (sizes.kills === 0) return [kind, ...[alone, own].flatMap(spread), ...Array<string>(8).fill('–')];
+  const four = [first, start(), start(), start()];
   const apart = await time(four, (n) => `own ${n}`);
   const together = await time(four, () => 'one');
   const passes = await handOverMs(four[0]!, four[1]!, sizes.handOvers);
@@ -73,7 +86,7 @@ async function rowOf(kind: Kind, port: number): Promise<string[]> {
   for (let i = 0; i < sizes.kills; i++) afterKill.push(await afterKillMs(start(), four[0]!, `killed ${i}`));
   return [
     kind,
-    ...[alone, apart, together, passes].flatMap(spread),
+    ...[alone, own, apart, together, passes].flatMap(spread),
     duration(quantile(afterKill, 0.5)),
     duration(Math.max(...afterKill)),
   ];

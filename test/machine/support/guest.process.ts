@@ -7,7 +7,14 @@ import { MachineMutex, MachineSemaphore } from 'latchkey/machine';
 
 export interface Order {
   readonly id: number;
-  readonly act: 'acquire' | 'release' | 'block' | 'leave a child' | 'log grants' | 'time grants';
+  readonly act:
+    | 'acquire'
+    | 'release'
+    | 'block'
+    | 'leave a child'
+    | 'log grants'
+    | 'time grants'
+    | 'time hand-overs';
   readonly namespace: string;
   readonly directory: string;
   readonly key: string;
