@@ -1,7 +1,11 @@
 /** Faults on one machine: processes that are killed, stopped or blocked, and peers that break the protocol. */
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { WaitTimeoutError } from 'latchkey';
 import { MachineMutex } from 'latchkey/machine';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -56,6 +60,26 @@ describe('a holder in another process', () => {
     await expect(mutex.acquire(key, brief)).rejects.toBeInstanceOf(WaitTimeoutError);
     await holder.kill('SIGKILL');
     expect(new Set(await Promise.all(ends)).size).toBe(3);
+  });
+
+  test('MC2: leaves no file behind, and a stale socket file of its name is no obstacle', async () => {
+    const { key, mutex, name } = fresh();
+    const { directory } = guests.options;
+    const stale = path.join(directory, name.slice(1));
+    const holder = guests.process();
+    await holder.acquire({ key });
+    const before = await readdir(directory);
+    await holder.kill('SIGKILL');
+    expect(await readdir(directory)).toEqual(before);
+    expect(before.filter((file) => !file.startsWith('token-offset-'))).toEqual([]);
+    // As a process leaves it that listened on a path and was killed: nobody answers there.
+    await promisify(execFile)(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(stale)}, () => process.kill(process.pid, 'SIGKILL'))`,
+    ]).catch(() => {});
+    expect((await lstat(stale)).isSocket()).toBe(true);
+    expect(await mutex.run(key, () => 'free')).toBe('free');
+    await rm(stale);
   });
 
   test('MC2: ends with a child that lives on: the child does not keep the key', async () => {

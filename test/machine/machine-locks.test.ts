@@ -274,6 +274,18 @@ describe('tokens', () => {
     expect(await sound.run('key', () => 'free')).toBe('free');
   });
 
+  test.each([
+    ['may not be made, not even by root', '/sys/latchkey-test'],
+    ['has a path that is too long', `/tmp/${'long/'.repeat(1_000)}`],
+  ])('MC9: a directory that %s is refused by name, and nothing is held', async (_, directory) => {
+    const { namespace, directory: sound } = guests.options;
+    const key = freshKey();
+    await expect(new MachineMutex({ namespace, directory }).acquire(key)).rejects.toThrow(
+      `cannot be kept in ${directory}`,
+    );
+    expect(await new MachineMutex({ namespace, directory: sound }).run(key, () => 'free')).toBe('free');
+  });
+
   test('MC9: a damaged offset is refused by name', async () => {
     const directory = path.join(guests.folder, 'damaged');
     await new MachineMutex({ namespace: directory, directory }).run('key', () => {});
@@ -305,8 +317,8 @@ test('a process ends while it holds a key, and does not end while it waits for o
   expect(await waiter).toBe('had it\n');
 });
 
-test('on other systems than Linux the error says so', () => {
-  const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin');
+test.each(['darwin', 'win32', 'freebsd'] as const)('on %s the error says that it needs Linux', (system) => {
+  const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue(system);
   expect(() => new MachineMutex()).toThrow('latchkey/machine needs Node.js on Linux');
   expect(() => new MachineSemaphore(1, { name: 'a' })).toThrow('latchkey/machine needs Node.js on Linux');
   platform.mockRestore();
