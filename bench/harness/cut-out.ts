@@ -1,8 +1,9 @@
 /** Compares the package with a copy from which a part was cut out: the cost of that part while it is not used. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { crowd } from './stopwatch.js';
 import type { Case, Subject, Target } from './subjects.js';
@@ -80,12 +81,20 @@ export async function withPackages(
 }
 
 async function bundled(outfile: string, cutOut?: CutOut): Promise<Latchkey> {
-  await build({
-    stdin: {
-      contents: "export * from './src/index.js'; export * from './src/watch.js';",
-      resolveDir: root,
-    },
-    outfile,
+  const contents = "export * from './src/index.js'; export * from './src/watch.js';";
+  await writeFile(outfile, await bundleOf(contents, cutOut));
+  return import(pathToFileURL(outfile).href);
+}
+
+/** The gzipped bundle of a program that imports from `./src`. */
+export function gzippedBundle(contents: string, cutOut?: CutOut): Promise<number> {
+  return bundleOf(contents, cutOut).then((bundle) => gzipSync(bundle).length);
+}
+
+async function bundleOf(contents: string, cutOut: CutOut | undefined): Promise<Uint8Array> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root },
+    write: false,
     bundle: true,
     minify: true,
     format: 'esm',
@@ -99,5 +108,5 @@ async function bundled(outfile: string, cutOut?: CutOut): Promise<Latchkey> {
       },
     ],
   });
-  return import(pathToFileURL(outfile).href);
+  return outputFiles[0]!.contents;
 }

@@ -2,13 +2,14 @@
 import {
   type CutOut,
   cutOutCase,
+  gzippedBundle,
   type MakeSubject,
   mutexCrowd,
   type Packages,
   withPackages,
 } from '../../harness/cut-out.js';
 import { operation, scenario } from '../../harness/stopwatch.js';
-import type { Case, Suite, Target } from '../../harness/subjects.js';
+import type { Case, Subject, Suite, Target } from '../../harness/subjects.js';
 import { atMost, countAtMost } from '../../harness/targets.js';
 import { asyncLock } from '../../rivals/async-lock.js';
 import { asyncMutex } from '../../rivals/async-mutex.js';
@@ -104,9 +105,33 @@ function silence(packages: Packages): Case {
   };
 }
 
+/** What the observer adds to a program without a watcher, and what a watcher weighs. */
+const sizes: Case = {
+  title: 'Watch: size',
+  shows: 'Bundled, minified and gzipped.',
+  unit: 'bytes',
+  time: 'gzipped',
+  rounds: 2,
+  warmups: 0,
+  subjects: [
+    sizeOf('Mutex, without an observer', 'floor', "export { Mutex } from './src/index.js';", withoutObserver),
+    sizeOf('Mutex', 'latchkey', "export { Mutex } from './src/index.js';"),
+    sizeOf(
+      'Mutex and watch',
+      'latchkey',
+      "export { Mutex } from './src/index.js'; export { watch } from './src/watch.js';",
+    ),
+  ],
+};
+
+function sizeOf(name: string, role: 'floor' | 'latchkey', contents: string, cutOut?: CutOut): Subject {
+  return { name, role, targets: [], sample: async () => ({ cost: await gzippedBundle(contents, cutOut) }) };
+}
+
 export const watching: Suite = {
   name: 'watch',
   async run(measure) {
+    await measure(sizes);
     await withPackages(withoutObserver, async (packages) => {
       const off = 'What it costs that a program could be watched, while nobody watches.';
       for (const table of tables(packages, 'off', off, [atMost(1.05, 'floor')])) await measure(table);
