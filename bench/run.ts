@@ -3,6 +3,7 @@
  * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
  *
  * `--check` compares our rows with bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
+ * `--check=targets` measures whole tables, and shows the targets of each row; it fails when one is missed.
  * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one; then every figure that
  * a page repeats (page/figures.ts). With `recipes` it also writes the tables of the recipes.
  * `--add` keeps the tables of other suites in the last run, so that suites can be measured one by one for one report.
@@ -24,6 +25,7 @@ import {
   writeRun,
 } from './harness/results.js';
 import { runSuite } from './harness/suite-process.js';
+import { Progress } from './harness/terminal.js';
 import { isReported, isWanted, suites } from './suites.js';
 
 const words = process.argv.slice(2);
@@ -40,7 +42,7 @@ const wanted = suites.filter(wholly ? isReported : (suite) => isWanted(suite, fi
 const exitCode = await onWantedNode(wantedMajor(flags));
 if (exitCode !== undefined) process.exit(exitCode);
 if (flags['report'] === 'latest') await writePages(await lastRun(process.version));
-else if (flags['check'] === undefined) await bench();
+else if (flags['check'] === undefined || flags['check'] === 'targets') await bench();
 else if (flags['update'] !== undefined) await updateBudgets({ suites: wanted, filters, flags });
 else if (!(await check({ suites: wanted, filters, flags }))) process.exitCode = 1;
 
@@ -51,15 +53,22 @@ async function bench(): Promise<void> {
   console.log(`latchkey ${commit}, Node ${node} ${machine.flags.join(' ')}, ${cores} cores, ${date}`);
   console.log('Times are medians, ± half the quartile distance. Compare ratios, not times.');
   const results: Result[] = [];
-  for (const { name: suite, nodeFlags } of wanted) {
+  const withTargets = flags['check'] === 'targets';
+  const progress = new Progress();
+  for (const [i, { name: suite, nodeFlags }] of wanted.entries()) {
+    const show = () => progress.show(`measuring ${suite}, suite ${i + 1} of ${wanted.length}`);
+    show();
     await runSuite({ suite, nodeFlags, filters, flags }, (result) => {
       results.push(result);
-      printTable(result);
+      progress.clear();
+      printTable(result, { withTargets });
+      show();
     });
+    progress.clear();
   }
   if (results.length === 0 && wanted.some(({ printsItself }) => printsItself)) return;
   if (results.length === 0) return nothingIsCalledSo();
-  printTargets(results);
+  if (withTargets && !printTargets(results)) process.exitCode = 1;
   const run: Run = { ...machine, results: [...(await earlierResults(machine, results)), ...results] };
   await writeRun(run);
   console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; ${resultsFile(node)}`);

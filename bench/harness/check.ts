@@ -13,7 +13,8 @@ import {
   rowsOf,
   type Verdict,
 } from './budget.js';
-import { aligned, digits } from './report.js';
+import { digits } from './format.js';
+import { aligned } from './report.js';
 import { type Machine, type Result, thisMachine } from './results.js';
 import type { Suite } from './subjects.js';
 import { runSuite } from './suite-process.js';

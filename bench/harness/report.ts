@@ -1,18 +1,22 @@
-/** Tables for people: aligned columns, figures with three digits, targets with ok or MISS. */
+/** Tables for people: aligned columns, figures with three digits, and a sentence that says what they show. */
+import { conclusionOf } from './conclusion.js';
+import { amount, digits, duration } from './format.js';
 import type { Growth } from './growth.js';
 import type { Measured } from './measure.js';
 import type { Result } from './results.js';
 import type { Spread } from './statistics.js';
-import type { Role, TableHead } from './subjects.js';
+import type { Role } from './subjects.js';
+import { styled } from './terminal.js';
 
 export interface Column {
   readonly name: string;
   cell(row: Measured): string;
 }
 
-export function printTable(table: Result): void {
+/** Its targets are shown only when they are checked. */
+export function printTable(table: Result, { withTargets = false } = {}): void {
   const { rows } = table;
-  const hasTarget = rows.some(({ targets }) => targets.length > 0);
+  const hasTarget = withTargets && rows.some(({ targets }) => targets.length > 0);
   const columns = columnsOf(table);
   const header = [...columns.map(({ name }) => name), ...(hasTarget ? ['target'] : [])];
   const lines = rows.flatMap((row) => {
@@ -21,20 +25,27 @@ export function printTable(table: Result): void {
     const below = more.map((target) => [...cells.map(() => ''), target]);
     return hasTarget ? [[...cells, first], ...below] : [cells];
   });
-  console.log(`\n${table.title}\n  ${table.shows}`);
-  console.log(aligned([header, ...lines], hasTarget));
+  const ours = new Set(rows.filter(({ role }) => role === 'latchkey').map(({ name }) => name));
+  const [head = '', ...body] = aligned([header, ...lines], hasTarget).split('\n');
+  console.log(`\n${styled('bold', table.title)}\n  ${table.shows}`);
+  console.log(styled('dim', head));
+  for (const [i, line] of body.entries())
+    console.log(ours.has(lines[i]![0]!) ? styled(['bold', 'cyan'], line) : line);
+  const conclusion = conclusionOf(table);
+  if (conclusion !== undefined) console.log(`  ${styled('green', conclusion)}`);
 }
 
-/** Every target of the run in one place. */
-export function printTargets(results: readonly Result[]): void {
+/** Every target of the run in one place; false if one was missed. */
+export function printTargets(results: readonly Result[]): boolean {
   const targets = results.flatMap(({ title, rows }) =>
     rows.flatMap((row) => row.targets.map((target) => ({ title, name: row.name, ...target }))),
   );
   const missed = targets.filter(({ ok }) => !ok);
   console.log(`\nTargets: ${targets.length - missed.length} ok, ${missed.length} missed`);
   for (const { title, name, label: wanted, figure } of missed) {
-    console.log(`  MISS  ${title}: ${name} ${wanted}, got ${figure}`);
+    console.log(`  ${styled('red', 'MISS')}  ${title}: ${name} ${wanted}, got ${figure}`);
   }
+  return missed.length === 0;
 }
 
 /** The columns of a table, without its targets. */
@@ -92,16 +103,6 @@ function verdicts({ targets }: Measured): string[] {
   return targets.map(({ label: wanted, figure, ok }) => `${ok ? 'ok  ' : 'MISS'} ${wanted}: ${figure}`);
 }
 
-export function amount({ unit }: Pick<TableHead, 'unit'>, cost: number): string {
-  return unit === 'bytes' ? `${Math.round(cost).toLocaleString('en-US')} B` : duration(cost);
-}
-
-export function duration(ms: number): string {
-  if (ms >= 1) return `${digits(ms)} ms`;
-  if (ms >= 0.001) return `${digits(ms * 1_000)} us`;
-  return `${digits(ms * 1_000_000)} ns`;
-}
-
 /** Speed is easier to read than a share of time: 98x faster rather than 0.0102x. */
 function speed(ratio: Spread | undefined): string {
   if (ratio === undefined) return '';
@@ -121,11 +122,6 @@ function quartiles(ratio: Spread | undefined): string {
 function count(value: number | string | undefined): string {
   if (value === undefined) return '';
   return typeof value === 'string' ? value : Math.round(value).toLocaleString('en-US');
-}
-
-export function digits(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString('en-US');
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
 /** Aligns the first column left, figures right, and a last column of words left. */

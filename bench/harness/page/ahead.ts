@@ -1,6 +1,8 @@
 /** Finds the rows in which another package is better than ours by more than the noise of both. */
+
+import { amount } from '../format.js';
 import type { Measured } from '../measure.js';
-import { amount, times } from '../report.js';
+import { times } from '../report.js';
 import type { Result } from '../results.js';
 import { reasons } from './prose.js';
 

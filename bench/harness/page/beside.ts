@@ -1,6 +1,8 @@
 /** The same tables on an older Node: our first row of each, in multiples of the floor, and beside the fastest package. */
+
+import { digits } from '../format.js';
 import type { Measured } from '../measure.js';
-import { digits, times } from '../report.js';
+import { times } from '../report.js';
 import type { Result } from '../results.js';
 
 export const besideHeader = (majors: readonly [string, string]): string[] => [

@@ -1,8 +1,8 @@
 /** The pictures of the page: one per suite, of its tables that can be drawn. */
 import { type GrowthPanel, growthLines } from '../chart/growth-lines.js';
 import { bars, dots, type Panel, type Ranked } from '../chart/ranking.js';
+import { amount, digits, duration } from '../format.js';
 import type { Measured } from '../measure.js';
-import { amount, digits, duration } from '../report.js';
 import type { Result } from '../results.js';
 import type { Role } from '../subjects.js';
 

@@ -1,6 +1,6 @@
 /** Requests arrive at a fixed rate even if earlier ones are still running, and the rate grows in steps. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { duration } from '../../harness/report.js';
+import { duration } from '../../harness/format.js';
 import { quantile } from '../../harness/statistics.js';
 import type { Case, Counts, Role, Subject } from '../../harness/subjects.js';
 import { countAtMost } from '../../harness/targets.js';

@@ -10,7 +10,8 @@ import {
 } from 'latchkey/postgres';
 import pg from 'pg';
 import { startPostgres } from '../../../test/support/engines/postgres.js';
-import { aligned, duration } from '../../harness/report.js';
+import { duration } from '../../harness/format.js';
+import { aligned } from '../../harness/report.js';
 import { median } from '../../harness/statistics.js';
 import type { Suite } from '../../harness/subjects.js';
 import { figuresOf, type LockRow, printLocks } from '../remote-locks/lock-rows.js';

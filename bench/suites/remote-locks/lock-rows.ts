@@ -1,5 +1,6 @@
 /** The figures of one row: what a lock across processes costs, and when its holder learns of a loss. */
-import { aligned, duration } from '../../harness/report.js';
+import { duration } from '../../harness/format.js';
+import { aligned } from '../../harness/report.js';
 import { median } from '../../harness/statistics.js';
 
 /** One kind of lock, in two objects without a connection to each other. */
