@@ -31,8 +31,10 @@ export default defineConfig({
     outline: [2, 3],
     search: { provider: 'local' },
     nav: [
+      { text: 'Getting started', link: '/getting-started' },
       { text: 'Find your problem', link: '/problems' },
       { text: 'Timelines', link: '/timelines' },
+      { text: 'Benchmarks', link: '/benchmarks' },
       { text: 'API', link: '/api/latchkey' },
       { text: 'Source', link: settings.codeHost },
     ],

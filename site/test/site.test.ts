@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumProgram, quietly } from '../../test/support/engines/chromium.js';
@@ -78,6 +79,22 @@ test('no link leads to a page, a file or a heading that is not there', async () 
   }
   expect(dead).toEqual([]);
   expect(links).toBeGreaterThan(1_000);
+});
+
+test('the first page loads less than 200 kB, gzipped, and no file of the timelines', async () => {
+  const { page, faults } = await open();
+  const loaded: Promise<readonly [url: string, bytes: number]>[] = [];
+  page.on('response', (response) => {
+    loaded.push(response.body().then((body) => [response.url(), gzipSync(body).length]));
+  });
+  await page.goto(`${site.url}/`, { waitUntil: 'networkidle' });
+  const files = await Promise.all(loaded);
+  const bytes = files.reduce((sum, [, size]) => sum + size, 0);
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThan(200_000);
+  expect(files.filter(([url]) => url.includes('/live/'))).toEqual([]);
+  await page.close();
+  expect(faults).toEqual([]);
 });
 
 test('search finds "deadlock"', async () => {
