@@ -220,9 +220,9 @@ class ProcessWatcher implements Watcher, Observer {
     const weight = queue.weighs === true ? (demand as number) : 1;
     const wait = new Wait(handle, queue, source, weight, currentTask.getStore(), new Trace());
     this.#graph.addWait(wait);
-    const gathered = [...(queue.gathered?.() ?? [])];
-    for (const permit of gathered) this.#graph.gather(permit, wait);
-    if (gathered.length > 0 || this.#graph.isNeeded(wait)) this.#check(wait);
+    for (const permit of queue.gathered?.() ?? []) this.#graph.gather(permit, wait);
+    // Keys that it gathered were free, so nobody waits for them yet.
+    if (this.#graph.isNeeded(wait)) this.#check(wait);
   }
 
   left(handle: ObservedWait): void {
