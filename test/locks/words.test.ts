@@ -8,6 +8,7 @@ import {
   Mutex,
   Semaphore,
 } from 'latchkey';
+import { controlledDelay, fairShare } from 'latchkey/overload';
 import { RemoteMutex, RemoteSemaphore } from 'latchkey/remote-locks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MemoryEngine } from '../remote-locks/support/memory-engine.js';
@@ -31,6 +32,14 @@ const locks: Record<string, (options?: LockOptions) => Lock> = {
   },
   Semaphore: (options) => {
     const words = new Semaphore(1, options);
+    return { words, run: (task) => words.run(task) };
+  },
+  'Semaphore, controlledDelay': (options) => {
+    const words = new Semaphore(1, { order: controlledDelay(), ...options });
+    return { words, run: (task) => words.run(task) };
+  },
+  'Semaphore, fairShare': (options) => {
+    const words = new Semaphore(1, { order: fairShare(), ...options });
     return { words, run: (task) => words.run(task) };
   },
   AdaptiveSemaphore: (options) => {

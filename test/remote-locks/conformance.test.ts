@@ -1,9 +1,10 @@
 /** What every lock of the package promises, checked for those in a database: in real time, on real engines. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type KeyedLock, type KeyLease, type WaitOptions, WaitTimeoutError } from 'latchkey';
+import { type KeyLease, type LockOptions, type WaitOptions, WaitTimeoutError } from 'latchkey';
 import { MachineMutex, MachineSemaphore } from 'latchkey/machine';
 import { leaseTableSchema, PostgresMutex, PostgresSemaphore } from 'latchkey/postgres';
 import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
+import type { RemoteMutex, RemoteSemaphore } from 'latchkey/remote-locks';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
@@ -14,6 +15,8 @@ import { ioredisClients, type RedisClients } from './support/redis-clients.js';
 interface Lock {
   run<T>(task: (lease: KeyLease<string>) => T | PromiseLike<T>, options?: WaitOptions): Promise<T>;
   acquire(options?: WaitOptions): Promise<KeyLease<string>>;
+  /** The lock itself. */
+  readonly words: Pick<RemoteMutex, 'waiting' | 'stats' | 'idle' | 'refuseWaiting' | 'close'>;
 }
 
 let postgres: PostgresServer;
@@ -37,26 +40,44 @@ afterAll(async () => {
   await Promise.all([postgres[Symbol.asyncDispose](), redis[Symbol.asyncDispose]()]);
 });
 
-const ofKey = (mutex: KeyedLock<string>, key: string): Lock => ({
+const ofKey = (mutex: RemoteMutex, key: string): Lock => ({
+  words: mutex,
   run: (task, options) => mutex.run(key, task, options),
   acquire: (options) => mutex.acquire(key, options),
 });
 
-const kinds: Record<string, (name: string) => Lock> = {
-  MachineMutex: (name) => ofKey(new MachineMutex({ namespace }), name),
-  'MachineSemaphore(1)': (name) => new MachineSemaphore(1, { name, namespace }),
-  RedisMutex: (name) => ofKey(new RedisMutex(clients.send, { subscribe: clients.subscribe }), name),
-  'RedisMutex without wake-ups': (name) => ofKey(new RedisMutex(clients.send), name),
-  'RedisSemaphore(1)': (name) => new RedisSemaphore(clients.send, 1, { name, subscribe: clients.subscribe }),
-  'PostgresMutex, session': (name) => ofKey(new PostgresMutex(pool, { mode: 'session' }), name),
-  'PostgresMutex, session, one connection': (name) =>
-    ofKey(new PostgresMutex(pool, { mode: 'session', shareConnection: true }), name),
-  'PostgresMutex, leaseTable': (name) => ofKey(new PostgresMutex(pool, { mode: 'leaseTable' }), name),
-  'PostgresSemaphore(1)': (name) => new PostgresSemaphore(pool, 1, { name }),
+const ofPlace = (semaphore: RemoteSemaphore): Lock => ({
+  words: semaphore,
+  run: (task, options) => semaphore.run(task, options),
+  acquire: (options) => semaphore.acquire(options),
+});
+
+const kinds: Record<string, (name: string, options?: LockOptions) => Lock> = {
+  MachineMutex: (name, options) => ofKey(new MachineMutex({ namespace, ...options }), name),
+  'MachineSemaphore(1)': (name, options) => ofPlace(new MachineSemaphore(1, { name, namespace, ...options })),
+  RedisMutex: (name, options) =>
+    ofKey(new RedisMutex(clients.send, { subscribe: clients.subscribe, ...options }), name),
+  'RedisMutex without wake-ups': (name, options) => ofKey(new RedisMutex(clients.send, options), name),
+  'RedisSemaphore(1)': (name, options) =>
+    ofPlace(new RedisSemaphore(clients.send, 1, { name, subscribe: clients.subscribe, ...options })),
+  'PostgresMutex, session': (name, options) =>
+    ofKey(new PostgresMutex(pool, { mode: 'session', ...options }), name),
+  'PostgresMutex, session, one connection': (name, options) =>
+    ofKey(new PostgresMutex(pool, { mode: 'session', shareConnection: true, ...options }), name),
+  'PostgresMutex, leaseTable': (name, options) =>
+    ofKey(new PostgresMutex(pool, { mode: 'leaseTable', ...options }), name),
+  'PostgresSemaphore(1)': (name, options) => ofPlace(new PostgresSemaphore(pool, 1, { name, ...options })),
 };
 
+/** The code of the error, or the reason itself. */
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    (value) => value,
+    (error) => error.code ?? error,
+  );
+
 describe.each(Object.keys(kinds))('%s', (kind) => {
-  const make = () => kinds[kind]!(`name ${++names}`);
+  const make = (options?: LockOptions) => kinds[kind]!(`name ${++names}`, options);
 
   test('one task at a time, first come, first served', async () => {
     const lock = make();
@@ -141,5 +162,41 @@ describe.each(Object.keys(kinds))('%s', (kind) => {
       expect(lease.signal.aborted).toBe(false);
     }
     expect(await lock.run(() => 'free')).toBe('free');
+  });
+
+  test('waiting, stats() and idle() tell of its callers; refuseWaiting() ends their waits', async () => {
+    const lock = make();
+    const lease = await lock.acquire();
+    const waits = [lock.run(() => 2), lock.run(() => 3)].map(codeOf);
+    expect(lock.words.waiting).toBe(2);
+    expect(lock.words.stats()).toMatchObject({ held: 1, waiting: 2, closed: false });
+    const idle = lock.words.idle();
+    lock.words.refuseWaiting('not today');
+    expect(await Promise.all(waits)).toEqual(['not today', 'not today']);
+    expect(lock.words.stats()).toMatchObject({ held: 1, waiting: 0 });
+    await lease.release();
+    await idle;
+    expect(await lock.run(() => 'free')).toBe('free');
+  });
+
+  test('maxWaiting and waitTimeoutMs of the constructor hold for its waits', async () => {
+    const lock = make({ maxWaiting: 1, waitTimeoutMs: 30 });
+    const lease = await lock.acquire();
+    const waiter = codeOf(lock.run(() => 2));
+    expect(await codeOf(lock.run(() => 3))).toBe('ERR_QUEUE_FULL');
+    expect(await waiter).toBe('ERR_WAIT_TIMEOUT');
+    await lease.release();
+  });
+
+  test('close() refuses waiters and newcomers, and gives back what is held', async () => {
+    const lock = make();
+    await lock.acquire();
+    const waiter = codeOf(lock.run(() => 2));
+    await lock.words.close();
+    expect(await waiter).toBe('ERR_CLOSED');
+    expect(await codeOf(lock.run(() => 3))).toBe('ERR_CLOSED');
+    expect(lock.words.stats()).toMatchObject({ held: 0, waiting: 0, closed: true });
+    await lock.words.idle();
+    expect(await kinds[kind]!(`name ${names}`).run(() => 'another process')).toBe('another process');
   });
 });
