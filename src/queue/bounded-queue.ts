@@ -173,7 +173,8 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     const { critical = false } = options;
     checkBoolean('critical', critical);
     this.#refuseClosed();
-    if (this.#isFull || this.#producers.size > 0) {
+    // While producers wait, it is full.
+    if (this.#isFull) {
       if (this.#policy !== 'wait') return this.#overflow(item);
       const wait = this.#producers.wait(settings, item);
       // Last, because a listener may close the queue or offer.

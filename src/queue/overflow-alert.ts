@@ -50,10 +50,9 @@ export class OverflowAlert {
     if (this.#interval === undefined) this.#reportAndRearm();
   }
 
-  /** Reports now the overflows that are not reported yet. */
+  /** Reports now the overflows that are not reported yet. None may follow. */
   flush(): void {
     this.#interval?.cancel();
-    this.#interval = undefined;
     if (this.#count > 0) this.#report();
   }
 

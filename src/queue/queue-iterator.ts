@@ -62,7 +62,6 @@ export class QueueIterator<T> implements AsyncIterableIterator<T> {
   return(): Promise<Step<T>> {
     this.#left = true;
     for (const wait of this.#waits) wait.leave();
-    this.#waits.clear();
     this.#finishInHand();
     return Promise.resolve(finished);
   }

@@ -95,7 +95,7 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
 
   /** Lets the event loop poll `turns` times before the waits expire. Waits that end meanwhile leave. */
   #wait(turns: number): void {
-    if (turns === 0 || this.size === 0) this.#expire();
+    if (turns === 0) this.#expire();
     else this.#timer = afterPoll(() => this.#wait(turns - 1));
   }
 

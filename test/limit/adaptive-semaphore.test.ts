@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   AdaptiveSemaphore,
   classifyOutcome,
@@ -247,6 +248,42 @@ describe('adaptive semaphore', () => {
     semaphore.close();
     await drained();
     expect([waiting.reason, vi.getTimerCount()]).toMatchObject([{ code: 'ERR_CLOSED' }, 0]);
+  });
+
+  test('AS5: after a pause for which no caller waited, a permit is granted at once', async () => {
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
+    semaphore.pauseFor(100);
+    vi.advanceTimersByTime(100);
+    const permit = watch(semaphore.acquire());
+    await drained();
+    expect([permit.state, vi.getTimerCount()]).toEqual(['fulfilled', 0]);
+  });
+
+  test('AS5: a pause whose time is over when its timer is late ends once, and leaves no timer', async () => {
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(2) });
+    semaphore.pauseFor(100);
+    const waiting = watch(semaphore.acquire());
+    const lateMs = performance.now() + 150;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(lateMs);
+    expect(semaphore.tryAcquire()?.released).toBe(false);
+    await drained();
+    expect([waiting.state, vi.getTimerCount()]).toEqual(['fulfilled', 0]);
+    clock.mockRestore();
+  });
+
+  test('the end of a pause keeps the context of no caller', () => {
+    const storage = new AsyncLocalStorage<string>();
+    const contexts: unknown[] = [];
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
+    semaphore.pauseFor(100);
+    const own = setTimeout;
+    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => {
+      contexts.push(storage.getStore());
+      return own(fire, ms);
+    });
+    void storage.run('a request', () => semaphore.run(() => {}));
+    vi.unstubAllGlobals();
+    expect(contexts).toEqual([undefined]);
   });
 
   test('AS5: a limit that changes during a pause is in force after it, and a waiter may give up', async () => {

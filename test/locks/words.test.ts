@@ -7,6 +7,7 @@ import {
   type LockOptions,
   Mutex,
   Semaphore,
+  type WaitOptions,
 } from 'latchkey';
 import { controlledDelay, fairShare } from 'latchkey/overload';
 import { RemoteMutex, RemoteSemaphore } from 'latchkey/remote-locks';
@@ -14,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { MemoryEngine } from '../remote-locks/support/memory-engine.js';
 
 interface Lock {
-  run(task: () => unknown): Promise<unknown>;
+  run(task: () => unknown, wait?: WaitOptions): Promise<unknown>;
   /** A lock across processes gives back what it holds when it is closed, so that other processes need not wait. */
   readonly heldAfterClose?: 0;
   /** The lock itself. */
@@ -24,35 +25,35 @@ interface Lock {
 const locks: Record<string, (options?: LockOptions) => Lock> = {
   Mutex: (options) => {
     const words = new Mutex(options);
-    return { words, run: (task) => words.run(task) };
+    return { words, run: (task, wait) => words.run(task, wait) };
   },
   KeyedMutex: (options) => {
     const words = new KeyedMutex(options);
-    return { words, run: (task) => words.run('key', task) };
+    return { words, run: (task, wait) => words.run('key', task, wait) };
   },
   Semaphore: (options) => {
     const words = new Semaphore(1, options);
-    return { words, run: (task) => words.run(task) };
+    return { words, run: (task, wait) => words.run(task, wait) };
   },
   'Semaphore, controlledDelay': (options) => {
     const words = new Semaphore(1, { order: controlledDelay(), ...options });
-    return { words, run: (task) => words.run(task) };
+    return { words, run: (task, wait) => words.run(task, wait) };
   },
   'Semaphore, fairShare': (options) => {
     const words = new Semaphore(1, { order: fairShare(), ...options });
-    return { words, run: (task) => words.run(task) };
+    return { words, run: (task, wait) => words.run(task, wait) };
   },
   AdaptiveSemaphore: (options) => {
     const words = new AdaptiveSemaphore({ algorithm: new AimdLimit({ initial: 1, max: 1 }), ...options });
-    return { words, run: (task) => words.run(task) };
+    return { words, run: (task, wait) => words.run(task, wait) };
   },
   RemoteMutex: (options) => {
     const words = new RemoteMutex(new MemoryEngine(), options);
-    return { words, heldAfterClose: 0, run: (task) => words.run('key', task) };
+    return { words, heldAfterClose: 0, run: (task, wait) => words.run('key', task, wait) };
   },
   RemoteSemaphore: (options) => {
     const words = new RemoteSemaphore(new MemoryEngine(), 1, 'name', options);
-    return { words, heldAfterClose: 0, run: (task) => words.run(task) };
+    return { words, heldAfterClose: 0, run: (task, wait) => words.run(task, wait) };
   },
 };
 
@@ -181,6 +182,18 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     await holder.ended;
     expect(await lock.run(() => 'free')).toBe('free');
   });
+
+  test('waitTimeoutMs of the constructor holds for a wait with a signal too, and a call may set its own', async () => {
+    const lock = make({ waitTimeoutMs: 50 });
+    const holder = await holding(lock);
+    const { signal } = new AbortController();
+    const byDefault = codeOf(lock.run(() => 2, { signal }));
+    const patient = lock.run(() => 'patient', { signal, waitTimeoutMs: Infinity });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await byDefault).toBe('ERR_WAIT_TIMEOUT');
+    holder.end();
+    expect(await patient).toBe('patient');
+  });
 });
 
 describe('RemoteMutex', () => {
@@ -246,6 +259,15 @@ describe('ConnectionPool', () => {
     holder.end();
     await closed;
     expect(pool.stats()).toMatchObject({ total: 0, waiting: 0 });
+  });
+
+  test('waitTimeoutMs of the constructor holds for a wait with a signal too', async () => {
+    const pool = one({ waitTimeoutMs: 50 });
+    const holder = await holding({ run: run(pool) });
+    const late = codeOf(pool.use(() => 2, { signal: new AbortController().signal }));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await late).toBe('ERR_WAIT_TIMEOUT');
+    holder.end();
   });
 
   test('waitTimeoutMs is the default of its waits', async () => {

@@ -1,8 +1,7 @@
 /** What the pool remembers of failed dials is let go when the pool closes. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { ConnectionPool } from 'latchkey';
 import { expect, test, vi } from 'vitest';
+import { collected } from '../support/collected.js';
 
 /** Fails a dial. Apart from the test, so that no variable of the test keeps the reason alive. */
 async function failedDial(pool: ConnectionPool<object, string>, fail: (reason: object) => void) {
@@ -25,10 +24,8 @@ test('a pool that is closed keeps no reason of a failed dial', async () => {
   });
   expect(code).toBe('ERR_CONNECT');
   await pool.close();
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  await vi.waitFor(() => {
-    collect();
+  await vi.waitFor(async () => {
+    await collected();
     // An assertion about the reason itself would keep it alive when it fails.
     expect(reference.deref() === undefined).toBe(true);
   });

@@ -4,6 +4,7 @@ import { ClosedError, QueueFullError, WaitTimeoutError } from 'latchkey';
 import { BoundedQueue, type OverflowPolicy, type OverflowReport } from 'latchkey/bounded-queue';
 import type { OverflowMessage } from 'latchkey/diagnostics';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { collected } from '../support/collected.js';
 import { drained, microtasks, watch } from '../support/lock-likes.js';
 
 const filled = async (policy: OverflowPolicy, options: object = {}) => {
@@ -110,6 +111,15 @@ describe('bounded queue: when it is full', () => {
     expect(await queue.offer(0)).toBe(false);
     expect(await queue.offer(0, { critical: true })).toBe(true);
     expect(await queue.offer(0, { critical: true })).toBe(false);
+  });
+
+  test('sample: below 90 % no random number is drawn', async () => {
+    const random = vi.fn(() => 0.5);
+    const queue = new BoundedQueue<number>({ capacity: 10, policy: 'sample', random });
+    for (let i = 0; i < 9; i++) await queue.offer(i);
+    expect(random).not.toHaveBeenCalled();
+    await queue.offer(9);
+    expect(random).toHaveBeenCalledOnce();
   });
 
   test('sample: the random number must be less than the share that is let in', async () => {
@@ -252,6 +262,29 @@ describe('bounded queue: taking', () => {
     queue.close();
     expect((await last).done).toBe(true);
     expect((await iterator.next()).done).toBe(true);
+  });
+
+  test.each([
+    ['waited for', true],
+    ['found inside', false],
+  ])('an iterator keeps no item alive that it has %s and given away', async (_what, waits) => {
+    const queue = new BoundedQueue<object>({ capacity: 3 });
+    const iterator = queue[Symbol.asyncIterator]();
+    const given = async () => {
+      const reference = new WeakRef({});
+      const next = waits ? iterator.next() : undefined;
+      await queue.offer(reference.deref()!);
+      await (next ?? iterator.next());
+      return reference;
+    };
+    const reference = await given();
+    const last = iterator.next();
+    await vi.waitFor(async () => {
+      await collected();
+      expect(reference.deref() === undefined).toBe(true);
+    });
+    queue.close();
+    expect((await last).done).toBe(true);
   });
 
   test('a loop that throws leaves the queue, and its current item is done', async () => {

@@ -1,15 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { Ring } from '../../src/queue/ring.js';
-
-/** Lets weak references go, and collects what nothing refers to. */
-async function collected(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  await new Promise(setImmediate);
-  gc();
-}
+import { collected } from '../support/collected.js';
 
 test('an item that has left is not kept alive, also while others are inside', async () => {
   const ring = new Ring<object>();

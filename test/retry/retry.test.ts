@@ -97,6 +97,16 @@ describe('retry', () => {
     expect([outcome.reason, seen]).toEqual([reason, reason]);
   });
 
+  test('R4: an abort during an attempt that never ends leaves neither its timer nor a listener', async () => {
+    const controller = new AbortController();
+    const outcome = watch(retry(never, { signal: controller.signal, attemptTimeoutMs: 60_000 }));
+    expect(vi.getTimerCount()).toBe(1);
+    controller.abort('enough');
+    await drained();
+    expect([outcome.reason, vi.getTimerCount()]).toEqual(['enough', 0]);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
   test('a signal that is aborted already calls nothing', async () => {
     const task = failing();
     await expect(retry(task, { signal: AbortSignal.abort('before') })).rejects.toBe('before');

@@ -44,6 +44,22 @@ describe('single flight', () => {
     expect(calls[0]?.signal.aborted).toBe(true);
   });
 
+  test('F3: a caller that comes from a listener of the abort begins a new call', async () => {
+    const flights = new SingleFlight<string, string>();
+    const { calls, call } = controlled<string>();
+    const controller = new AbortController();
+    const left = watch(flights.run('a', call, { signal: controller.signal }));
+    let next: Promise<string> | undefined;
+    calls[0]?.signal.addEventListener('abort', () => {
+      next = flights.run('a', call);
+    });
+    controller.abort('enough');
+    expect(calls).toHaveLength(2);
+    calls[1]?.resolve('value');
+    expect(await next).toBe('value');
+    expect(left.reason).toBe('enough');
+  });
+
   test('F3, F5: a caller after an abort begins a new call, and the end of the old call changes nothing', async () => {
     const flights = new SingleFlight<string, string>();
     const { calls, call } = controlled<string>();

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Expirable, onDeadline } from '../../src/waiting/deadlines.js';
 import type { Place } from '../../src/waiting/place-queue.js';
@@ -8,7 +9,10 @@ beforeEach(() => {
 afterEach(() => {
   expect(vi.getTimerCount(), 'timers left behind').toBe(0);
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
+
+const ignored: Expirable = { onExpire() {} };
 
 /** Waits, and records the name and the time when it expires. */
 function note(expired: [string, number][], name: string, durationMs: number): Place<Expirable> {
@@ -116,5 +120,126 @@ describe('deadlines', () => {
     expect(expired).toEqual(['a']);
     vi.advanceTimersByTime(50);
     expect(expired).toEqual(['a', 'b']);
+  });
+
+  test('DL3: waits share a timer only while the clock is replaced as the timers are', () => {
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const clock = vi.spyOn(performance, 'now');
+    const places = [onDeadline(100, ignored), onDeadline(100, ignored)];
+    expect(vi.getTimerCount()).toBe(1);
+    clock.mockRestore();
+    places.push(onDeadline(100, ignored), onDeadline(100, ignored));
+    expect(vi.getTimerCount()).toBe(3);
+    for (const place of places) place.leave();
+  });
+
+  test('DL3: sharing goes on where other timers were in force for a while', () => {
+    const own = setTimeout;
+    const first = onDeadline(100, ignored);
+    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => own(fire, ms));
+    const others = onDeadline(100, ignored);
+    vi.stubGlobal('setTimeout', own);
+    const second = onDeadline(100, ignored);
+    expect(vi.getTimerCount()).toBe(2);
+    for (const place of [first, others, second]) place.leave();
+    vi.unstubAllGlobals();
+  });
+
+  test('DL2: where only the timers are fake, a late one expires its waits without a poll', () => {
+    vi.useRealTimers();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const expired: [string, number][] = [];
+    note(expired, 'a', 1);
+    const untilMs = performance.now() + 50;
+    while (performance.now() < untilMs);
+    vi.advanceTimersByTime(1);
+    expect(expired).toHaveLength(1);
+  });
+
+  test('waits that began within a millisecond end with one timer', () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    const expired: [string, number][] = [];
+    note(expired, 'a', 100);
+    clock.mockReturnValue(1_000.5);
+    note(expired, 'b', 100);
+    clock.mockReturnValue(1_100);
+    vi.advanceTimersByTime(100);
+    expect(expired.map(([name]) => name)).toEqual(['a', 'b']);
+  });
+
+  test('DL1: a wait that begins as the last one expires has one timer', () => {
+    let next: Place<Expirable> | undefined;
+    onDeadline(100, {
+      onExpire: () => {
+        next = onDeadline(100, ignored);
+      },
+    });
+    vi.advanceTimersByTime(100);
+    expect(vi.getTimerCount()).toBe(1);
+    next?.leave();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('DL1: a duration that was empty for a while still has one timer', () => {
+    onDeadline(100, ignored).leave();
+    const first = onDeadline(100, ignored);
+    onDeadline(200, ignored).leave();
+    const second = onDeadline(100, ignored);
+    expect(vi.getTimerCount()).toBe(1);
+    first.leave();
+    second.leave();
+  });
+
+  test('DL1: nothing that an expired group does later takes the timer of the next one away', () => {
+    onDeadline(100, ignored).leave();
+    let next: Place<Expirable> | undefined;
+    onDeadline(100, {
+      onExpire: () => {
+        next = onDeadline(100, ignored);
+      },
+    });
+    vi.advanceTimersByTime(100);
+    onDeadline(200, ignored).leave();
+    const second = onDeadline(100, ignored);
+    expect(vi.getTimerCount()).toBe(1);
+    next?.leave();
+    second.leave();
+  });
+
+  test('durations that nobody waits for any more leave nothing behind, however many there were', () => {
+    const [set, dropped] = [vi.spyOn(Map.prototype, 'set'), vi.spyOn(Map.prototype, 'delete')];
+    for (let ms = 1_000; ms < 2_000; ms++) onDeadline(ms, ignored).leave();
+    const kept = set.mock.calls.length - dropped.mock.calls.length;
+    vi.restoreAllMocks();
+    // One empty group is kept for the next wait.
+    expect(kept).toBeLessThanOrEqual(1);
+  });
+
+  test('DL4: a wait that ends while its late timer polls leaves no poll behind', () => {
+    const [polls, cancelled] = [vi.fn(() => 'poll'), vi.fn()];
+    vi.stubGlobal('setImmediate', polls);
+    vi.stubGlobal('clearImmediate', cancelled);
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    const place = onDeadline(100, ignored);
+    clock.mockReturnValue(1_500);
+    vi.advanceTimersByTime(100);
+    expect(polls).toHaveBeenCalledOnce();
+    place.leave();
+    expect(cancelled).toHaveBeenCalledExactlyOnceWith('poll');
+    vi.unstubAllGlobals();
+  });
+
+  test('the shared timer keeps the context of no caller', () => {
+    const storage = new AsyncLocalStorage<string>();
+    const contexts: unknown[] = [];
+    const own = setTimeout;
+    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => {
+      contexts.push(storage.getStore());
+      return own(fire, ms);
+    });
+    storage.run('a request', () => onDeadline(100, ignored)).leave();
+    expect(contexts).toEqual([undefined]);
+    vi.unstubAllGlobals();
   });
 });

@@ -54,6 +54,18 @@ describe('place queue', () => {
     );
   });
 
+  test('PQ2: a queue that is empty now and then uses its places again', () => {
+    const queue = new PlaceQueue<Item>();
+    const blocks = new Set<unknown>();
+    for (let n = 0; n < 1_000; n++) {
+      const item = new Place(n);
+      queue.push(item);
+      blocks.add(item.block);
+      item.leave();
+    }
+    expect(blocks.size).toBe(1);
+  });
+
   test('an item leaves once, and may join again', () => {
     const { queue, items } = queueOf(2);
     expect([items[0]!.leave(), items[0]!.leave()]).toEqual([true, false]);
