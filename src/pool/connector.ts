@@ -50,7 +50,10 @@ export interface Connector<C, K = void> {
   reset?(connection: C, signal: AbortSignal): Awaitable<void>;
   /** Whether a connection released with `error` may be used again. Default: no, it is closed. */
   isReusable?(connection: C, error: unknown): boolean;
-  /** Called when the connection is leased and must keep the process alive. */
+  /**
+   * Called when the connection is leased and must keep the process alive. Without `ref` and `unref`, the pool calls the methods of that
+   * name on a connection that has both, as sockets have.
+   */
   ref?(connection: C): void;
   /** Called when the connection is idle and must not keep the process alive. */
   unref?(connection: C): void;

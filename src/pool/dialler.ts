@@ -96,6 +96,7 @@ export class Dialler<C, K> {
     slot.expiresMs = nowMs + lifetimeMs;
     slot.connectedMs = slot.idleSinceMs = slot.provenMs = nowMs;
     slot.connection = connection;
+    slot.countsReferences = this.#state.hooks.countsReferences(connection);
     slot.interrupt = undefined;
     this.#state.move(slot, 'checking');
     this.#state.counters.connected++;

@@ -24,6 +24,22 @@ export interface PoolReleaseMessage {
 const events = /* @__PURE__ */ channel<PoolEventMessage>('latchkey:pool:event');
 const releases = /* @__PURE__ */ channel<PoolReleaseMessage>('latchkey:pool:release');
 
+/** What sockets, sessions and child processes of Node have. */
+interface Referenced {
+  ref(): unknown;
+  unref(): unknown;
+}
+
+function isReferenced(connection: unknown): boolean {
+  try {
+    const { ref, unref } = Object(connection) as Partial<Referenced>;
+    return typeof ref === 'function' && typeof unref === 'function';
+  } catch {
+    // A connection may be any object, even one that throws when it is read.
+    return false;
+  }
+}
+
 export class Hooks<C, K> {
   /** The pool that users know. */
   readonly source: object;
@@ -56,6 +72,10 @@ export class Hooks<C, K> {
     return this.#connector.connect.length === 0 && !this.identifies;
   }
 
+  get #hasReferenceHooks(): boolean {
+    return this.#connector.ref !== undefined || this.#connector.unref !== undefined;
+  }
+
   get canReset(): boolean {
     return this.#connector.reset !== undefined;
   }
@@ -64,9 +84,9 @@ export class Hooks<C, K> {
     return this.#connector.validate !== undefined;
   }
 
-  /** Whether `ref` or `unref` must be called. */
-  get countsReferences(): boolean {
-    return this.#connector.ref !== undefined || this.#connector.unref !== undefined;
+  /** Whether `ref` or `unref` must be called. Without these hooks, a connection that has both methods is taken for a socket. */
+  countsReferences(connection: C): boolean {
+    return this.#hasReferenceHooks || isReferenced(connection);
   }
 
   connect(key: K, context: ConnectContext): Promise<C> {
@@ -126,11 +146,17 @@ export class Hooks<C, K> {
   }
 
   ref(connection: C, key: K): void {
-    this.#callListener('ref', key, () => this.#connector.ref?.(connection));
+    this.#callReference('ref', connection, key);
   }
 
   unref(connection: C, key: K): void {
-    this.#callListener('unref', key, () => this.#connector.unref?.(connection));
+    this.#callReference('unref', connection, key);
+  }
+
+  #callReference(hook: 'ref' | 'unref', connection: C, key: K): void {
+    this.#callListener(hook, key, () =>
+      this.#hasReferenceHooks ? this.#connector[hook]?.(connection) : (connection as Referenced)[hook](),
+    );
   }
 
   released(lease: PoolLease<C, K>): void {

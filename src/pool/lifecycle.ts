@@ -55,7 +55,7 @@ export class Lifecycle<C, K> {
     if (slot.state === 'leased') return;
     slot.idle.leave();
     this.#state.move(slot, 'leased');
-    if (this.#hooks.countsReferences) this.#callReference('ref', slot);
+    if (slot.countsReferences) this.#callReference('ref', slot);
   }
 
   /** The last lease has ended: the connection is idle. */
@@ -64,7 +64,7 @@ export class Lifecycle<C, K> {
     if (slot.state === 'idle') return;
     this.#state.move(slot, 'idle');
     this.#state.idle.push(slot.idle);
-    if (this.#hooks.countsReferences) this.#callReference('unref', slot);
+    if (slot.countsReferences) this.#callReference('unref', slot);
   }
 
   #callReference(hook: 'ref' | 'unref', slot: Slot<C, K>): void {

@@ -16,6 +16,8 @@ export class Slot<C, K> {
   /** The backoff that ended when the dial began. */
   readonly backoffBeforeMs: number;
   connection: C | undefined = undefined;
+  /** Whether `ref` and `unref` have to be called for it. */
+  countsReferences = false;
   connectedMs = 0;
   /** When its lifetime is over, counted from its arrival. */
   expiresMs = Infinity;

@@ -85,6 +85,26 @@ describe('what a hook answers', () => {
     expect(resets).toEqual([connection, connection]);
   });
 
+  test('without ref and unref, the methods of a connection that has both are called; with one of the hooks they are not', async () => {
+    const calls: string[] = [];
+    const connection = { ref: () => calls.push('ref'), unref: () => calls.push('unref') };
+    const { pool } = poolWith({ connect: () => connection });
+    await pool.use('a', () => calls.push('used'));
+    expect(calls).toEqual(['ref', 'used', 'unref']);
+    const { pool: hooked } = poolWith({ connect: () => connection, unref: () => calls.push('hook') });
+    await hooked.use('a', () => {});
+    expect(calls).toEqual(['ref', 'used', 'unref', 'hook']);
+    const halves = [{ unref: () => calls.push('half') }, Object.defineProperty({}, 'ref', { get: boom })];
+    for (const half of halves) {
+      const { pool: plain } = poolWith({ connect: () => half });
+      await plain.use('a', () => {});
+      await plain.close();
+    }
+    expect(calls).toHaveLength(4);
+    await pool.close();
+    await hooked.close();
+  });
+
   test('ref alone, or unref alone, is enough to be called', async () => {
     for (const hook of ['ref', 'unref'] as const) {
       const called: unknown[] = [];

@@ -32,6 +32,21 @@ async function linesOf(program: string): Promise<string[]> {
 
 test.each([
   ['an idle connection', '(await pool.acquire()).release();'],
+  [
+    'an idle socket of a connector without ref and unref',
+    `const { connect, createServer } = await import('node:net');
+     const { once } = await import('node:events');
+     const server = createServer().listen(0, '127.0.0.1').unref();
+     await once(server, 'listening');
+     const open = async (port) => {
+       const socket = connect(port, '127.0.0.1');
+       await once(socket, 'connect');
+       return socket;
+     };
+     server.on('connection', (socket) => socket.unref());
+     const sockets = new ConnectionPool({ connect: open, close: (socket) => void socket.destroy() }, { idleTimeoutMs: 5 * days });
+     await sockets.use(server.address().port, () => {});`,
+  ],
   ['a connection that is held', 'await pool.acquire();'],
   [
     'a lock that is held',
