@@ -17,6 +17,11 @@ afterEach(() => {
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 const source = {};
 
+interface Settle {
+  resolve(isOurs: boolean): void;
+  reject(error: Error): void;
+}
+
 function keeper(engine = new MemoryEngine(), options: LeaseOptions = { ttlMs: 1_000 }) {
   return { engine, keeper: new LeaseKeeper<string>(source, engine, String, options) };
 }
@@ -93,6 +98,25 @@ describe('a lease', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test.each([
+    ['proves it', (settle: Settle) => settle.resolve(true)],
+    ['refuses it', (settle: Settle) => settle.resolve(false)],
+    ['fails', (settle: Settle) => settle.reject(new Error('reset'))],
+  ])('RL6: a renewal under way that %s after the release begins nothing', async (_, settle) => {
+    const { engine, keeper: one } = keeper();
+    const lease = await one.acquire('key');
+    const renew = vi
+      .spyOn(engine, 'renew')
+      .mockImplementation(() => new Promise((resolve, reject) => Object.assign(under, { resolve, reject })));
+    const under = {} as Settle;
+    await pass(334);
+    await lease.release();
+    settle(under);
+    await pass(0);
+    expect([renew.mock.calls.length, vi.getTimerCount()]).toEqual([1, 0]);
+    expect(lease.signal.aborted).toBe(false);
+  });
+
   test('RL1: a timer that fires early is no loss: it is set again', async () => {
     const { engine, keeper: one } = keeper();
     const { signal } = await one.acquire('key');
@@ -140,6 +164,8 @@ describe('a lease', () => {
       // Keys are not published by default: see exposeKeys in docs/diagnostics.md.
       expect(published).toEqual([{ source, error: { name: 'LeaseLostError', code: 'ERR_LEASE_LOST' } }]);
       expect(published[0]).toHaveProperty('source', source);
+      await pass(10);
+      expect(vi.getTimerCount()).toBe(0);
     } finally {
       unsubscribe('latchkey:lease:lost', listener);
     }
