@@ -30,6 +30,8 @@ const pages = [
   'postgres',
   'redis',
   'machine',
+  'overload',
+  'event-loop',
 ];
 
 /** The page by its headings of the second level. */

@@ -25,7 +25,7 @@ const subjects: readonly Subject[] = [
   ...['5.4', '5.6', '5.8', '5.9', '6', 'latest'].map(typescript),
   esbuild,
   rollup,
-  testRunner('jest', '30'),
+  ...['29', '30'].map((range) => testRunner('jest', range)),
   ...['29', '30'].map(jestCommonJs),
   testRunner('vitest', '2'),
   testRunner('vitest', '4'),
