@@ -1,5 +1,5 @@
 /** Compares the package with a copy from which a part was cut out: the cost of that part while it is not used. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,10 +10,10 @@ import type { Case, Subject, Target } from './subjects.js';
 
 export type Latchkey = typeof import('latchkey') & typeof import('latchkey/watch');
 
-/** The contents that replace a source file. */
+/** What replaces the contents of source files. */
 export interface CutOut {
   readonly file: RegExp;
-  readonly contents: string;
+  readonly contents: (source: string) => string;
 }
 
 export interface Packages {
@@ -103,7 +103,11 @@ async function bundleOf(contents: string, cutOut: CutOut | undefined): Promise<U
       {
         name: 'cut out',
         setup({ onLoad }) {
-          if (cutOut !== undefined) onLoad({ filter: cutOut.file }, () => ({ contents: cutOut.contents }));
+          if (cutOut === undefined) return;
+          onLoad({ filter: cutOut.file }, async ({ path: file }) => ({
+            contents: cutOut.contents(await readFile(file, 'utf8')),
+            loader: 'ts',
+          }));
         },
       },
     ],

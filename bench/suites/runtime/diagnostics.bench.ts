@@ -16,7 +16,7 @@ import { atMost } from '../../harness/targets.js';
 /** Constants, so that the minifier removes the code that only listeners need. */
 const withoutChannels: CutOut = {
   file: /src.runtime.channels\.ts$/,
-  contents: `const start = { hasSubscribers: false };
+  contents: () => `const start = { hasSubscribers: false };
     const channel = { hasSubscribers: false, start };
     export const tracingChannel = () => channel, exposed = (message) => message;
     export { tracingChannel as channel };`,
