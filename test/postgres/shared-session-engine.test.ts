@@ -76,7 +76,8 @@ describe('session locks on one connection of PostgreSQL', () => {
       leftMs: Infinity,
     });
     await one.release();
-    expect(await mutex.holder('both')).toBeUndefined();
+    // The transaction that was given up may get the lock for a moment, before it is rolled back.
+    await until(async () => (await mutex.holder('both')) === undefined);
     expect(await mutex.holder('other')).toEqual(holder);
     await other.release();
   });
