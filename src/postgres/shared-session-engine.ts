@@ -76,7 +76,6 @@ export class SharedSessionEngine implements LeaseEngine {
   }
 
   async renew(_key: string, owner: string, ttlMs: number): Promise<boolean> {
-    if (!this.#grants.has(owner)) return false;
     await this.#line.run(() => {
       const session = this.#session;
       if (session === undefined || !this.#grants.has(owner)) return;

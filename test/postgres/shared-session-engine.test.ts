@@ -285,6 +285,55 @@ describe('session locks on one connection of a scripted PostgreSQL', () => {
     expect(most).toBe(1);
   });
 
+  test('SS2: what waits for its turn when the connection breaks, or its lease is released, is answered and not sent', async () => {
+    let settle = { resolve() {}, reject(_error: Error) {} };
+    const { pool, engine } = engineOf({
+      ping: () =>
+        new Promise<never>((resolve, reject) => (settle = { resolve: resolve as () => void, reject })),
+    });
+    const pings = () => pool.statements.filter((text) => text === 'select 1').length;
+    await engine.acquire(requestOf('a'));
+    await engine.acquire(requestOf('b', { key: 'other' }));
+    const calls = [
+      engine.renew('other', 'b', 1_000),
+      engine.release('key', 'a'),
+      engine.renew('key', 'a', 1_000),
+      engine.release('key', 'a'),
+    ];
+    await turnsUntil(() => pings() === 1);
+    settle.resolve();
+    expect(await Promise.all(calls)).toEqual([true, true, false, false]);
+    expect([pings(), unlocks(pool).length, pool.released]).toEqual([1, 1, []]);
+    await engine.acquire(requestOf('c', { key: 'third' }));
+    const late = [
+      engine.renew('other', 'b', 1_000).catch((error) => error.message),
+      engine.renew('third', 'c', 1_000),
+      engine.release('third', 'c'),
+    ];
+    await turnsUntil(() => pings() === 2);
+    pool.breakOff(new Error('terminated'));
+    settle.reject(new Error('terminated'));
+    expect(await Promise.all(late)).toEqual(['terminated', false, false]);
+    expect([pings(), unlocks(pool).length, pool.released]).toEqual([2, 1, [true]]);
+  });
+
+  test('SS3: a connection goes back only when the grant that came too late is unlocked', async () => {
+    let [answer, freed] = [(_taken: never) => {}, (_freed: never) => {}];
+    const { pool, engine } = engineOf({
+      take: () => new Promise<never>((resolve) => (answer = resolve)),
+      unlock: () => new Promise<never>((resolve) => (freed = resolve)),
+    });
+    const wait = engine.acquire(requestOf('a'));
+    await sent(pool, 'pg_try_advisory_lock');
+    await engine.release('key', 'a');
+    answer(got(true));
+    await turnsUntil(() => unlocks(pool).length === 1);
+    expect(pool.released).toEqual([]);
+    freed([{ rows: [{ freed: true }] }] as never);
+    await wait;
+    expect(pool.released).toEqual([false]);
+  });
+
   test('SS2: a connection that breaks is a loss of every lock at once, and is closed once', async () => {
     const { pool, engine } = engineOf({});
     const requests = [requestOf('a'), requestOf('b', { key: 'other' })] as const;
