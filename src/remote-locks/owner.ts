@@ -13,7 +13,15 @@ export function labelOf(owner: string): string {
 
 /** Asked for each request: a clone of this process has another id, and may have another host. */
 function thisProcess(): string {
-  const host = nodeModule<{ hostname(): string }>('node:os')?.hostname() ?? 'unknown';
   const { process } = globalThis as { process?: { pid?: number } };
-  return `${host}:${process?.pid ?? 0}`;
+  return `${hostName()}:${process?.pid ?? 0}`;
+}
+
+function hostName(): string {
+  try {
+    return nodeModule<{ hostname(): string }>('node:os')?.hostname() ?? 'unknown';
+  } catch {
+    // Deno has the method, and it throws without the permission to read the name.
+    return 'unknown';
+  }
 }

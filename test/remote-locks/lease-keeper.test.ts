@@ -441,6 +441,15 @@ describe('lease keeper: a database that fails', () => {
 });
 
 describe('lease keeper: holder', () => {
+  test('has no host name where the process may not read it, as in Deno', async () => {
+    using _ = vi.spyOn(process.getBuiltinModule('node:os'), 'hostname').mockImplementation(() => {
+      throw new Error('requires sys access');
+    });
+    const { keeper: one } = keeper(new MemoryEngine());
+    await one.acquire('key');
+    expect(await one.holder('key')).toMatchObject({ owner: `unknown:${process.pid}` });
+  });
+
   test('is the label of the process that holds the key, by default its host and its id', async () => {
     const engine = new MemoryEngine();
     const { keeper: one } = keeper(engine);
