@@ -40,7 +40,7 @@ describe('package', () => {
     const name = entry === '.' ? 'index' : path.posix.basename(entry);
     const esm = `./dist/${name}.js`;
     const cjs = `./dist/cjs/${name}.js`;
-    expect(target).toEqual({ 'module-sync': esm, require: cjs, default: esm });
+    expect(target).toEqual({ bun: esm, 'module-sync': esm, require: cjs, default: esm });
     const declarations = [esm, cjs].map((file) => file.replace(/\.js$/, '.d.ts'));
     for (const file of [esm, cjs, ...declarations])
       expect(existsSync(path.join(root, file)), file).toBe(true);
