@@ -47,7 +47,8 @@ function ofCounts({ rows }: Result, ours: Measured): string[] {
   const naive = rows.find(({ role }) => role === 'naive');
   if (naive === undefined) return [];
   const names = Object.keys(ours.counts).filter((name) => {
-    return naive.counts[name] !== undefined && naive.counts[name] !== ours.counts[name];
+    const [theirs, own] = [naive.counts[name], ours.counts[name]];
+    return typeof theirs === 'number' && typeof own === 'number' && theirs !== own;
   });
   return names.map(
     (name) => `${name}: ${ours.counts[name]} with ${ours.name}, ${naive.counts[name]} with ${naive.name}`,

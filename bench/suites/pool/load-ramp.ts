@@ -1,7 +1,7 @@
 /** Requests arrive at a fixed rate even if earlier ones are still running, and the rate grows in steps. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { duration } from '../../harness/format.js';
-import { quantile } from '../../harness/statistics.js';
+import { digits, duration } from '../../harness/format.js';
+import { quantile, spreadOf } from '../../harness/statistics.js';
 import type { Case, Counts, Role, Subject } from '../../harness/subjects.js';
 import { countAtMost } from '../../harness/targets.js';
 import { genericPool } from '../../rivals/generic-pool.js';
@@ -31,10 +31,11 @@ export function loadRamp(server: HandshakeServer): Case {
     title:
       'ConnectionPool: load ramp, 10 to 5,000 requests of 2 ms per second to 20 hosts, p95 per step, max 50',
     shows:
-      'Latency counts from the moment a request is due. The first steps show handshakes of 10 ms, the last steps show queues.',
+      'Latency counts from the moment a request is due. The first steps show handshakes of 10 ms, the last steps show queues. Of each step the median of five runs, and their quartiles.',
     time: 'p95 of all',
-    rounds: 1,
+    rounds: 5,
     warmups: 0,
+    budgetMs: 200_000,
     subjects: [
       ramp(server, 'no pool', 'naive', connectPerRequest, Infinity),
       ramp(server, 'global lock', 'naive', globalLock, 50),
@@ -47,9 +48,11 @@ export function loadRamp(server: HandshakeServer): Case {
 }
 
 function ramp(server: HandshakeServer, name: string, role: Role, makePool: MakePool, max: number): Subject {
+  /** The p95 of each step, in every run so far. */
+  const seen: number[][] = steps.map(() => []);
   const targets = role === 'latchkey' ? [countAtMost(max, 'peak'), countAtMost(0, 'failed')] : [];
   const subject = onServer({ name, role, targets }, { server, makePool, terms: { max } }, (pool) =>
-    climb(pool, server.hosts.slice(0, hosts)),
+    climb(pool, server.hosts.slice(0, hosts), seen),
   );
   return {
     ...subject,
@@ -64,20 +67,31 @@ function withoutP95({ p95: _, ...counts }: Counts): Counts {
   return counts;
 }
 
-/** Returns the p95 of each step, the number of failed requests, and the p95 of all requests, in ms. */
-async function climb(pool: KeyedPool<Connection>, ports: readonly number[]): Promise<Counts> {
+/** Returns the p95 of each step over all runs so far, the number of failed requests, and the p95 of all requests, in ms. */
+async function climb(
+  pool: KeyedPool<Connection>,
+  ports: readonly number[],
+  seen: readonly number[][],
+): Promise<Counts> {
   const all: number[] = [];
   const columns: Record<string, number | string> = {};
   let failed = 0;
-  for (const { perSecond, forMs } of steps) {
+  for (const [step, { perSecond, forMs }] of steps.entries()) {
     const latencies = await atRate(perSecond, forMs, async (i) => {
       const port = ports[i % ports.length]!;
       await pool.use(port, (connection) => connection.request(holdMs)).catch(() => failed++);
     });
-    columns[`${perSecond.toLocaleString('en-US')}/s`] = duration(quantile(latencies, 0.95));
+    const runs = seen[step]!;
+    runs.push(quantile(latencies, 0.95));
+    columns[`${perSecond.toLocaleString('en-US')}/s`] = withQuartiles(runs);
     all.push(...latencies);
   }
   return { failed, ...columns, p95: quantile(all, 0.95) };
+}
+
+function withQuartiles(runs: readonly number[]): string {
+  const { median, quartiles } = spreadOf(runs);
+  return `${duration(median)} (${quartiles.map(digits).join(' to ')})`;
 }
 
 /** Starts each request when it is due, late ones at once. Returns their latencies in ms, counted from when they were due. */
