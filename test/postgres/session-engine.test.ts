@@ -360,6 +360,23 @@ describe('session locks on a scripted PostgreSQL', () => {
     expect(await sliceOf(20_000, 600)).toBe('300');
   });
 
+  test('a pool without a connection is an error after nine tenths of the time to live, before the keeper gives up', async () => {
+    const { pool, engine } = engineOf({});
+    let asked = 0;
+    pool.connect = () => {
+      asked++;
+      return never();
+    };
+    const end = engine.acquire(requestOf('a')).catch((error) => error.code);
+    let code: unknown;
+    void end.then((reason) => (code = reason));
+    await turnsUntil(() => asked === 1);
+    await vi.advanceTimersByTimeAsync(899);
+    expect(code).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(code).toBe('ERR_NO_CONNECTION');
+  });
+
   test('SE2: the settings that are found are the settings that are set back', async () => {
     const { pool, engine } = engineOf({});
     await engine.acquire(requestOf('a'));

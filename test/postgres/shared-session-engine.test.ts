@@ -194,7 +194,21 @@ describe('session locks on one connection of a scripted PostgreSQL', () => {
     expect(unlocks(pool)[1]).toContain("set_config('idle_session_timeout', '1min', false)");
   });
 
-  test('SS1: a refusal gives the connection back; the pool is not asked while it is kept', async () => {
+  test('SS1: a connection that went back is not used again; the pool is not asked while one is kept', async () => {
+    const { pool, engine } = engineOf({});
+    const connect = vi.spyOn(pool, 'connect');
+    await engine.acquire(requestOf('a'));
+    await engine.acquire(requestOf('b', { key: 'other' }));
+    expect(connect).toHaveBeenCalledTimes(1);
+    await engine.release('key', 'a');
+    await engine.release('other', 'b');
+    await engine.acquire(requestOf('c'));
+    expect(connect).toHaveBeenCalledTimes(2);
+    expect(await engine.release('key', 'stranger')).toBe(false);
+    expect(pool.released).toEqual([false]);
+  });
+
+  test('SS1: a refusal gives the connection back', async () => {
     const { pool, engine } = engineOf({ take: () => got(false) });
     expect(await engine.acquire(requestOf('a'))).toEqual({ freeInMs: Infinity });
     expect(pool.released).toEqual([false]);
@@ -257,6 +271,7 @@ describe('session locks on one connection of a scripted PostgreSQL', () => {
       await vi.advanceTimersByTimeAsync(1);
       expect(await call).toMatchObject({ code: 'ERR_ATTEMPT_TIMEOUT' });
       expect(pool.released).toEqual([true]);
+      expect(unlocks(pool)).toHaveLength(silent === 'unlock' ? 1 : 0);
       expect(requests[1].lost).toHaveBeenCalledOnce();
       expect(await engine.renew('other', 'b', 1_000)).toBe(false);
       expect(await engine.release('other', 'b')).toBe(false);
@@ -370,6 +385,8 @@ describe('session locks on one connection of a scripted PostgreSQL', () => {
     isFailing = true;
     await expect(engine.acquire(requestOf('b', { key: 'other' }))).rejects.toMatchObject({ code: '53200' });
     expect(unlocks(pool)).toHaveLength(1);
+    // The settings stay for the lock that is held.
+    expect(unlocks(pool)[0]).not.toContain('set_config');
     expect(first.lost).not.toHaveBeenCalled();
     expect(pool.released).toEqual([]);
     await engine.release('key', 'a');
