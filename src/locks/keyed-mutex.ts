@@ -12,7 +12,7 @@
  * Cancel: a caller that gives up loses its places and nothing else; a caller of several keys gives back those it has.
  * Cost: without contention, one entry and one lease until the release. Keys are compared as in a Map (SameValueZero):
  *   objects by identity, so give strings or numbers where equal content should mean the same lock.
- * A task that is granted at once starts inside the call of `run`. Some 3,000 calls of `run` nested that way fill the stack.
+ * A task that is granted at once starts inside the call of `run`. Some 1,000 calls of `run` nested that way fill the stack.
  * Not re-entrant: a task that asks again for a key it holds waits for ever. Not for several processes: see
  *   `latchkey/postgres` and `latchkey/redis`, which have the same interface.
  */

@@ -9,7 +9,7 @@
  * Hand-over: `release()` passes the lock to the oldest waiter in the same turn; the mutex is never free in between.
  * Cancel: a caller that gives up loses its place in the queue and nothing else. After the grant an abort has no effect.
  * Cost: an uncontended `run` is one call and one derived promise; an idle mutex has no queue.
- * A task that is granted at once starts inside the call of `run`. Some 3,000 calls of `run` nested that way fill the stack.
+ * A task that is granted at once starts inside the call of `run`. Some 1,000 calls of `run` nested that way fill the stack.
  * Not re-entrant: a task that waits for the mutex it runs under waits for ever. Pass the work in, or take a
  *   `KeyedMutex` and another key. Not for several processes: see `latchkey/postgres` and `latchkey/redis`.
  */

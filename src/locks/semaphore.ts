@@ -14,7 +14,7 @@
  *   many of the oldest waiters as now fit.
  * Cancel: a caller that gives up loses its place in the queue and nothing else. After the grant an abort has no effect.
  * Cost: an uncontended `run` is one call and one derived promise. Lowering the limit below the weight of a waiter looks at
- *   every waiter. A task that is granted at once starts inside the call of `run`; some 3,000 nested calls fill the stack.
+ *   every waiter. A task that is granted at once starts inside the call of `run`; some 1,000 nested calls fill the stack.
  * Not here: rates per second, priorities. Lineage: golang.org/x/sync/semaphore, whose argument for strict order is
  *   the reader-writer lock: a writer takes all N units and must not wait for a gap between readers.
  */

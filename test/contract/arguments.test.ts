@@ -97,6 +97,23 @@ function methodsOf(object: object): string[] {
   return names;
 }
 
+describe('work that has begun in place of a function', () => {
+  const work = async () => {};
+  test.each<[string, (task: never) => Promise<unknown>]>([
+    ['Mutex run', (task) => new Mutex().run(task)],
+    ['KeyedMutex run', (task) => new KeyedMutex().run('key', task)],
+    ['Semaphore run', (task) => new Semaphore(1).run(task)],
+    ['AdaptiveSemaphore run', (task) => new AdaptiveSemaphore().run(task)],
+    ['retry', (task) => retry(task)],
+    ['gatherSettled', (task) => gatherSettled([1], task)],
+    ['SingleFlight run', (task) => new SingleFlight().run('key', task)],
+  ])('%s says what it got and what to write', async (_name, call) => {
+    await expect(call(work() as never)).rejects.toThrow(
+      'must be a function, got a promise; pass a function that starts the work, such as () => work()',
+    );
+  });
+});
+
 describe('unknown options', () => {
   test.each([
     [{ timeout: 50 }, 'unknown option "timeout"; did you mean waitTimeoutMs?'],

@@ -209,4 +209,14 @@ describe('keyed mutex, several keys', () => {
     await expect(mutex.acquireAll(keys())).rejects.toThrow('no more');
     expect(mutex.size).toBe(0);
   });
+
+  test('without a type argument keys are strings: a compiler refuses others', async () => {
+    const mutex = new KeyedMutex();
+    // @ts-expect-error 7 and '7' would be two keys.
+    await mutex.run(7, () => {});
+    // @ts-expect-error Objects are keys by identity.
+    await mutex.run({ id: 7 }, () => {});
+    await new KeyedMutex<number>().run(7, () => {});
+    expect(mutex.size).toBe(0);
+  });
 });

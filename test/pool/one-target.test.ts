@@ -62,6 +62,7 @@ describe('one argument of acquire', () => {
     ].map((call) => watch<unknown>(call));
     await vi.advanceTimersByTimeAsync(5);
     for (const { reason } of calls) expect(reason).toMatchObject({ code: 'ERR_WAIT_TIMEOUT', waitedMs: 5 });
+    for (const { reason } of calls) expect((reason as Error).message).not.toContain('undefined');
     expect(pool.stats()).toMatchObject({ waiting: 0, timedOut: 4 });
     holder.release();
     await pool.close();

@@ -319,4 +319,11 @@ describe('single flight, timeouts', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(patient.value).toBe('value');
   });
+
+  test('without a type argument keys are strings: a compiler refuses others', async () => {
+    const flights = new SingleFlight();
+    // @ts-expect-error 7 and '7' would be two keys.
+    await expect(flights.run(7, () => 'value')).resolves.toBe('value');
+    await new SingleFlight<number>().run(7, () => {});
+  });
 });
