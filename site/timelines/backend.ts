@@ -7,6 +7,7 @@ import { pause } from './pause.js';
 export interface Workers {
   /** Asked again and again, because the reader changes it. */
   workers(): number;
+  readonly durationMs: number;
 }
 
 export interface Goodput {
@@ -18,7 +19,6 @@ export interface Goodput {
 
 const callMs = 20;
 const callers = 60;
-const durationMs = 12_000;
 export const fixedLimit = 40;
 
 /** Serves as many calls at a time as it has workers; further calls wait in its queue. */
@@ -61,7 +61,11 @@ export function underAdaptiveLimit(setting: Workers, recorder: Recorder): Promis
   return callAll(setting, semaphore, recorder);
 }
 
-async function callAll({ workers }: Workers, limiter: Limiter, recorder: Recorder): Promise<Goodput> {
+async function callAll(
+  { workers, durationMs }: Workers,
+  limiter: Limiter,
+  recorder: Recorder,
+): Promise<Goodput> {
   const backend = new Backend(workers);
   const startedMs = performance.now();
   const elapsedMs = () => performance.now() - startedMs;

@@ -180,9 +180,12 @@ const overload: Demo = {
 
 function onBackend(program: (workers: Workers, recorder: Recorder) => Promise<Goodput>): Side['run'] {
   return async (values, recorder) => {
-    const { calls, medianMs, limit } = await program({ workers: () => values['workers'] ?? 0 }, recorder);
+    const { calls, medianMs, limit } = await program(
+      { workers: () => values['workers'] ?? 0, durationMs: 1_000 * (values['seconds'] ?? 0) },
+      recorder,
+    );
     return {
-      sentence: `${calls} calls served; in the last second half of them took ${Math.round(medianMs)} ms or less in the backend, under a limit of ${limit}`,
+      sentence: `${calls} calls served; half of those of the last second took ${Math.round(medianMs)} ms or less in the backend, under a limit of ${limit}`,
     };
   };
 }
@@ -191,6 +194,7 @@ const adaptive: Demo = {
   description: 'The limit in front of a backend, whose workers come and go',
   controls: [
     { name: 'workers', label: 'workers: move it while it runs', min: 1, max: 40, value: 20, live: true },
+    { name: 'seconds', label: 'seconds', min: 5, max: 60, value: 12 },
   ],
   sides: [
     { title: `A fixed limit of ${fixedLimit}`, run: onBackend(underFixedLimit) },

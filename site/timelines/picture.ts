@@ -120,7 +120,7 @@ function drawnLines(lines: readonly Line[], top: number, most: number, endMs: nu
         : `H${x(ms).toFixed(1)}V${y(value).toFixed(1)}`,
     );
     parts.push(
-      `<path class="${look}" data-line="${escaped(name)}" d="${path.join('')}H${x(endMs).toFixed(1)}"/>`,
+      `<path class="${look}" data-line="${escaped(name)}" data-value="${steps.at(-1)?.[1]}" d="${path.join('')}H${x(endMs).toFixed(1)}"/>`,
     );
     parts.push(
       `<path class="${look}" d="M${legendX} ${top + 4}h18"/><text x="${legendX + 24}" y="${top + 8}">${escaped(name)}</text>`,
