@@ -12,7 +12,7 @@
  * `Holder` creates its two handlers once and reuses them, which saves a quarter of the cost.
  */
 import type { Awaitable } from '../contract/types.js';
-import { observer } from '../runtime/observer.js';
+import { watching } from '../runtime/observer.js';
 
 export interface Releasable {
   release(): void;
@@ -67,7 +67,7 @@ export function runAndRelease<T, H extends Releasable>(
 ): Promise<T> {
   try {
     return follow(
-      observer === undefined ? task(holder) : observer.run(holder, () => task(holder)),
+      watching.observer === undefined ? task(holder) : watching.observer.run(holder, () => task(holder)),
       (value) => {
         holder.release();
         return value;
@@ -103,7 +103,9 @@ export function runAndReport<T, Task>(
   };
   try {
     return follow(
-      observer === undefined ? holder.start(task) : observer.run(permit, () => holder.start(task)),
+      watching.observer === undefined
+        ? holder.start(task)
+        : watching.observer.run(permit, () => holder.start(task)),
       (value) => {
         holder.onSuccess(value);
         return value;

@@ -1,6 +1,6 @@
 import { type Holder, type Releasable, runAndRelease } from '../calling/run-and-release.js';
 import type { Awaitable, Permit } from '../contract/types.js';
-import { type ObservedGrant, observer } from '../runtime/observer.js';
+import { type ObservedGrant, watching } from '../runtime/observer.js';
 import type { WaitQueue } from '../waiting/wait-queue.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
 import type { Turn, Waiter } from '../waiting/waiter.js';
@@ -25,12 +25,15 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
 
   constructor(holder: H) {
     this.#holder = holder;
-    if (observer !== undefined && holder.standsFor !== undefined) observer.granted(this, holder.standsFor);
+    if (watching.observer !== undefined && holder.standsFor !== undefined)
+      watching.observer.granted(this, holder.standsFor);
   }
 
   /** Runs a task that was granted at once. Only an observer needs a permit for it. */
   static run<R>(holder: TaskHolder, task: (...nothing: never[]) => Awaitable<R>): Promise<R> {
-    return observer === undefined ? holder.run(task) : HeldPermit.#observe(task, new HeldPermit(holder));
+    return watching.observer === undefined
+      ? holder.run(task)
+      : HeldPermit.#observe(task, new HeldPermit(holder));
   }
 
   /** Waits for a permit. */
@@ -40,7 +43,7 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
 
   /** Grants what the holder has to a waiter. One that brought a task needs no permit, unless an observer is to see it. */
   static grant(waiter: Waiter<Grant, unknown>, holder: TaskHolder): void {
-    const needsPermit = waiter.task === undefined || observer !== undefined;
+    const needsPermit = waiter.task === undefined || watching.observer !== undefined;
     waiter.grant(needsPermit ? new HeldPermit(holder) : holder);
   }
 
@@ -65,7 +68,7 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
   release(): void {
     const holder = this.#holder;
     this.#holder = undefined;
-    observer?.released(this);
+    watching.observer?.released(this);
     holder?.release();
   }
 

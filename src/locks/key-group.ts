@@ -4,7 +4,7 @@
  */
 import { printable, type WaitDetails } from '../contract/errors.js';
 import type { Permit } from '../contract/types.js';
-import { observer } from '../runtime/observer.js';
+import { watching } from '../runtime/observer.js';
 import { Link, type LinkedList } from '../waiting/linked-list.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import type { WaitSettings } from '../waiting/wait-settings.js';
@@ -70,7 +70,7 @@ export class KeyGroup<K> implements QueueOwner, PermitHolder {
 
   readonly #onGrant = (lease: KeyPermit<K>): void => {
     this.#leases.push(lease);
-    observer?.gathered(lease, this);
+    watching.observer?.gathered(lease, this);
     if (this.missingCount > 0) return;
     this.#link.leave();
     this.#whole.grant(new HeldPermit(this));

@@ -29,7 +29,7 @@ import type {
   Permit,
   WaitOptions,
 } from '../contract/types.js';
-import { observer } from '../runtime/observer.js';
+import { watching } from '../runtime/observer.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { Ending } from '../waiting/ending.js';
 import { type Link, LinkedList } from '../waiting/linked-list.js';
@@ -313,7 +313,7 @@ class Lease<K> implements KeyLease<K>, Permit {
     this.#key = key;
     this.#grant = grant;
     this.#keyQueue = keyQueue;
-    observer?.granted(this, { source: table.source, key, weight: 1, limit: 1 });
+    watching.observer?.granted(this, { source: table.source, key, weight: 1, limit: 1 });
   }
 
   static start<K, R>({ task, granted }: Turn<Lease<K>, R>): Promise<R> {
@@ -353,7 +353,7 @@ class Lease<K> implements KeyLease<K>, Permit {
   release(): void {
     const table = this.#table;
     this.#table = undefined;
-    observer?.released(this);
+    watching.observer?.released(this);
     table?.release(this.#key, this.#keyQueue);
   }
 

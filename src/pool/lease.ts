@@ -1,7 +1,7 @@
 import { ClosedError, LeaseLostError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { now } from '../runtime/clock.js';
-import { type ObservedGrant, observer } from '../runtime/observer.js';
+import { type ObservedGrant, watching } from '../runtime/observer.js';
 import type { Lease } from './connector.js';
 import type { Slot } from './slot.js';
 
@@ -38,7 +38,7 @@ export class PoolLease<C, K> implements Lease<C, K> {
     this.#sinceMs = sinceMs;
     this.#index = slot.leases.length;
     slot.leases.push(this);
-    observer?.granted(this, owner.grantOf(slot));
+    watching.observer?.granted(this, owner.grantOf(slot));
   }
 
   /** Leaves the leases of its slot; the last one takes its place. */
@@ -126,7 +126,7 @@ export class PoolLease<C, K> implements Lease<C, K> {
       return;
     }
     this.#released = true;
-    observer?.released(this);
+    watching.observer?.released(this);
     this.#onEnd?.();
     this.#owner.giveBack(this, this.#slot, end);
   }

@@ -1,6 +1,6 @@
 /**
  * The one observer that the primitives report to. Without `watch()` there is none, and a primitive only
- * reads one variable. This way no primitive imports the watcher.
+ * reads one field. This way no primitive imports the watcher.
  */
 
 /** Why a wait began, and what could end it. */
@@ -53,9 +53,10 @@ export interface Observer {
   left(wait: ObservedWait): void;
 }
 
-export let observer: Observer | undefined;
+/** A field of a constant object: V8 takes its value for a constant until it is set for the first time. */
+export const watching: { observer: Observer | undefined } = { observer: undefined };
 
 /** Sets the observer in force; `undefined` ends it. */
 export function observe(next: Observer | undefined): void {
-  observer = next;
+  watching.observer = next;
 }

@@ -22,7 +22,7 @@
 
 import type { WaitDetails } from '../contract/errors.js';
 import { type ErrorFacts, tracingChannel } from '../runtime/channels.js';
-import { observer } from '../runtime/observer.js';
+import { watching } from '../runtime/observer.js';
 import { throwRevealed } from './deferred-error.js';
 import { PlaceQueue } from './place-queue.js';
 import { forEver, type WaitSettings } from './wait-settings.js';
@@ -98,7 +98,7 @@ export class WaitQueue<T, D = void> extends PlaceQueue<Waiter<T, D>> {
     // They would keep the waiter's queue alive.
     resolveLast = rejectLast = undefined;
     const waiter = this.enter(settings, demand, task, resolve, reject);
-    if (waiter.isWaiting) observer?.waits(waiter, this.owner, demand);
+    if (waiter.isWaiting) watching.observer?.waits(waiter, this.owner, demand);
     if (message === undefined) return settled;
     return waits.tracePromise(() => settled.then(undefined, throwRevealed), message);
   }

@@ -3,7 +3,7 @@
  */
 import { type WaitDetails, WaitTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
-import { observer } from '../runtime/observer.js';
+import { watching } from '../runtime/observer.js';
 import { type Abortable, onAbort } from './abort-listeners.js';
 import { type Expirable, onDeadline } from './deadlines.js';
 import { DeferredError } from './deferred-error.js';
@@ -70,7 +70,7 @@ export class Waiter<T, D> implements Placed<Waiter<T, D>> {
 
   /** Takes the waiter out of every list it is in; false when it had left before. */
   leave(): boolean {
-    observer?.left(this);
+    watching.observer?.left(this);
     return leavePlace(this);
   }
 
@@ -80,7 +80,7 @@ export class Waiter<T, D> implements Placed<Waiter<T, D>> {
   }
 
   grant(value: T): void {
-    observer?.passed(value, this);
+    watching.observer?.passed(value, this);
     this.leave();
     const { task } = this;
     this.#resolve(task === undefined ? value : { task, granted: value });

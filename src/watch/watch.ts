@@ -9,7 +9,7 @@
  *   WA4  A watcher never releases anything: what is leaked stays held.
  *   WA5  After `stop()` nothing is reported, and no timer, listener or entry is left.
  *
- * Off by default: without a watcher a primitive compares one variable with `undefined`. Cost while on: a stack per grant and
+ * Off by default: without a watcher a primitive compares one field with `undefined`. Cost while on: a stack per grant and
  *   per wait; a wait also looks at the permits and waits that it depends on.
  * Not here: what other processes hold. Lineage: parking_lot's check_deadlock, lockdep, Kotlin's `Mutex(owner)`.
  */
@@ -30,7 +30,7 @@ import {
   type ObservedWait,
   type Observer,
   observe,
-  observer,
+  watching,
 } from '../runtime/observer.js';
 import { currentTask, followsTasks } from './current-task.js';
 import { LockOrders } from './lock-order.js';
@@ -114,7 +114,8 @@ export function watch(options: WatchOptions = {}): Watcher {
   checkBoolean('order', order);
   checkDuration('heldTooLongMs', heldTooLongMs);
   checkFunction('onReport', onReport);
-  if (observer !== undefined) throw new Error('the process is watched already: stop that watcher first');
+  if (watching.observer !== undefined)
+    throw new Error('the process is watched already: stop that watcher first');
   return new ProcessWatcher({ deadlocks, order, heldTooLongMs, onReport });
 }
 

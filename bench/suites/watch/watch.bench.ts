@@ -22,7 +22,7 @@ import { locks, webLock } from '../../rivals/web-locks.js';
 /** Every question for the observer has a constant answer, so the minifier removes it. */
 const withoutObserver: CutOut = {
   file: /src.*\.ts$/,
-  contents: (source) => source.replace(/\bobserver(?=\?\.| [!=]== undefined)/g, '(void 0)'),
+  contents: (source) => source.replace(/\bwatching\.observer(?=\?\.| [!=]== undefined)/g, '(void 0)'),
 };
 
 /** A watcher that takes no stacks: what is left is the cost of tasks and of the graph. */

@@ -1,3 +1,4 @@
+import { Mutex } from 'latchkey';
 import { BoundedQueue } from 'latchkey/bounded-queue';
 import { channelNames, exposeKeys } from 'latchkey/diagnostics';
 import { monitorEventLoop, yieldEvery } from 'latchkey/event-loop';
@@ -10,6 +11,7 @@ import {
 } from 'latchkey/postgres';
 import { RedisMutex } from 'latchkey/redis';
 import { SingleFlight } from 'latchkey/single-flight';
+import { watch } from 'latchkey/watch';
 import { claim, equal, ok, pause, rejection, rejectsWithCode } from './check.js';
 
 const noResult = { rows: [], rowCount: 0, command: '' };
@@ -164,6 +166,17 @@ export const subPaths = [
     });
     equal([got.value, got.created], ['theirs', false]);
     ok(leaseTableSchema().includes('latchkey_leases'), 'the schema does not name the table');
+  }),
+
+  claim('watch: a mutex inside itself is named and rejected', async () => {
+    const kinds: string[] = [];
+    const watcher = watch({ deadlocks: 'reject', onReport: ({ kind }) => kinds.push(kind) });
+    const mutex = new Mutex();
+    const [end] = await Promise.allSettled([mutex.run(() => mutex.run(() => 'never'))]);
+    watcher.stop();
+    equal(end?.status === 'rejected' && end.reason.code, 'ERR_DEADLOCK');
+    // Where tasks cannot be followed, a report says so first.
+    equal(kinds.at(-1), 'deadlock');
   }),
 
   claim('redis: a script takes the lock for an owner, and only that owner frees it', async () => {
