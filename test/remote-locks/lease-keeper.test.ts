@@ -320,6 +320,35 @@ describe('lease keeper: a database that fails', () => {
     void long.release();
   });
 
+  test('LK5: only the time since the last answer counts, not the time since the first', async () => {
+    const engine = new MemoryEngine();
+    const [holder, { keeper: one }] = [await keeper(engine).keeper.acquire('key'), keeper(engine)];
+    const wait = watch(one.acquire('key'));
+    await pass(3_000);
+    const acquire = engine.acquire.bind(engine);
+    engine.acquire = async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 650));
+      return acquire(request);
+    };
+    await pass(3_000);
+    expect(wait.state).toBe('pending');
+    await holder.release();
+    await pass(2_000);
+    expect(wait.state).toBe('fulfilled');
+  });
+
+  test('LK2: idle resolves when nothing is held and nobody waits, and not before', async () => {
+    const { keeper: one } = keeper();
+    await one.idle();
+    const lease = await one.acquire('key');
+    const idle = watch(one.idle());
+    await pass(100);
+    expect(idle.state).toBe('pending');
+    await lease.release();
+    await pass(0);
+    expect(idle.state).toBe('fulfilled');
+  });
+
   test('LK5: a second failure in a row is reported to everyone; an answer in between starts the count again', async () => {
     const { engine, keeper: one } = keeper();
     const lease = await one.acquire('key');
