@@ -143,4 +143,10 @@ describe('retry budget', () => {
       expect(() => new RetryBudget(options)).toThrow(Object.keys(options)[0]);
     },
   );
+
+  test('a budget of a very small share still saves up for one retry', () => {
+    const budget = new RetryBudget({ ratio: 0.001, minPerSecond: 0 });
+    for (let call = 0; call < 1_000; call++) budget.deposit();
+    expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
+  });
 });
