@@ -86,8 +86,7 @@ export interface EventLoopMonitor extends Disposable {
  * const endMs = performance.now() + 100;
  * while (performance.now() < endMs); // blocks the loop
  * await sleep(20);
- * const { blocks, longestBlockMs } = monitor.stats();
- * console.log(blocks, longestBlockMs > 80); // → 1 true
+ * console.log(monitor.stats().longestBlockMs > 80); // → true
  * ```
  */
 export function monitorEventLoop(options: EventLoopMonitorOptions = {}): EventLoopMonitor {
