@@ -1,5 +1,7 @@
 /** The other end of suite-process.ts: waits for its order, measures, and sends each table. */
+import { hasSubscribers } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { channelNames } from 'latchkey/diagnostics';
 import { measure } from './harness/measure.js';
 import type { Result } from './harness/results.js';
 import type { Case, Suite } from './harness/subjects.js';
@@ -8,6 +10,10 @@ import { isWantedTable, suites } from './suites.js';
 
 const [order] = (await once(process, 'message')) as [Order];
 const suite = suites.find(({ name }) => name === order.suite)!;
+for (const name of Object.values(channelNames)) {
+  // A suite that listens when it is loaded would slow every row of all suites.
+  if ([name, `tracing:${name}:start`].some(hasSubscribers)) throw new Error(`${name} has a listener already`);
+}
 await suite.run(async (table) => {
   if (!isWantedTable(suite, table.title, order.filters)) return;
   if (order.againstFloorOnly !== true) return send(table, suite);

@@ -7,8 +7,6 @@ interface Diagnostics {
   channel(name: string): { subscribe(listener: (message: unknown) => void): void };
 }
 
-const { channel } = builtIn<Diagnostics>('node:diagnostics_channel');
-
 interface Caller {
   readonly recorder: Recorder;
   readonly lane: string;
@@ -55,6 +53,7 @@ export async function followed<T>(
 
 /** Begins a call of the library on behalf of a lane. */
 export function began<T>(caller: Caller, call: () => T): T {
+  listen();
   const before = calling;
   calling = caller;
   try {
@@ -68,6 +67,7 @@ const recorders = new WeakMap<object, (message: unknown) => void>();
 
 /** Draws the connections of a pool, from its events. */
 export function drawConnections(recorder: Recorder, pool: object): void {
+  listen();
   recorder.step('connections', 0);
   recorders.set(pool, (message) => {
     const { type } = message as PoolEventMessage;
@@ -78,15 +78,24 @@ export function drawConnections(recorder: Recorder, pool: object): void {
 
 /** Draws the limit of an adaptive semaphore, from its events. */
 export function drawLimit(recorder: Recorder, semaphore: { readonly limit: number }): void {
+  listen();
   recorder.step('limit', semaphore.limit);
   recorders.set(semaphore, (message) => recorder.step('limit', (message as LimitMessage).to));
 }
 
 const onMessage = (message: unknown) => recorders.get((message as { source: object }).source)?.(message);
 
-for (const name of [channelNames.wait, channelNames.poolAcquire]) {
-  channel(`tracing:${name}:start`).subscribe(onBegin);
-  channel(`tracing:${name}:asyncEnd`).subscribe(onEnd);
+let listens = false;
+
+/** Not before the first timeline: a listener costs every wait of the program. */
+function listen(): void {
+  if (listens) return;
+  listens = true;
+  const { channel } = builtIn<Diagnostics>('node:diagnostics_channel');
+  for (const name of [channelNames.wait, channelNames.poolAcquire]) {
+    channel(`tracing:${name}:start`).subscribe(onBegin);
+    channel(`tracing:${name}:asyncEnd`).subscribe(onEnd);
+  }
+  channel(channelNames.poolEvent).subscribe(onMessage);
+  channel(channelNames.limit).subscribe(onMessage);
 }
-channel(channelNames.poolEvent).subscribe(onMessage);
-channel(channelNames.limit).subscribe(onMessage);
