@@ -1,6 +1,6 @@
 /** What a table shows, in a sentence. */
 
-import { amount, digits } from './format.js';
+import { amount, count, digits } from './format.js';
 import type { Measured } from './measure.js';
 import type { Result } from './results.js';
 
@@ -51,6 +51,7 @@ function ofCounts({ rows }: Result, ours: Measured): string[] {
     return typeof theirs === 'number' && typeof own === 'number' && theirs !== own;
   });
   return names.map(
-    (name) => `${name}: ${ours.counts[name]} with ${ours.name}, ${naive.counts[name]} with ${naive.name}`,
+    (name) =>
+      `${name}: ${count(ours.counts[name])} with ${ours.name}, ${count(naive.counts[name])} with ${naive.name}`,
   );
 }

@@ -15,3 +15,8 @@ export function digits(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
+
+export function count(value: number | string | undefined): string {
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : Math.round(value).toLocaleString('en-US');
+}

@@ -1,6 +1,6 @@
 /** Tables for people: aligned columns, figures with three digits, and a sentence that says what they show. */
 import { conclusionOf } from './conclusion.js';
-import { amount, digits, duration } from './format.js';
+import { amount, count, digits, duration } from './format.js';
 import type { Growth } from './growth.js';
 import type { Measured } from './measure.js';
 import type { Result } from './results.js';
@@ -117,11 +117,6 @@ export function times(ratio: Spread | undefined): string {
 
 function quartiles(ratio: Spread | undefined): string {
   return ratio === undefined || ratio.rounds.length < 2 ? '' : ratio.quartiles.map(digits).join(' to ');
-}
-
-function count(value: number | string | undefined): string {
-  if (value === undefined) return '';
-  return typeof value === 'string' ? value : Math.round(value).toLocaleString('en-US');
 }
 
 /** Aligns the first column left, figures right, and a last column of words left. */

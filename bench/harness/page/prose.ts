@@ -116,7 +116,7 @@ export interface Reason {
   readonly why: string;
 }
 
-const pools = ['generic-pool', 'tarn', 'lightning-pool'];
+const pools = ['generic-pool', 'tarn', 'lightning-pool', 'sequelize-pool'];
 const poolsPerHost = pools.map((name) => `${name} per host`);
 
 /** Why another package is ahead in a table; the page shows the first reason that fits. */
@@ -182,9 +182,19 @@ export const reasons: readonly Reason[] = [
     why: 'It sets no time limit for a check: one that hangs keeps its connection for ever. Ours bounds and can end every check, and gives the checked connection to the oldest waiter.',
   },
   {
-    peers: ['lightning-pool'],
-    table: 'B7 ConnectionPool: 1,000 requests',
-    why: 'It has one host, and one queue. Ours has a queue per host, and a bound and turns over all hosts.',
+    peers: ['lightning-pool', 'sequelize-pool'],
+    table: 'B7 ConnectionPool:',
+    why: 'It has one host and one queue, and a waiter takes no signal. Ours has a queue per host, and a bound and turns over all hosts.',
+  },
+  {
+    peers: pools,
+    table: 'B4 ConnectionPool:',
+    why: 'A difference of a millisecond or less is that of the server’s timers.',
+  },
+  {
+    peers: ['p-limit'],
+    table: 'Service:',
+    why: 'Its row has one primitive, and our first row has five. Compare it with `latchkey: limit`.',
   },
   {
     peers: pools,
@@ -192,8 +202,8 @@ export const reasons: readonly Reason[] = [
     why: 'It is for one host: there is no bound over several, and no fairness between them.',
   },
   {
-    peers: ['async-mutex', 'async-lock', 'async-sema', 'p-limit'],
-    table: 'Size:',
+    peers: ['async-mutex', 'async-lock', 'async-sema', 'p-limit', 'cockatiel'],
+    table: 'Size: a l',
     why: 'A signal cannot remove a caller from its queue, no error says who waited for what behind how many, and there are no diagnostics. Ours has one wait queue for all that, which is counted in every row and bundled once.',
   },
   {
@@ -205,6 +215,16 @@ export const reasons: readonly Reason[] = [
     peers: ['p-map', 'p-settle'],
     table: 'Size:',
     why: 'It reports no progress, cannot stop on a result, and takes no shared limiter.',
+  },
+  {
+    peers: ['p-queue'],
+    table: 'Size:',
+    why: 'Its errors do not say who waited behind how many, and there are no diagnostics.',
+  },
+  {
+    peers: ['cockatiel'],
+    table: 'Size: retries',
+    why: 'It has no budget that the retries of all callers share.',
   },
   {
     peers: ['p-retry'],
