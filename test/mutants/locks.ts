@@ -75,8 +75,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'accepts a second release of a mutex',
     file: permit,
-    from: 'this.#holder = undefined;\n    observer',
-    to: 'queueMicrotask(() => holder?.release());\n    observer',
+    from: 'this.#holder = undefined;\n    watching.observer',
+    to: 'queueMicrotask(() => holder?.release());\n    watching.observer',
     killedBy: 'handover sweep',
   },
   {
@@ -166,8 +166,8 @@ export const lockMutants: readonly KnownMutant[] = [
   {
     name: 'accepts a second release of a semaphore',
     file: permit,
-    from: 'this.#holder = undefined;\n    observer',
-    to: 'observer',
+    from: 'this.#holder = undefined;\n    watching.observer',
+    to: 'watching.observer',
     killedBy: 'model of Semaphore',
   },
   {
