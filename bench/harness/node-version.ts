@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { fetchedOnce } from '../../test/support/engines/npm-package.js';
+import { majorOf } from './results.js';
 
 /** The major of the figures in the docs. */
 const ofTheDocs = '26';
@@ -24,7 +25,7 @@ export function wantedMajor(flags: Readonly<Record<string, string>>): string {
  * only one there is.
  */
 export async function onWantedNode(major: string): Promise<number | undefined> {
-  if (process.versions.node.split('.')[0] === major) return undefined;
+  if (majorOf(process.version) === major) return undefined;
   const program = await nodeProgram(major).catch((error: Error) => {
     console.error(
       `Node ${major} could not be fetched (${error.message.split('\n')[0]}): this is ${process.version}.`,

@@ -49,7 +49,7 @@ export async function lastRun(node: string): Promise<Run> {
 }
 
 /** `v26.1.0` or `26` */
-function majorOf(node: string): string {
+export function majorOf(node: string): string {
   return node.replace(/^v/, '').split('.')[0]!;
 }
 

@@ -1,9 +1,9 @@
 /** A connection that holds session-level advisory locks: what is set on it meanwhile, and the commands that are sent on it. */
 import { answerWithin } from '../calling/with-timeout.js';
-import type { LeaseRequest } from '../remote-locks/lease-engine.js';
+import type { LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import { Moment } from '../remote-locks/remote-lease.js';
 import { setTimer } from '../runtime/clock.js';
-import { gotIt } from './advisory-lock.js';
+import { advisoryKey, gotIt, holderOf } from './advisory-lock.js';
 import { answersOf, connectionOf, type PostgresClient, type PostgresPool } from './postgres-client.js';
 import { NoConnectionError, PoolerError } from './postgres-errors.js';
 
@@ -102,4 +102,15 @@ export async function unlock(
 export function giveBack({ client, onError }: Session, isHealthy: boolean): void {
   if (isHealthy) client.off('error', onError);
   client.release(!isHealthy);
+}
+
+/** Known by the name of its connection: a lock of PostgreSQL has no owner of ours. */
+export async function sessionHolder(
+  pool: PostgresPool,
+  namespace: string,
+  key: string,
+): Promise<LeaseHolder | undefined> {
+  const { rows } = await pool.query(holderOf(await advisoryKey(namespace, key)));
+  const [row] = rows;
+  return row && { owner: row.owner, heldMs: undefined, leftMs: Infinity };
 }

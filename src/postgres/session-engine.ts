@@ -19,13 +19,14 @@
 import { answerWithin } from '../calling/with-timeout.js';
 import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import { Moment } from '../remote-locks/remote-lease.js';
-import { advisoryKey, holderOf, longestSliceMs, tryLock, waitForLock } from './advisory-lock.js';
+import { advisoryKey, longestSliceMs, tryLock, waitForLock } from './advisory-lock.js';
 import {
   commandTimeoutMs,
   connect,
   giveBack,
   refusePooler,
   type Session,
+  sessionHolder,
   take,
   unlock,
 } from './lock-session.js';
@@ -136,11 +137,8 @@ export class SessionEngine implements LeaseEngine {
     return this.#end(owner);
   }
 
-  /** Known by the name of its connection: a lock of PostgreSQL has no owner of ours. */
-  async holder(key: string): Promise<LeaseHolder | undefined> {
-    const { rows } = await this.#pool.query(holderOf(await advisoryKey(this.#namespace, key)));
-    const [row] = rows;
-    return row && { owner: row.owner, heldMs: undefined, leftMs: Infinity };
+  holder(key: string): Promise<LeaseHolder | undefined> {
+    return sessionHolder(this.#pool, this.#namespace, key);
   }
 
   async #end(owner: string): Promise<boolean> {

@@ -18,8 +18,16 @@ import { answerWithin } from '../calling/with-timeout.js';
 import { Mutex } from '../locks/mutex.js';
 import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
 import { Moment } from '../remote-locks/remote-lease.js';
-import { advisoryKey, holderOf, tryLock } from './advisory-lock.js';
-import { connect, giveBack, refusePooler, type Session, take, unlock } from './lock-session.js';
+import { advisoryKey, tryLock } from './advisory-lock.js';
+import {
+  connect,
+  giveBack,
+  refusePooler,
+  type Session,
+  sessionHolder,
+  take,
+  unlock,
+} from './lock-session.js';
 import { onBroken, type PostgresPool } from './postgres-client.js';
 import { sqlStateOf } from './sql-state.js';
 
@@ -94,11 +102,8 @@ export class SharedSessionEngine implements LeaseEngine {
     });
   }
 
-  /** Known by the name of its connection: a lock of PostgreSQL has no owner of ours. */
-  async holder(key: string): Promise<LeaseHolder | undefined> {
-    const { rows } = await this.#pool.query(holderOf(await advisoryKey(this.#namespace, key)));
-    const [row] = rows;
-    return row && { owner: row.owner, heldMs: undefined, leftMs: Infinity };
+  holder(key: string): Promise<LeaseHolder | undefined> {
+    return sessionHolder(this.#pool, this.#namespace, key);
   }
 
   #isHeld(lock: string): boolean {

@@ -1,34 +1,22 @@
 /** The lease table on a real PostgreSQL: rows, tokens before and behind the clock, isolation levels, the schema. */
 import { leaseTableSchema, PostgresMutex, PostgresSemaphore, pruneLeases } from 'latchkey/postgres';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type pg from 'pg';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
 import { UnrenewedLeases } from '../../src/postgres/unrenewed-leases.js';
 import { pause } from '../remote-locks/support/real-time.js';
-import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { postgresForTests } from './support/postgres-for-tests.js';
 import { ScriptedPool, serverError } from './support/scripted-pool.js';
 
-let server: PostgresServer;
+const postgres = postgresForTests({ max: 20 });
+const { poolOf } = postgres;
 let pool: pg.Pool;
-const pools: pg.Pool[] = [];
 const table = 'latchkey_leases';
 
 beforeAll(async () => {
-  server = await startPostgres();
   pool = poolOf();
   await pool.query(leaseTableSchema());
 });
-afterAll(async () => {
-  await Promise.all(pools.map((made) => made.end()));
-  await server[Symbol.asyncDispose]();
-});
-
-function poolOf(options: pg.PoolConfig = {}): pg.Pool {
-  const made = new pg.Pool({ ...server.connectionOptions, max: 20, ...options });
-  made.on('error', () => {});
-  pools.push(made);
-  return made;
-}
 
 let owners = 0;
 function engineOf(kind: 'mutex' | 'semaphore' = 'mutex', places = 1, from: pg.Pool = pool) {
@@ -316,9 +304,9 @@ describe('the lease table: the schema', () => {
 
   test('a role that may use the table but not create one can run it', async () => {
     // Before PostgreSQL 15, every role may create tables in this schema.
-    await server.admin('revoke create on schema public from public');
-    await server.admin('create role reader login');
-    await server.admin('grant select, insert, update on latchkey_leases to reader');
+    await postgres.server.admin('revoke create on schema public from public');
+    await postgres.server.admin('create role reader login');
+    await postgres.server.admin('grant select, insert, update on latchkey_leases to reader');
     const from = poolOf({ user: 'reader' });
     await from.query(leaseTableSchema());
     await expect(from.query(leaseTableSchema('not_there'))).rejects.toMatchObject({ code: '42501' });

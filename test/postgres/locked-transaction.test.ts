@@ -1,30 +1,18 @@
 /** lockedTransaction on a real PostgreSQL: the wait in its three parts, and what it leaves of the application's settings. */
 import { WaitTimeoutError } from 'latchkey';
 import { lockedTransaction, type PostgresClient } from 'latchkey/postgres';
-import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../remote-locks/support/real-time.js';
-import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { postgresForTests } from './support/postgres-for-tests.js';
 
-let server: PostgresServer;
+const postgres = postgresForTests();
+const { poolOf } = postgres;
 let pool: pg.Pool;
-const pools: pg.Pool[] = [];
 
 beforeAll(async () => {
-  server = await startPostgres();
   pool = poolOf();
 });
-afterAll(async () => {
-  await Promise.all(pools.map((made) => made.end()));
-  await server[Symbol.asyncDispose]();
-});
-
-function poolOf(options: pg.PoolConfig = {}): pg.Pool {
-  const made = new pg.Pool({ ...server.connectionOptions, max: 10, ...options });
-  made.on('error', () => {});
-  pools.push(made);
-  return made;
-}
 
 /** Holds the key until `free` is called. */
 function holding(key: string, from = pool) {
@@ -40,7 +28,7 @@ function holding(key: string, from = pool) {
 
 const advisoryLocks = async (granted: boolean) => {
   const sql = "select count(*)::int as n from pg_locks where locktype = 'advisory' and granted = $1";
-  return (await server.admin<{ n: number }>(sql, [granted]))[0]!.n;
+  return (await postgres.server.admin<{ n: number }>(sql, [granted]))[0]!.n;
 };
 
 describe('locked transaction', () => {
@@ -63,7 +51,7 @@ describe('locked transaction', () => {
     const run = lockedTransaction(pool, 'two', async (client) => {
       await client.query('insert into written values (1)');
       const { rows } = await client.query('select pg_backend_pid() as pid');
-      await server.admin('select pg_terminate_backend($1)', [rows[0].pid]);
+      await postgres.server.admin('select pg_terminate_backend($1)', [rows[0].pid]);
       await client.query('select 1');
     });
     await expect(run).rejects.toThrow();
@@ -168,7 +156,7 @@ describe('locked transaction', () => {
 
   test('nothing is left behind: no lock, no connection', async () => {
     await until(async () => (await advisoryLocks(true)) + (await advisoryLocks(false)) === 0);
-    for (const { idleCount, totalCount } of pools) expect(idleCount).toBe(totalCount);
+    for (const { idleCount, totalCount } of postgres.pools) expect(idleCount).toBe(totalCount);
   });
 
   test.each(['a\0b', 'half \ud800'])(

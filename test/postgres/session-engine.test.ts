@@ -1,11 +1,11 @@
 /** Session locks on a real PostgreSQL: the fate of the lock, the connection and its settings; and on a scripted one. */
 import { PostgresMutex } from 'latchkey/postgres';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
 import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
-import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { postgresForTests } from './support/postgres-for-tests.js';
 import {
   got,
   never,
@@ -17,23 +17,10 @@ import {
 } from './support/scripted-sessions.js';
 
 describe('session locks on PostgreSQL', () => {
-  let server: PostgresServer;
-  const pools: pg.Pool[] = [];
-  const poolOf = (options: pg.PoolConfig = {}) => {
-    const made = new pg.Pool({ ...server.connectionOptions, max: 10, ...options });
-    made.on('error', () => {});
-    pools.push(made);
-    return made;
-  };
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(async () => {
-    await Promise.all(pools.map((made) => made.end()));
-    await server[Symbol.asyncDispose]();
-  });
+  const postgres = postgresForTests();
+  const { poolOf } = postgres;
   const advisoryLocks = async () => {
-    const rows = await server.admin<{ granted: boolean; pid: number }>(
+    const rows = await postgres.server.admin<{ granted: boolean; pid: number }>(
       "select granted, pid from pg_locks where locktype = 'advisory'",
     );
     return { held: rows.filter(({ granted }) => granted), waiting: rows.filter(({ granted }) => !granted) };
@@ -144,9 +131,9 @@ describe('session locks on PostgreSQL', () => {
   test('a standing waiter writes no error into the log of the server', async () => {
     const mutex = (ttlMs: number) => new PostgresMutex(poolOf(), { mode: 'session', ttlMs });
     const logged = async (text: string) => {
-      await server.admin(`do $$ begin raise log '${text}'; end $$`);
-      await until(async () => server.log.includes(`LOG:  ${text}`));
-      return server.log.slice(0, server.log.indexOf(`LOG:  ${text}`));
+      await postgres.server.admin(`do $$ begin raise log '${text}'; end $$`);
+      await until(async () => postgres.server.log.includes(`LOG:  ${text}`));
+      return postgres.server.log.slice(0, postgres.server.log.indexOf(`LOG:  ${text}`));
     };
     const holder = await mutex(20_000).acquire('log');
     const before = await logged('the wait begins');
@@ -158,13 +145,13 @@ describe('session locks on PostgreSQL', () => {
     const since = (await logged('the wait has ended')).slice(before.length);
     expect(since).not.toContain('ERROR');
     // So that this test can fail.
-    await expect(server.admin('select 1 / 0')).rejects.toThrow();
+    await expect(postgres.server.admin('select 1 / 0')).rejects.toThrow();
     expect(await logged('an error')).toContain('ERROR:  division by zero');
     await holder.release();
   });
 
   test('SE3: after a network that swallows everything, the connection is closed and its place in the pool is free', async () => {
-    await using proxy = await TcpProxy.before(server.connectionOptions);
+    await using proxy = await TcpProxy.before(postgres.server.connectionOptions);
     const pool = poolOf({ port: proxy.port, max: 1 });
     const mutex = new PostgresMutex(pool, { mode: 'session', ttlMs: 600 });
     const lease = await mutex.acquire('far');

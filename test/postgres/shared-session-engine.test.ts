@@ -1,12 +1,12 @@
 /** Session locks of many keys on one connection: on a real PostgreSQL, and on a scripted one. */
 import { leaseTableSchema, lockedTransaction, PostgresMutex } from 'latchkey/postgres';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SharedSessionEngine } from '../../src/postgres/shared-session-engine.js';
 import { oneAtATime } from '../remote-locks/support/one-at-a-time.js';
 import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
-import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
+import { postgresForTests } from './support/postgres-for-tests.js';
 import { serverError } from './support/scripted-pool.js';
 import {
   got,
@@ -19,25 +19,12 @@ import {
 } from './support/scripted-sessions.js';
 
 describe('session locks on one connection of PostgreSQL', () => {
-  let server: PostgresServer;
-  const pools: pg.Pool[] = [];
-  const poolOf = (options: pg.PoolConfig = {}) => {
-    const made = new pg.Pool({ ...server.connectionOptions, max: 10, ...options });
-    made.on('error', () => {});
-    pools.push(made);
-    return made;
-  };
+  const postgres = postgresForTests();
+  const { poolOf } = postgres;
   const shared = (pool: pg.Pool, ttlMs = 3_000) =>
     new PostgresMutex(pool, { mode: 'session', shareConnection: true, ttlMs });
   const advisoryLocks = async () =>
-    (await server.admin("select from pg_locks where locktype = 'advisory'")).length;
-  beforeAll(async () => {
-    server = await startPostgres();
-  });
-  afterAll(async () => {
-    await Promise.all(pools.map((made) => made.end()));
-    await server[Symbol.asyncDispose]();
-  });
+    (await postgres.server.admin("select from pg_locks where locktype = 'advisory'")).length;
 
   test('SS1: a hundred tasks that hold a key and query the pool of two connections: all of them end', async () => {
     const pool = poolOf({ max: 2 });
@@ -108,7 +95,7 @@ describe('session locks on one connection of PostgreSQL', () => {
   test('SS2: a connection that is killed is a loss of all its locks at once; the next one is new', async () => {
     const mutex = shared(poolOf());
     const leases = [await mutex.acquire('a'), await mutex.acquire('b')];
-    await server.admin(
+    await postgres.server.admin(
       "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
     );
     for (const lease of leases) expect(await lossOf(lease.signal, 3_000)).toBeLessThan(1_000);
@@ -117,7 +104,7 @@ describe('session locks on one connection of PostgreSQL', () => {
   });
 
   test('SS2: a network that swallows everything is a loss of all locks before their deadline, and the connection is closed', async () => {
-    await using proxy = await TcpProxy.before(server.connectionOptions);
+    await using proxy = await TcpProxy.before(postgres.server.connectionOptions);
     const pool = poolOf({ port: proxy.port, max: 1 });
     const mutex = shared(pool, 900);
     const leases = [await mutex.acquire('a'), await mutex.acquire('b')];
@@ -131,13 +118,13 @@ describe('session locks on one connection of PostgreSQL', () => {
     const pool = poolOf({ max: 1 });
     const mutex = shared(pool);
     const lease = await mutex.acquire('kept');
-    const clients = await server.admin<{ pid: number }>(
+    const clients = await postgres.server.admin<{ pid: number }>(
       "select pid from pg_locks where locktype = 'advisory'",
     );
     expect(clients).toHaveLength(1);
-    await server.admin('revoke execute on function pg_current_xact_id() from public');
+    await postgres.server.admin('revoke execute on function pg_current_xact_id() from public');
     await expect(mutex.acquire('refused')).rejects.toMatchObject({ code: '42501' });
-    await server.admin('grant execute on function pg_current_xact_id() to public');
+    await postgres.server.admin('grant execute on function pg_current_xact_id() to public');
     expect(lease.signal.aborted).toBe(false);
     expect(await advisoryLocks()).toBe(1);
     await lease.release();

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { Measured } from '../measure.js';
 import { columnsOf } from '../report.js';
-import type { Result, Run } from '../results.js';
+import { majorOf, type Result, type Run } from '../results.js';
 import { whereOthersAreAhead } from './ahead.js';
 import { besideHeader, besideRows } from './beside.js';
 import { writeFigures } from './figures.js';
@@ -70,7 +70,7 @@ function ahead(results: readonly Result[]): string {
 }
 
 function beside(run: Run, older: Run): string {
-  const majors = [run, older].map(({ node }) => `Node ${node.split('.')[0]!.slice(1)}`) as [string, string];
+  const majors = [run, older].map(({ node }) => `Node ${majorOf(node)}`) as [string, string];
   return [
     `## On ${majors[1]}`,
     onOlderNode(older),

@@ -1,5 +1,5 @@
 /** The words of the page. The figures are filled in from the run. */
-import type { Run } from '../results.js';
+import { majorOf, type Run } from '../results.js';
 
 export const suiteNames: Readonly<Record<string, string>> = {
   mutex: 'Mutex',
@@ -34,8 +34,7 @@ rows of crowds.`;
 }
 
 export function onOlderNode({ node, commit, date }: Run): string {
-  const major = node.slice(1).split('.')[0];
-  return `Measured on Node ${node}, at commit ${commit}, on ${date.slice(0, 10)}, by \`npm run bench -- --node=${major}\`. Beside the floor:
+  return `Measured on Node ${node}, at commit ${commit}, on ${date.slice(0, 10)}, by \`npm run bench -- --node=${majorOf(node)}\`. Beside the floor:
 our row in multiples of it. The fastest other package is given with its time in multiples of ours: below 1x, it is ahead.`;
 }
 
