@@ -87,7 +87,7 @@ describe('diagnostics: waits', () => {
       flight,
       keyed,
     ]);
-    expect(starts[2]).toMatchObject({ held: 2, limit: 2, waiting: 0 });
+    expect(starts[2]).toMatchObject({ waitedMs: 0, held: 2, limit: 2, waiting: 0 });
     await drained();
     expect(ends.map(({ source }) => source)).toEqual([flight]);
     for (const permit of permits) permit.release();
