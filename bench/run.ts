@@ -1,15 +1,6 @@
 /**
- * `npm run bench [-- filter ...]`: runs the suites, prints their tables and keeps them in bench/results. A filter
- * is part of a suite's name (`pool`) or a word of a table's title (`B3`); without one, all runs but what is on demand.
- *
- * `--check` compares our rows with bench/budgets.json, and fails when one is slower; `--check --update` writes the file.
- * `--check=targets` measures whole tables, and shows the targets of each row; it fails when one is missed.
- * `--report` writes docs/benchmarks.md and its pictures of a whole run, `--report=latest` of the last one; then every figure that
- * a page repeats (page/figures.ts). With `recipes` it also writes the tables of the recipes.
- * `--add` keeps the tables of other suites in the last run, so that suites can be measured one by one for one report.
- * `--node=24` runs them on that major of Node; without it they run on the Node of the docs, which is fetched once. A report shows the
- * last run on Node 24 beside its own.
- * Other arguments of the form `--name=value` go to the suite.
+ * `npm run bench [-- filter ...]`: runs the suites, prints their tables and keeps them in bench/results. `--help` lists the
+ * suites and the options (`harness/usage.ts`). A report shows the last run on Node 24 beside its own.
  */
 import { check, updateBudgets } from './harness/check.js';
 import { olderMajor, onWantedNode, wantedMajor } from './harness/node-version.js';
@@ -26,6 +17,7 @@ import {
 } from './harness/results.js';
 import { runSuite } from './harness/suite-process.js';
 import { Progress } from './harness/terminal.js';
+import { checkOptions, usage } from './harness/usage.js';
 import { isReported, isWanted, suites } from './suites.js';
 
 const words = process.argv.slice(2);
@@ -39,6 +31,16 @@ const filters = words.filter((word) => !word.startsWith('--')).map((filter) => f
 const wholly = filters.length === 0 && (flags['report'] !== undefined || flags['check'] !== undefined);
 const wanted = suites.filter(wholly ? isReported : (suite) => isWanted(suite, filters));
 
+if (flags['help'] !== undefined) {
+  console.log(usage(suites));
+  process.exit();
+}
+try {
+  checkOptions(words.filter((word) => word.startsWith('-')));
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}
 const exitCode = await onWantedNode(wantedMajor(flags));
 if (exitCode !== undefined) process.exit(exitCode);
 if (flags['report'] === 'latest') await writePages(await lastRun(process.version));
