@@ -25,7 +25,8 @@ export class SqliteEngine implements LeaseEngine {
   readonly #release;
 
   constructor(database: Sqlite) {
-    database.exec('pragma journal_mode = wal; pragma busy_timeout = 1000');
+    // The timeout comes first: the change to WAL waits for other processes as well.
+    database.exec('pragma busy_timeout = 1000; pragma journal_mode = wal');
     database.exec(
       'create table if not exists leases (key text primary key, owner text, token integer, ends_at integer)',
     );

@@ -1,4 +1,5 @@
 /** The contract of `LeaseEngine`, checked for every engine. */
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +8,7 @@ import { RemoteMutex } from 'latchkey/remote-locks';
 import { type LeaseEngineSubject, leaseEngineClaims } from 'latchkey/testing';
 import Libsql from 'libsql';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Sqlite, SqliteEngine } from '../../docs/recipes/lock-on-sqlite.js';
 import { LeaseTableEngine } from '../../src/postgres/lease-table-engine.js';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
@@ -17,6 +18,8 @@ import { type PostgresServer, startPostgres } from '../support/engines/postgres.
 import { type RedisServer, startRedis } from '../support/engines/redis.js';
 import { MemoryEngine } from './support/memory-engine.js';
 import { oneAtATime } from './support/one-at-a-time.js';
+import { grantsOf, Workers } from './support/processes.js';
+import { pause } from './support/real-time.js';
 import { ioredisClients, type RedisClients } from './support/redis-clients.js';
 
 const majors = ['oldest', 'newest'] as const;
@@ -118,6 +121,20 @@ describe.each(sqlites)('the recipe on SQLite, $name', ({ name, open }) => {
 
   test('twenty tasks of two locks: never two inside, and tokens grow', () =>
     oneAtATime(new RemoteMutex(makeEngine()), new RemoteMutex(makeEngine()), 'key'));
+});
+
+test('the recipe on SQLite: a process that opens a new file waits for another one that writes to it', async () => {
+  await using workers = await Workers.ready();
+  const file = path.join(workers.folder, 'leases.db');
+  const other = new Libsql(file);
+  other.exec('begin exclusive');
+  const worker = workers.start({ kind: 'sqlite', address: { file }, key: 'key', grants: 1, ttlMs: 5_000 });
+  await once(worker, 'message');
+  await pause(100);
+  other.exec('commit');
+  other.close();
+  await workers.ended();
+  expect(grantsOf(await workers.events(), new Set())).toBe(1);
 });
 
 describe('the engine in memory, in manual time', () => {

@@ -88,9 +88,11 @@ export class Workers implements AsyncDisposable {
     return child;
   }
 
+  /** @throws if a worker ended with an error. One that was killed did not. */
   async ended(): Promise<void> {
     for (const child of this.#children) {
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      expect(child.exitCode ?? 0, 'the exit code of a worker').toBe(0);
     }
   }
 

@@ -37,7 +37,11 @@ export interface Orders {
 const orders = JSON.parse(process.argv[2] ?? '') as Orders;
 
 function lockOf({ kind, address, key, ttlMs }: Orders): Pick<KeyedLock<string>, 'acquire'> {
-  if ('file' in address) return new RemoteMutex(new SqliteEngine(new Libsql(address.file)), { ttlMs });
+  if ('file' in address) {
+    const database = new Libsql(address.file);
+    process.send?.('opening');
+    return new RemoteMutex(new SqliteEngine(database), { ttlMs });
+  }
   if (kind === 'redis' || kind === 'redisSemaphore') {
     const [commands, subscriber] = [new Redis(address), new Redis(address)];
     const send = ([command = '', ...args]: string[]) => commands.call(command, ...args);
