@@ -332,13 +332,21 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     const turn = this.#gate.enter();
     if (turn !== undefined) {
       queue.hint = 'requests for other keys were under way';
-      await turn;
+      // Rejects only in an outage.
+      await turn.catch((error) => {
+        queue.unanswered();
+        throw error;
+      });
     }
     queue.hint = undefined;
     try {
       return await this.#askNow(queue, attempt);
     } catch (error) {
-      if (error instanceof AttemptTimeoutError) this.#gate.fail(error);
+      // Also failures that take long, as those of a connection: the next request would take as long.
+      if (error instanceof AttemptTimeoutError || this.#gate.silentMs >= this.#ttlMs / 2) {
+        queue.unanswered();
+        this.#gate.fail(error as Error);
+      }
       throw error;
     } finally {
       this.#gate.leave();
@@ -369,6 +377,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     };
     const answer = await answerWithin(patienceMs, this.#engine.acquire(request));
     queue.answered();
+    this.#gate.answered();
     if (!('token' in answer)) return answer;
     // A slow answer may be stale: confirm it with a renewal.
     if (proved.agoMs > this.#ttlMs / 3) {

@@ -71,19 +71,26 @@ export class LeaseQueue<K> implements QueueOwner {
     this.#hasFailed = false;
   }
 
+  /** The database does not answer: a failure of the request is one of every waiter. */
+  unanswered(): void {
+    this.#hasFailed = true;
+  }
+
   grant(lease: RemoteLease<K>): void {
     this.#queue.grant(lease);
   }
 
   /**
-   * A first failure is reported to the head only: the next caller may succeed. A second one in a row, or a database that does
-   * not answer, is an outage, and every waiter learns of it now.
+   * A first failure is reported to the head only: the next caller may succeed. A second one in a row, or one after `unanswered`,
+   * is an outage, and every waiter learns of it now.
    */
   fail(error: Error): void {
-    if (error instanceof AttemptTimeoutError) {
-      this.#queue.refuseAll(() => new AttemptTimeoutError(error.attempt, error.timeoutMs));
-    } else if (this.#hasFailed) this.#queue.refuseAll(() => error);
-    else {
+    if (this.#hasFailed) {
+      const isTimeout = error instanceof AttemptTimeoutError;
+      this.#queue.refuseAll(() =>
+        isTimeout ? new AttemptTimeoutError(error.attempt, error.timeoutMs) : error,
+      );
+    } else {
       this.#hasFailed = true;
       this.#queue.head?.refuse(() => error);
     }

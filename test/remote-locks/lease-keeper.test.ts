@@ -388,6 +388,64 @@ describe('lease keeper: a database that fails', () => {
     expect(waits.every(({ state }) => state === 'rejected')).toBe(true);
   });
 
+  test('LK5: failures that take long are an outage: every waiter of every key learns of it within one time to live', async () => {
+    // One failure may take nearly all of the time to live, or a part of it.
+    for (const [tookMs, requests] of [
+      [900, 1],
+      [500, 1],
+      [499, 2],
+      [200, 3],
+    ] as const) {
+      const engine = Object.assign(new MemoryEngine(), { maxRequests: 1 });
+      const failure = new Error('no connection');
+      const acquire = vi.spyOn(engine, 'acquire').mockImplementation(async () => {
+        await new Promise((resolve) => setTimeout(resolve, tookMs));
+        throw failure;
+      });
+      const one = keeper(engine).keeper;
+      const waits = Array.from({ length: 40 }, (_, i) => watch(one.acquire(`key ${i % 20}`)));
+      await pass(requests * tookMs - 1);
+      // Those of the first keys fail one after the other.
+      const failed = waits.filter(({ state }) => state === 'rejected').length;
+      expect(failed).toBe(requests - 1);
+      await pass(1);
+      expect(waits.map(({ reason }) => reason)).toEqual(waits.map(() => failure));
+      expect(acquire).toHaveBeenCalledTimes(requests);
+      acquire.mockRestore();
+      expect((await one.acquire('key')).key).toBe('key');
+    }
+  });
+
+  test('LK5: a failure at once is that of one caller, however long nothing was asked, and while other requests are answered', async () => {
+    const engine = Object.assign(new MemoryEngine(), { maxRequests: 1 });
+    const one = keeper(engine).keeper;
+    const acquire = vi.spyOn(engine, 'acquire');
+    const asking = () => {
+      acquire.mockRejectedValueOnce(new Error('of one'));
+      return ['a', 'a', 'b', 'c'].map((key) => watch(one.run(key, () => {})));
+    };
+    const failures = (waits: { state: string }[]) => waits.map(({ state }) => state);
+    const expected = ['rejected', 'fulfilled', 'fulfilled', 'fulfilled'];
+    const first = asking();
+    await pass(100);
+    expect(failures(first)).toEqual(expected);
+    await pass(10_000);
+    const second = asking();
+    await pass(100);
+    expect(failures(second)).toEqual(expected);
+    // Each answer takes long, and so does the failure after one.
+    acquire.mockImplementation(async ({ key }) => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      if (key === 'b') throw new Error('of one');
+      return { token: 1n };
+    });
+    const third = ['a', 'b', 'b', 'c'].map((key) => watch(one.run(key, () => {})));
+    await pass(700);
+    expect(failures(third)).toEqual(['fulfilled', 'rejected', 'pending', 'pending']);
+    await pass(300);
+    expect(failures(third)).toEqual(['fulfilled', 'rejected', 'pending', 'fulfilled']);
+  });
+
   test('maxRequests: no more requests at once, and every key is served', async () => {
     const engine = Object.assign(new MemoryEngine(), { maxRequests: 3 });
     const acquire = engine.acquire.bind(engine);
