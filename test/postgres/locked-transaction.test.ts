@@ -113,8 +113,9 @@ describe('locked transaction', () => {
       };
       const late = lockedTransaction(from, key, task, { waitTimeoutMs: 60 });
       await expect(late).rejects.toBeInstanceOf(WaitTimeoutError);
-      await expect(late).rejects.toMatchObject({ key });
+      await expect(late).rejects.toMatchObject({ key, held: 1, waiting: 0, limit: 1 });
       await expect(late).rejects.toThrow(hint);
+      if (part !== 'for a connection of the pool') await expect(late).rejects.not.toThrow('no connection');
       const controller = new AbortController();
       const aborted = lockedTransaction(from, key, task, { signal: controller.signal });
       setTimeout(() => controller.abort('enough'), 30);
@@ -124,6 +125,20 @@ describe('locked transaction', () => {
       expect(await lockedTransaction(from, key, () => 'free')).toBe('free');
       expect(ran).toBe(false);
       await until(async () => from.idleCount === from.totalCount);
+    });
+
+    test('a caller that has left gives its connection back at the end of the slice, while the lock is held', async () => {
+      const holder = holding('left');
+      await holder.isHeld;
+      // Slices of 200 ms.
+      const from = poolOf({ query_timeout: 400 });
+      await expect(lockedTransaction(from, 'left', () => 1, { waitTimeoutMs: 300 })).rejects.toBeInstanceOf(
+        WaitTimeoutError,
+      );
+      await until(async () => from.totalCount === 1 && from.idleCount === 1);
+      expect(await advisoryLocks(true)).toBe(1);
+      holder.free();
+      await holder.end;
     });
 
     test('a signal that is aborted already has no effect but the rejection', async () => {
@@ -152,6 +167,42 @@ describe('locked transaction', () => {
       expect((await other.query(settings)).rows).toEqual(expected);
       await holder.end;
     });
+  });
+
+  test('a free lock costs two round trips: BEGIN with the lock, and COMMIT', async () => {
+    const statements: string[] = [];
+    const client = {
+      async query(text: string) {
+        statements.push(text);
+        return text.startsWith('begin') ? [{}, {}, { rows: [{ got: true }] }] : { command: 'COMMIT' };
+      },
+      on() {},
+      off() {},
+      release() {},
+    };
+    const scripted = { connect: async () => client, query: client.query } as never;
+    expect(await lockedTransaction(scripted, 'free', () => 1)).toBe(1);
+    expect(statements).toEqual([expect.stringContaining('pg_try_advisory_xact_lock'), 'commit']);
+  });
+
+  test('nothing stays on the pool and its connections but what the pool has put there', async () => {
+    const from = poolOf({ max: 1 });
+    const listeners = async () => {
+      const client = await from.connect();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const count = client.listenerCount('error');
+      client.release();
+      return count;
+    };
+    const before = await listeners();
+    for (let i = 0; i < 3; i++) await lockedTransaction(from, 'listeners', () => 1);
+    expect([await listeners(), from.listenerCount('connect')]).toEqual([before, 1]);
+    // On a connection that was announced, too.
+    const other = poolOf({ max: 1 });
+    for (let i = 0; i < 3; i++) await lockedTransaction(other, 'listeners', () => 1);
+    const client = await other.connect();
+    expect(client.listenerCount('error')).toBe(before);
+    client.release();
   });
 
   test('nothing is left behind: no lock, no connection', async () => {

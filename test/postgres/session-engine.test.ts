@@ -3,6 +3,8 @@ import { PostgresMutex } from 'latchkey/postgres';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
+import { SharedSessionEngine } from '../../src/postgres/shared-session-engine.js';
+import type { LeaseEngine } from '../../src/remote-locks/lease-engine.js';
 import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
 import { postgresForTests } from './support/postgres-for-tests.js';
@@ -26,40 +28,55 @@ describe('session locks on PostgreSQL', () => {
     return { held: rows.filter(({ granted }) => granted), waiting: rows.filter(({ granted }) => !granted) };
   };
 
-  test('SE1: releases aimed at the ends of slices leave no lock without a holder', {
-    timeout: 300_000,
-  }, async () => {
-    const rounds = Number(process.env['LATCHKEY_STRESS_ROUNDS'] ?? 70);
-    const pool = poolOf({ max: 40 });
-    const [one, other] = [new SessionEngine(pool, 'stress'), new SessionEngine(pool, 'stress')];
-    const sliceMs = 100;
-    // A time to live this short leaves no time to open connections.
-    const opened = await Promise.all(Array.from({ length: 40 }, () => pool.connect()));
-    for (const client of opened) client.release();
-    let late = 0;
-    let granted = 0;
-    const aimed = async (key: string, round: number) => {
-      const request = (owner: string) => requestOf(owner, { key, ttlMs: 2 * sliceMs });
-      // On a busy machine a request may fail for lack of time: it must leave nothing behind either.
-      const failed = () => ({ freeInMs: 0 });
-      await one.acquire(request(`${key} holder ${round}`)).catch(failed);
-      const waiting = other.acquire(request(`${key} waiter ${round}`)).catch(failed);
-      await pause(sliceMs - 6 + 12 * Math.random());
-      await one.release(key, `${key} holder ${round}`).catch(failed);
-      if ('token' in (await waiting)) granted++;
-      else late++;
-      await other.release(key, `${key} waiter ${round}`).catch(failed);
-    };
-    for (let round = 0; round < rounds; round++) {
-      await Promise.all(Array.from({ length: 15 }, (_, i) => aimed(`key ${i}`, round)));
-    }
-    expect(granted).toBeGreaterThan(0);
-    await until(async () => (await advisoryLocks()).waiting.length === 0);
-    expect(await advisoryLocks()).toEqual({ held: [], waiting: [] });
-    expect(pool.idleCount).toBe(pool.totalCount);
-    if (process.env['LATCHKEY_STRESS_ROUNDS'])
-      console.log(`${15 * rounds} releases, ${late} slices ended without the lock`);
-  });
+  type Make = (pool: pg.Pool) => LeaseEngine;
+  const perKey: Make = (pool) => new SessionEngine(pool, 'stress');
+  const shared: Make = (pool) => new SharedSessionEngine(pool, 'stress', false);
+
+  let crowded: pg.Pool | undefined;
+  // An engine with one connection does not wait in PostgreSQL: it asks at the end of the slice.
+  test.each([
+    ['a connection per key', perKey, perKey],
+    ['a holder with one connection, a waiter with one per key', shared, perKey],
+    ['one connection', shared, shared],
+  ])(
+    'SE1, SS3: releases aimed at the ends of slices leave no lock without a holder: %s',
+    { timeout: 300_000 },
+    async (name, ofHolder, ofWaiter) => {
+      const rounds = Number(process.env['LATCHKEY_STRESS_ROUNDS'] ?? 70);
+      crowded ??= poolOf({ max: 40 });
+      const pool = crowded;
+      const [one, other] = [ofHolder(pool), ofWaiter(pool)];
+      const sliceMs = 100;
+      // A time to live this short leaves no time to open connections.
+      const opened = await Promise.all(Array.from({ length: 40 }, () => pool.connect()));
+      for (const client of opened) client.release();
+      let late = 0;
+      let granted = 0;
+      const aimed = async (key: string, round: number) => {
+        const request = (owner: string) => requestOf(owner, { key, ttlMs: 2 * sliceMs });
+        // On a busy machine a request may fail for lack of time: it must leave nothing behind either.
+        const failed = () => ({ freeInMs: 0 });
+        await one.acquire(request(`${key} holder ${round}`)).catch(failed);
+        const waiting = (ofWaiter === shared ? pause(sliceMs) : Promise.resolve())
+          .then(() => other.acquire(request(`${key} waiter ${round}`)))
+          .catch(failed);
+        await pause(sliceMs - 6 + 12 * Math.random());
+        await one.release(key, `${key} holder ${round}`).catch(failed);
+        if ('token' in (await waiting)) granted++;
+        else late++;
+        await other.release(key, `${key} waiter ${round}`).catch(failed);
+      };
+      for (let round = 0; round < rounds; round++) {
+        await Promise.all(Array.from({ length: 15 }, (_, i) => aimed(`key ${i}`, round)));
+      }
+      expect(granted).toBeGreaterThan(0);
+      await until(async () => (await advisoryLocks()).waiting.length === 0);
+      expect(await advisoryLocks()).toEqual({ held: [], waiting: [] });
+      expect(pool.idleCount).toBe(pool.totalCount);
+      if (process.env['LATCHKEY_STRESS_ROUNDS'])
+        console.log(`${name}: ${15 * rounds} releases, ${late} waits ended without the lock`);
+    },
+  );
 
   test('SE1: a lock that is granted as its timeout fires is a grant', async () => {
     const pool = poolOf();
@@ -270,6 +287,20 @@ describe('session locks on a scripted PostgreSQL', () => {
     expect(pool.listeners.size).toBe(0);
   });
 
+  test('SE3: the last command that was answered proves that the connection is alive, also one that asked for the lock', async () => {
+    let answer = (_taken: never) => {};
+    const { pool, engine } = engineOf({ take: () => new Promise<never>((resolve) => (answer = resolve)) });
+    const acquire = engine.acquire(requestOf('a'));
+    await sent(pool, 'pg_try_advisory_lock');
+    await vi.advanceTimersByTimeAsync(900);
+    // Refused; so it waits for a slice, and is granted at once.
+    answer(got(false));
+    await acquire;
+    await vi.advanceTimersByTimeAsync(400);
+    expect(await engine.release('key', 'a')).toBe(true);
+    expect(pool.released).toEqual([false]);
+  });
+
   test('SE1: an unlock that is answered false, or fails, closes the connection', async () => {
     const answered = engineOf({ unlock: () => [{ rows: [{ freed: false }] }, {}] as never });
     await answered.engine.acquire(requestOf('a'));
@@ -345,6 +376,7 @@ describe('session locks on a scripted PostgreSQL', () => {
     expect(await sliceOf(20_000)).toBe('2000');
     expect(await sliceOf(1_001)).toBe('501');
     expect(await sliceOf(20_000, 600)).toBe('300');
+    expect(await sliceOf(20_000, 0)).toBe('2000');
   });
 
   test('a pool without a connection is an error after nine tenths of the time to live, before the keeper gives up', async () => {

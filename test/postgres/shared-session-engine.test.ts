@@ -2,6 +2,7 @@
 import { leaseTableSchema, lockedTransaction, PostgresMutex } from 'latchkey/postgres';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { advisoryKey } from '../../src/postgres/advisory-lock.js';
 import { SharedSessionEngine } from '../../src/postgres/shared-session-engine.js';
 import { oneAtATime } from '../remote-locks/support/one-at-a-time.js';
 import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
@@ -381,6 +382,48 @@ describe('session locks on one connection of a scripted PostgreSQL', () => {
     // With nothing to keep it for, the connection is closed.
     await expect(engine.acquire(requestOf('c'))).rejects.toMatchObject({ code: '53200' });
     expect(pool.released).toEqual([false, true]);
+  });
+
+  test('SS2: what a refused request may have locked is unlocked before the next command is sent', async () => {
+    let freed = (_answer: never) => {};
+    let takes = 0;
+    const { pool, engine } = engineOf({
+      take: () => (++takes === 2 ? (Promise.reject(serverError('53200')) as never) : got(true)),
+      unlock: () => new Promise<never>((resolve) => (freed = resolve)),
+    });
+    await engine.acquire(requestOf('a'));
+    const refused = engine.acquire(requestOf('b', { key: 'other' })).catch((error) => error.code);
+    await turnsUntil(() => unlocks(pool).length === 1);
+    const third = engine.acquire(requestOf('c', { key: 'third' }));
+    await vi.advanceTimersByTimeAsync(500);
+    expect(takes).toBe(2);
+    freed([{ rows: [{ freed: true }] }] as never);
+    expect(await refused).toBe('53200');
+    expect(await third).toEqual({ token: 7n });
+  });
+
+  test('the time in the queue for the connection counts to the wait for one', async () => {
+    let answer = (_error: Error) => {};
+    const { pool, engine } = engineOf(
+      { take: () => new Promise<never>((_, reject) => (answer = reject)) },
+      true,
+    );
+    const first = engine.acquire(requestOf('a')).catch((error) => error.message);
+    await sent(pool, 'pg_try_advisory_lock');
+    const second = engine.acquire(requestOf('b', { key: 'other' })).catch((error) => error.code);
+    let code: unknown;
+    void second.then((value) => (code = value));
+    // Both keys are hashed when a third one is.
+    await advisoryKey('latchkey', 'third');
+    const connect = vi.spyOn(pool, 'connect').mockImplementation(never);
+    await vi.advanceTimersByTimeAsync(600);
+    answer(new Error('gone'));
+    expect(await first).toBe('gone');
+    await turnsUntil(() => connect.mock.calls.length === 1);
+    await vi.advanceTimersByTimeAsync(299);
+    expect(code).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(code).toBe('ERR_NO_CONNECTION');
   });
 
   test('SS3: an unlock that is answered false, or fails, closes the connection', async () => {

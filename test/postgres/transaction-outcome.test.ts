@@ -154,6 +154,26 @@ describe('the outcome of a transaction', () => {
     });
   });
 
+  test('PT2: a connection that is lost before COMMIT was sent is not an unknown outcome, and the transaction is run again', async () => {
+    const pool = new ScriptedPool(() => undefined);
+    const task = (_: unknown, { attempt }: { attempt: number }) => {
+      if (attempt === 1) pool.breakOff(serverError('ECONNRESET'));
+      return attempt;
+    };
+    expect(await settled(retryTransaction(pool, task))).toEqual({ value: 2 });
+    expect(pool.released).toEqual([false, false]);
+  });
+
+  test('a pool that cannot connect: its error is that of the caller', async () => {
+    const pool = new ScriptedPool(() => undefined);
+    const refused = serverError('28P01');
+    pool.connect = () => Promise.reject(refused);
+    expect(await settled(retryTransaction(pool, () => 1))).toEqual({ error: refused });
+    expect(await settled(retryTransaction(pool, () => 1, { attemptTimeoutMs: 100 }))).toEqual({
+      error: refused,
+    });
+  });
+
   test('PT4: a ROLLBACK that fails hides no error, and closes the connection, which keeps its listener', async () => {
     const pool = new ScriptedPool((text) => {
       if (text === 'rollback') throw new Error('gone');
