@@ -32,6 +32,14 @@ export function whereOthersAreAhead(results: readonly Result[]): Ahead[] {
     });
 }
 
+/** Where others are ahead in the results of one run and not in those of another. */
+export function aheadOnlyIn(results: readonly Result[], others: readonly Result[]): Ahead[] {
+  const known = whereOthersAreAhead(others);
+  return whereOthersAreAhead(results).filter(
+    ({ table, peer }) => !known.some((row) => row.table === table && row.peer === peer),
+  );
+}
+
 function isBelow(row: Omit<Measured, 'name'>, other: Measured): boolean {
   if (row.versusFloor && other.versusFloor && row.versusFloor.rounds.length > 1) {
     return row.versusFloor.quartiles[1] < other.versusFloor.quartiles[0];

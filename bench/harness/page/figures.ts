@@ -3,7 +3,7 @@
  * Every page repeats them in one of two forms, and `--report` writes both:
  *
  * - a whole table, after `<!-- figures: NAME -->`;
- * - one figure in a sentence: `<!-- figure: NAME / ROW / COLUMN -->481<!-- / -->`. NAME is a table of the file, or the title of a
+ * - one figure in a sentence: `<!-- figure: NAME / ROW / COLUMN -->481<!-- / -->`. NAME is a table of the file, or the heading above a
  *   table in benchmarks.md; ROW is the first cell of the row, or how it alone
  *   begins. `COLUMN / 2` is the second of several in a cell.
  */
@@ -87,7 +87,7 @@ function tableNamed(tables: FigureTables, name: string): FigureTable {
 
 /** The tables of a page by the titles above them. */
 function tablesOf(page: string): FigureTables {
-  const sections = page.split(/^### /m).slice(1);
+  const sections = page.split(/^##+ /m).slice(1);
   return Object.fromEntries(
     sections.map((section) => {
       const [title = '', ...lines] = section.split('\n');

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import type { Measured } from '../measure.js';
 import { columnsOf } from '../report.js';
 import { majorOf, type Result, type Run } from '../results.js';
-import { whereOthersAreAhead } from './ahead.js';
+import { type Ahead, aheadOnlyIn, whereOthersAreAhead } from './ahead.js';
 import { besideHeader, besideRows } from './beside.js';
 import { writeFigures } from './figures.js';
 import { pictureOf } from './pictures.js';
@@ -24,7 +24,7 @@ export async function writePage(run: Run, older?: Run): Promise<void> {
     sections.push(section(suite, tables, picture === undefined ? undefined : file));
   }
   const page = [
-    ...[opening(run), howToRead, goals(run.results), ahead(run.results)],
+    ...[opening(run), howToRead, goals(run.results), ahead(whereOthersAreAhead(run.results))],
     ...(older === undefined || older.node === run.node ? [] : [beside(run, older)]),
     ...[...sections, closing],
   ];
@@ -55,26 +55,28 @@ function goals(results: readonly Result[]): string {
   ].join('\n\n');
 }
 
-function ahead(results: readonly Result[]): string {
-  const rows = whereOthersAreAhead(results).map(({ table, peer, figures, reason }) => [
-    table,
-    peer,
-    ...figures,
-    reason,
-  ]);
-  const table = markdownTable(['table', 'package', 'theirs', 'ours', 'why'], rows);
+function ahead(rows: readonly Ahead[]): string {
   return [
     '## Where other packages are better, and why',
-    rows.length === 0 ? 'In this run, nowhere by more than the noise.' : table,
+    rows.length === 0 ? 'In this run, nowhere by more than the noise.' : aheadTable(rows),
   ].join('\n\n');
+}
+
+function aheadTable(rows: readonly Ahead[]): string {
+  return markdownTable(
+    ['table', 'package', 'theirs', 'ours', 'why'],
+    rows.map(({ table, peer, figures, reason }) => [table, peer, ...figures, reason]),
+  );
 }
 
 function beside(run: Run, older: Run): string {
   const majors = [run, older].map(({ node }) => `Node ${majorOf(node)}`) as [string, string];
+  const there = aheadOnlyIn(older.results, run.results);
   return [
     `## On ${majors[1]}`,
     onOlderNode(older),
     markdownTable(besideHeader(majors), besideRows(run.results, older.results)),
+    ...(there.length === 0 ? [] : [`### Better than ours on ${majors[1]} only`, aheadTable(there)]),
   ].join('\n\n');
 }
 

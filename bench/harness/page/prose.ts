@@ -196,9 +196,9 @@ export const reasons: readonly Reason[] = [
     why: 'A difference of a millisecond or less is that of the server’s timers.',
   },
   {
-    peers: ['p-limit'],
+    peers: ['p-limit', 'p-limit, async-mutex, generic-pool'],
     table: 'Service:',
-    why: 'Its row has one primitive, and our first row has five. Compare it with `latchkey: limit`.',
+    why: 'Its row has fewer primitives than our first row, which has five. Compare it with our row of the same number.',
   },
   {
     peers: pools,

@@ -14,6 +14,7 @@ const paths: readonly { path: string; name: string; role: Role }[] = [
   { path: '/latchkey/5', name: 'latchkey: limit, key, retry with timeout, pool, lock', role: 'latchkey' },
   { path: '/latchkey/3', name: 'latchkey: limit, lock, pool', role: 'latchkey' },
   { path: '/latchkey/1', name: 'latchkey: limit', role: 'latchkey' },
+  { path: '/others/5', name: 'p-limit, async-lock, p-retry, generic-pool, async-mutex', role: 'peer' },
   { path: '/others/3', name: 'p-limit, async-mutex, generic-pool', role: 'peer' },
   { path: '/others/1', name: 'p-limit', role: 'peer' },
 ];
