@@ -12,8 +12,7 @@
  *
  * Hand-over: the next attempt starts in the turn in which the pause ends.
  * Cancel: an abort ends a pause at once, aborts the running attempt's signal, and does not wait for a task or a
- *   `shouldRetry` that ignores it. Cost: a task that succeeds at once costs one call and one derived promise, and no timer.
- *   The time of an attempt begins two microtasks after its task has returned.
+ *   `shouldRetry` that ignores it. Cost: a task that succeeds at once costs one call and one derived promise.
  * Composing: retry outside, limiter inside: `retry((context) => limiter.run(call, context))`. The permit is then free
  *   during the pause; in the other order every pause holds a permit.
  * Not here: circuit breaking. Lineage: Polly's retry strategy; the AWS builders' library on jitter and budgets.
@@ -33,10 +32,12 @@ import { AttemptTimeoutError } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
 import { channel } from '../runtime/channels.js';
 import { now, setTimer, type Timer, timerGrainMs } from '../runtime/clock.js';
-import { abortReason, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
+import { type Abortable, abortReason, onAbort, throwIfAborted } from '../waiting/abort-listeners.js';
+import { type Expirable, onDeadline } from '../waiting/deadlines.js';
 import { DeferredError, reveal, withStackFromHere } from '../waiting/deferred-error.js';
+import type { Link } from '../waiting/linked-list.js';
+import type { Place } from '../waiting/place-queue.js';
 import { type Backoff, exponential } from './backoff.js';
-import { bounded, type Ends } from './bounded.js';
 import type { RetryBudget } from './retry-budget.js';
 
 /** What a task receives with each attempt. */
@@ -53,10 +54,7 @@ export interface RetryOptions {
   attempts?: number | undefined;
   /** Default `exponential()`: 100 ms, doubling up to 10_000 ms, with full jitter. */
   backoff?: Backoff | undefined;
-  /**
-   * Milliseconds, from the moment at which the task has returned its promise. An attempt that takes longer fails with
-   * `AttemptTimeoutError`, and is not waited for. Default: no bound.
-   */
+  /** Milliseconds. An attempt that takes longer fails with `AttemptTimeoutError`, and is not waited for. Default: no bound. */
   attemptTimeoutMs?: number | undefined;
   /** Milliseconds for attempts, pauses and `shouldRetry` together. A pause that would not fit is not begun. Default: no bound. */
   totalTimeoutMs?: number | undefined;
@@ -227,7 +225,7 @@ class Retry<T> {
     if (attempt >= attempts || isClosed(error) || !this.#hasTimeAfter(0)) throw error;
     if (shouldRetry !== undefined) {
       const ask = async () => shouldRetry(error, { attempt });
-      if (!(await bounded(ask, signal, this.#timeoutMs, { expired: () => error }))) throw error;
+      if (!(await this.#bounded(ask, this.#timeoutMs, { expired: () => error }))) throw error;
       throwIfAborted(signal);
     }
     const delayMs =
@@ -271,8 +269,27 @@ class Retry<T> {
     if (signal === undefined && timeoutMs === Infinity)
       return call(this.#task, new UnwatchedAttempt(attempt));
     if (signal?.aborted) return Promise.reject(abortReason(signal));
-    const watched = new WatchedAttempt(attempt, timeoutMs, previousError);
-    return bounded(() => call(this.#task, watched.context), signal, timeoutMs, watched);
+    const controller = new AbortController();
+    const run = () => call(this.#task, { attempt, signal: controller.signal });
+    return this.#bounded(run, timeoutMs, {
+      aborted: (reason) => controller.abort(reason),
+      expired: () => {
+        const cause = ownError(previousError);
+        const options = cause === undefined ? undefined : { cause };
+        const error = new AttemptTimeoutError(attempt, timeoutMs, options);
+        controller.abort(error);
+        return new DeferredError(() => withStackFromHere(error));
+      },
+    });
+  }
+
+  /** Settles as `work` does, unless an abort or the timeout comes first: then the work is not waited for. */
+  #bounded<V>(work: () => Promise<V>, timeoutMs: number, ends: Ends): Promise<V> {
+    return new Promise<V>((resolve, reject) => {
+      const bounds = new Bounds(this.#settings.signal, timeoutMs, ends, reject);
+      // R6: a stack is found by following promises, so the work settles this one directly.
+      work().then(resolve, reject).then(bounds.leave);
+    });
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -297,30 +314,47 @@ class Retry<T> {
   }
 }
 
-/** An attempt that an abort or a timeout can end. */
-class WatchedAttempt implements Ends {
-  readonly context: AttemptContext;
-  readonly #controller = new AbortController();
-  readonly #timeoutMs: number;
-  readonly #previousError: unknown;
+/** The signal and the timeout that bound some work. The first of them that ends it takes the other one away. */
+class Bounds implements Abortable, Expirable {
+  readonly #ends: Ends;
+  readonly #reject: (reason: unknown) => void;
+  readonly #subscription: Link<Abortable> | undefined;
+  readonly #deadline: Place<Expirable> | undefined;
 
-  constructor(attempt: number, timeoutMs: number, previousError: unknown) {
-    this.context = { attempt, signal: this.#controller.signal };
-    this.#timeoutMs = timeoutMs;
-    this.#previousError = previousError;
+  constructor(
+    signal: AbortSignal | undefined,
+    timeoutMs: number,
+    ends: Ends,
+    reject: (reason: unknown) => void,
+  ) {
+    this.#ends = ends;
+    this.#reject = reject;
+    this.#subscription = signal && onAbort(signal, this);
+    this.#deadline = timeoutMs === Infinity ? undefined : onDeadline(timeoutMs, this);
   }
 
-  aborted(reason: unknown): void {
-    this.#controller.abort(reason);
+  readonly leave = (): void => {
+    this.#subscription?.leave();
+    this.#deadline?.leave();
+  };
+
+  onAbort(reason: unknown): void {
+    this.leave();
+    this.#reject(reason);
+    this.#ends.aborted?.(reason);
   }
 
-  expired(): unknown {
-    const cause = ownError(this.#previousError);
-    const options = cause === undefined ? undefined : { cause };
-    const error = new AttemptTimeoutError(this.context.attempt, this.#timeoutMs, options);
-    this.#controller.abort(error);
-    return new DeferredError(() => withStackFromHere(error));
+  onExpire(): void {
+    this.leave();
+    this.#reject(this.#ends.expired());
   }
+}
+
+/** What ends the work from outside. */
+interface Ends {
+  aborted?(reason: unknown): void;
+  /** Returns the error to reject with. */
+  expired(): unknown;
 }
 
 /** The context of an attempt that nothing can end. Its signal is made only when it is read. */

@@ -161,11 +161,6 @@ export const reasons: readonly Reason[] = [
     why: 'The time is the longest random pause. Compare the number of calls instead.',
   },
   {
-    peers: ['p-retry, AbortSignal.timeout'],
-    table: 'retry: a task that waits',
-    why: 'Its timer is that of `AbortSignal.timeout`, which runs on after the call has settled. Ours is cancelled.',
-  },
-  {
     peers: ['async-lock', 'async-sema', 'cockatiel', 'p-limit', 'p-queue'],
     table: 'Memory: a caller waiting in run',
     why: 'A waiter cannot leave its queue in one step.',

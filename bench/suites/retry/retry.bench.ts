@@ -30,7 +30,6 @@ const succeeds: Case = {
 };
 
 const attemptTimeoutMs = 1_000;
-const later: Task<unknown> = () => immediate();
 
 /** One attempt for all: what differs between calls is given to the policy of cockatiel in advance. */
 const inTime: readonly { name: string; role: Role; use: Use }[] = [
@@ -66,7 +65,7 @@ const withOptions: Case = {
 
 const inTimeAlone: Case = {
   title: 'retry: a task that succeeds at once, with a timeout per attempt',
-  shows: 'Most services set one. The answer is there when the task returns, so ours sets no timer.',
+  shows: 'Most services set one. A timer that is alone with its duration is what a lone call pays for.',
   warmups: 2,
   subjects: [
     operation({ name: 'await task()', role: 'floor' }, task),
@@ -80,16 +79,6 @@ const inTimeAlone: Case = {
   ],
 };
 
-const inTimeAndLater: Case = {
-  title: 'retry: a task that waits a setImmediate, with a timeout per attempt',
-  shows: 'The answer comes later, so every subject pays for a timer that is alone with its duration.',
-  warmups: 2,
-  subjects: [
-    regularCaller({ name: 'no retry', role: 'floor' }, (work) => work(), later),
-    ...inTime.map(({ name, role, use }) => regularCaller({ name, role }, use, later)),
-  ],
-};
-
 const inTimeTogether: Case = {
   title: 'retry: 1,000 calls at once that wait a setImmediate, with a timeout per attempt',
   shows: 'The same in a busy service, where other calls wait with the same timeout.',
@@ -97,8 +86,20 @@ const inTimeTogether: Case = {
   rounds: 15,
   warmups: 2,
   subjects: [
-    crowd({ name: 'no retry', role: 'floor' }, 1_000, () => (work) => work(), later),
-    ...inTime.map(({ name, role, use }) => crowd({ name, role }, 1_000, () => use, later)),
+    crowd(
+      { name: 'no retry', role: 'floor' },
+      1_000,
+      () => (work) => work(),
+      () => immediate(),
+    ),
+    ...inTime.map(({ name, role, use }) =>
+      crowd(
+        { name, role },
+        1_000,
+        () => use,
+        () => immediate(),
+      ),
+    ),
   ],
 };
 
@@ -193,7 +194,6 @@ export const retry: Suite = {
     await measure(succeeds);
     await measure(withOptions);
     await measure(inTimeAlone);
-    await measure(inTimeAndLater);
     await measure(inTimeTogether);
     await measure(herd);
     await measure(outage);
