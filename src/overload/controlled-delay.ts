@@ -1,11 +1,14 @@
 /**
  * controlledDelay: while more is asked than can be served, waiters that have waited too long are refused, and the newest are
- * served first. A FIFO queue would serve every caller too late.
+ * served first. A FIFO queue would serve every caller too late. When less is asked again, the oldest are served first, so that
+ * those that wait since a burst are still answered.
  *
  * Invariants
  *   CD1  Until a queue has been non-empty for `intervalMs`, no waiter is refused and the oldest is served first.
  *   CD2  After that, a waiter that has waited longer than `targetMs` is refused at the next arrival or release.
  *   CD3  The newest waiter is never refused, so no unit stays free while a caller waits.
+ *   CD4  While the queue is overloaded, the newest is served first until clearly more units were granted than asked for. Then the
+ *        oldest is served first, until as many were asked for again.
  *
  * Hand-over, Cancel: those of the queue that it orders.
  * Cost: O(1) per waiter, no timer. A refusal happens when another caller comes or a permit is released.
@@ -24,7 +27,7 @@ export interface ControlledDelayOptions {
   targetMs?: number | undefined;
   /** A queue that was not empty for this many milliseconds is overloaded. Default 100. */
   intervalMs?: number | undefined;
-  /** Whether the newest waiter is served first while the queue is overloaded. Default true. */
+  /** Whether the newest waiter is served first while the queue is overloaded and more comes than is served. Default true. */
   newestFirst?: boolean | undefined;
 }
 
@@ -39,6 +42,9 @@ const optionNames: OptionNames<ControlledDelayOptions> = {
   intervalMs: true,
   newestFirst: true,
 };
+
+/** When this many more units were granted than asked for, more is served than comes. Fewer may be chance. Tuned. */
+const clearLead = 30;
 
 /** The longest `retryAfterMs`, so that an overload of hours does not send callers away for hours. */
 const longestRetryAfterMs = 30_000;
@@ -76,6 +82,10 @@ class ControlledDelay extends Arrivals implements WaitLine {
   readonly #settings: ControlledDelaySettings;
   /** Since when the queue is not empty. */
   #standingSinceMs = 0;
+  /** How many more units were granted than asked for, between 0 and `clearLead`. */
+  #lead = 0;
+  /** More units are asked for than granted: the newest waiter is served first. */
+  #isRising = true;
 
   constructor(settings: ControlledDelaySettings) {
     super();
@@ -84,13 +94,22 @@ class ControlledDelay extends Arrivals implements WaitLine {
 
   override add(waiter: OrderedWaiter, nowMs: number): void {
     if (this.size === 0) this.#standingSinceMs = nowMs;
+    this.#lead = this.size === 0 ? 0 : Math.max(0, this.#lead - waiter.weight);
+    if (this.#lead === 0) this.#isRising = true;
     super.add(waiter, nowMs);
     this.#refuseLate(nowMs);
   }
 
+  override remove(waiter: OrderedWaiter, isGranted: boolean): void {
+    super.remove(waiter, isGranted);
+    if (!isGranted) return;
+    this.#lead = Math.min(clearLead, this.#lead + waiter.weight);
+    if (this.#lead === clearLead) this.#isRising = false;
+  }
+
   next(nowMs: number): OrderedWaiter | undefined {
     this.#refuseLate(nowMs);
-    const isNewestFirst = this.#settings.newestFirst && this.#isOverloaded(nowMs);
+    const isNewestFirst = this.#settings.newestFirst && this.#isRising && this.#isOverloaded(nowMs);
     return (isNewestFirst ? this.tail : this.head)?.item;
   }
 

@@ -13,7 +13,7 @@ export class Arrivals extends LinkedList<Link<OrderedWaiter>> {
     this.push(link);
   }
 
-  remove(waiter: OrderedWaiter): void {
+  remove(waiter: OrderedWaiter, _isGranted: boolean): void {
     this.#links.get(waiter)?.leave();
     this.#links.delete(waiter);
   }

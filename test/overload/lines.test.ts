@@ -1,6 +1,6 @@
-/** The orders themselves, with waiters that only count: CD1 to CD3 and FS1 to FS4. */
+/** The orders themselves, with waiters that only count: CD1 to CD4 and FS1 to FS4. */
 import fc from 'fast-check';
-import { controlledDelay, fairShare, type WaitOrder } from 'latchkey/overload';
+import { type ControlledDelayOptions, controlledDelay, fairShare, type WaitOrder } from 'latchkey/overload';
 import { describe, expect, test } from 'vitest';
 import type { LineOrder } from '../../src/overload/line-order.js';
 import type { OrderedWaiter, WaitLine } from '../../src/overload/wait-line.js';
@@ -105,6 +105,72 @@ describe('controlledDelay', () => {
     world.add('a');
     world.nowMs = 10_000;
     expect(world.serve()).toBe('a');
+  });
+
+  describe('CD4', () => {
+    /** An overloaded queue of 100 waiters that were not refused, of which the oldest is '0' and the newest '99'. */
+    const afterBurst = (options?: ControlledDelayOptions) => {
+      const world = new World(controlledDelay({ targetMs: 450, intervalMs: 100, ...options }));
+      for (let i = 0; i < 100; i++) world.add(String(i));
+      world.nowMs = 101;
+      return world;
+    };
+    const serve = (world: World, count: number) => Array.from({ length: count }, () => world.serve());
+
+    test('when 30 more units were granted than asked for, the oldest waiter is served first', () => {
+      const world = afterBurst();
+      expect(serve(world, 31).slice(-2)).toEqual(['70', '0']);
+    });
+
+    test('as soon as as many were asked for, the newest is served first again', () => {
+      const world = afterBurst();
+      serve(world, 30);
+      for (let i = 0; i < 29; i++) world.add('new');
+      expect(world.serve()).toBe('0');
+      world.add('new');
+      world.add('newest');
+      expect(world.serve()).toBe('newest');
+    });
+
+    test('what was served long before does not count: a lead of at most 30 units is remembered', () => {
+      const world = afterBurst();
+      serve(world, 60);
+      for (let i = 0; i < 29; i++) world.add('new');
+      expect(world.serve()).toBe('30');
+      for (let i = 0; i < 2; i++) world.add('newest');
+      expect(world.serve()).toBe('newest');
+    });
+
+    test('units count, not waiters', () => {
+      const world = afterBurst();
+      world.add('heavy', { weight: 30 });
+      expect(serve(world, 2)).toEqual(['heavy', '0']);
+      world.add('heavy', { weight: 30 });
+      expect(world.serve()).toBe('heavy');
+    });
+
+    test('waiters that leave or are refused were not served', () => {
+      const world = afterBurst();
+      for (const waiter of [...world.waiting].slice(0, 60)) world.leave(waiter);
+      expect(serve(world, 30).slice(-1)).toEqual(['70']);
+    });
+
+    test('a new overload begins with the newest', () => {
+      const world = afterBurst();
+      serve(world, 100);
+      world.add('a');
+      world.add('b');
+      world.nowMs = 300;
+      expect(serve(world, 2)).toEqual(['b', 'a']);
+    });
+
+    test('an overload that goes on serves the newest first, whatever chance brings', () => {
+      const world = afterBurst();
+      for (let i = 0; i < 1_000; i++) {
+        for (let arrived = 0; arrived < 29; arrived++) world.add(`${i}`);
+        expect(serve(world, 29).at(0)).toBe(`${i}`);
+      }
+    });
   });
 });
 

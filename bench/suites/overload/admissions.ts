@@ -5,15 +5,15 @@ import { type Call, limit, type Server, taskMs } from './scenarios.js';
 
 const refusal = new Error('refused');
 
-/** Knows how long every task takes: no policy answers more calls of one deadline in time. */
-export function clairvoyant(): Server {
+/** Knows how long every task takes: no policy answers more calls of one deadline in time, if no call may wait longer. */
+export function clairvoyant(longestWaitMs = Infinity): Server {
   const semaphore = new Semaphore(limit);
   /** When each permit becomes free. */
   const freeMs = new Array<number>(limit).fill(0);
   return async ({ atMs, deadlineMs, task }) => {
     const first = freeMs.indexOf(Math.min(...freeMs));
     const startMs = Math.max(atMs, freeMs[first]!);
-    if (startMs + taskMs > atMs + deadlineMs) throw refusal;
+    if (startMs - atMs > Math.min(longestWaitMs, deadlineMs - taskMs)) throw refusal;
     freeMs[first] = startMs + taskMs;
     await semaphore.run(task);
   };

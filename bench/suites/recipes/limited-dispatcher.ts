@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher, request } from 'undici';
 import { limited } from '../../../docs/recipes/limited-dispatcher.js';
 import { agent as naiveAgent } from '../../../docs/recipes/naive/limited-dispatcher.js';
-import { deadlineMs, possiblePerSecond, serve, startServer } from '../overload/http/load.js';
+import { deadlineMs, possiblePerSecond, serve, startServer, steady } from '../overload/http/load.js';
 import type { RecipeCost } from './recipe.js';
 
 const load = 1.5;
@@ -50,6 +50,6 @@ async function called(dispatcher: Dispatcher, possible: number) {
       open--;
     }
   };
-  const served = await serve(call, load, possible);
+  const served = await serve(call, steady(load), possible);
   return { ...served, most };
 }

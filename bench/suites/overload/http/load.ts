@@ -7,11 +7,28 @@ import { quantile } from '../../../harness/statistics.js';
 import { type Way, workers } from './ways.js';
 
 export const deadlineMs = 500;
+
+/** Calls a second, in times of what is possible: some seconds that are not counted, then those that are. */
+export interface Load {
+  readonly name: string;
+  readonly before: readonly number[];
+  readonly counted: readonly number[];
+}
+
 /** The first second has three times what is possible: a queue stands when the load begins. */
-const seconds = { surge: 1, settling: 2, counted: 4 };
+export const steady = (load: number): Load => ({
+  name: `${load}x`,
+  before: [3, load, load],
+  counted: [load, load, load, load],
+});
+const burst = [3, 0.7, 0.7, 0.7, 0.7];
+export const loads: readonly Load[] = [
+  ...[0.8, 1.1, 1.5, 3].map(steady),
+  { name: 'bursts', before: burst, counted: burst },
+];
 
 export interface Served {
-  /** Answers within the deadline, as a share of what is possible. */
+  /** Answers within the deadline, as a share of those that a clairvoyant gives. */
   readonly share: number;
   readonly p50Ms: number | undefined;
   readonly refusedPerSecond: number;
@@ -20,45 +37,66 @@ export interface Served {
 /** The status; 0 from a client that has left, or whose call failed. */
 export type Call = () => Promise<number>;
 
-/** Answers a second to callers that always ask. */
+/** Answers a second to callers that always ask, after a second in which the server warms up. */
 export async function possiblePerSecond(): Promise<number> {
   await using server = await startServer('fifo');
   const call = server.caller();
+  const [fromMs, untilMs] = [performance.now() + 1_000, performance.now() + 4_000];
   let answers = 0;
-  const untilMs = performance.now() + 2_000;
   const ask = async () => {
-    while (performance.now() < untilMs) if ((await call()) === 200) answers++;
+    while (performance.now() < untilMs) {
+      const status = await call();
+      if (status === 200 && performance.now() >= fromMs && performance.now() < untilMs) answers++;
+    }
   };
   await Promise.all(Array.from({ length: 2 * workers }, ask));
-  return answers / 2;
+  return (1_000 * answers) / (untilMs - fromMs);
 }
 
-/** `load` times what is possible, by chance, whatever becomes of the earlier calls. */
-export async function serve(call: Call, load: number, possible: number): Promise<Served> {
+/** Calls come by chance, whatever becomes of the earlier ones. */
+export async function serve(call: Call, load: Load, possible: number): Promise<Served> {
   const latenciesMs: number[] = [];
-  let [isCounted, refused] = [false, 0];
+  const answerable = clairvoyant(possible);
+  let [isCounted, refused, best] = [false, 0, 0];
   const once = async () => {
     const [startedMs, counts] = [performance.now(), isCounted];
+    if (answerable(startedMs) && counts) best++;
     const status = await call();
     const latencyMs = performance.now() - startedMs;
     if (!counts) return;
     if (status === 503) refused++;
     if (status === 200 && latencyMs <= deadlineMs) latenciesMs.push(latencyMs);
   };
-  await arrivals(once, 3 * possible, seconds.surge);
-  await arrivals(once, load * possible, seconds.settling);
+  for (const times of load.before) await arrivals(once, times * possible);
   isCounted = true;
-  await arrivals(once, load * possible, seconds.counted);
-  await sleep(deadlineMs);
+  for (const times of load.counted) await arrivals(once, times * possible);
+  isCounted = false;
+  // The load goes on, so that the last counted calls wait as long as the others.
+  await arrivals(once, load.counted.at(-1)! * possible);
   return {
-    share: latenciesMs.length / (Math.min(1, load) * possible * seconds.counted),
+    share: latenciesMs.length / best,
     p50Ms: latenciesMs.length > 0 ? quantile(latenciesMs, 0.5) : undefined,
-    refusedPerSecond: refused / seconds.counted,
+    refusedPerSecond: refused / load.counted.length,
   };
 }
 
-async function arrivals(call: () => Promise<void>, perSecond: number, forSeconds: number): Promise<void> {
-  const untilMs = performance.now() + 1_000 * forSeconds;
+/** Whether a call at a time can be answered in time by a server that knows how long each call takes. */
+function clairvoyant(possible: number): (atMs: number) => boolean {
+  const tookMs = (1_000 * workers) / possible;
+  /** When each worker becomes free. */
+  const freeMs = new Array<number>(workers).fill(0);
+  return (atMs) => {
+    const first = freeMs.indexOf(Math.min(...freeMs));
+    const endMs = Math.max(atMs, freeMs[first]!) + tookMs;
+    if (endMs > atMs + deadlineMs) return false;
+    freeMs[first] = endMs;
+    return true;
+  };
+}
+
+/** For a second. */
+async function arrivals(call: () => Promise<void>, perSecond: number): Promise<void> {
+  const untilMs = performance.now() + 1_000;
   let nextMs = performance.now();
   while (performance.now() < untilMs) {
     for (; nextMs <= performance.now(); nextMs += (-1_000 / perSecond) * Math.log(1 - Math.random())) {

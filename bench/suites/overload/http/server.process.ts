@@ -43,6 +43,7 @@ const ways: Record<Way, () => Serve> = {
   timeout250: () => semaphore({ waitTimeoutMs: 250 }),
   maxWaiting1000: () => semaphore({ maxWaiting: 1_000 }),
   delayed: () => semaphore({ order: controlledDelay() }, leaving),
+  delayed450: () => semaphore({ order: controlledDelay({ targetMs: 450 }) }, leaving),
   recipe,
 };
 

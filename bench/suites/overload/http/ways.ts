@@ -11,6 +11,7 @@ export const ways = {
   timeout250: 'waitTimeoutMs 250, half of it',
   maxWaiting1000: 'maxWaiting 1,000',
   delayed: 'controlledDelay()',
+  delayed450: 'controlledDelay({ targetMs: 450 })',
   recipe: 'the admission recipe, limit unknown',
 } as const;
 
