@@ -29,11 +29,9 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
       watching.observer.granted(this, holder.standsFor);
   }
 
-  /** Runs a task that was granted at once. Only an observer needs a permit for it. */
-  static run<R>(holder: TaskHolder, task: (...nothing: never[]) => Awaitable<R>): Promise<R> {
-    return watching.observer === undefined
-      ? holder.run(task)
-      : HeldPermit.#observe(task, new HeldPermit(holder));
+  /** Runs a task that was granted at once, under a permit: only an observer needs one. */
+  static observe<R>(holder: TaskHolder, task: (...nothing: never[]) => Awaitable<R>): Promise<R> {
+    return HeldPermit.#run(task, new HeldPermit(holder));
   }
 
   /** Waits for a permit. */
@@ -49,10 +47,10 @@ export class HeldPermit<H extends PermitHolder = PermitHolder> implements Permit
 
   /** Runs a task whose turn has come. */
   static start<R>({ task, granted }: Turn<Grant, R>): Promise<R> {
-    return granted instanceof HeldPermit ? HeldPermit.#observe(task, granted) : granted.run(task);
+    return granted instanceof HeldPermit ? HeldPermit.#run(task, granted) : granted.run(task);
   }
 
-  static #observe<R>(task: (...nothing: never[]) => Awaitable<R>, permit: HeldPermit): Promise<R> {
+  static #run<R>(task: (...nothing: never[]) => Awaitable<R>, permit: HeldPermit): Promise<R> {
     return runAndRelease(permit, () => task());
   }
 

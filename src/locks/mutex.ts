@@ -18,7 +18,7 @@ import { Holder } from '../calling/run-and-release.js';
 import { checkFunction, lostObject } from '../contract/arguments.js';
 import { QueueFullError, type WaitDetails } from '../contract/errors.js';
 import type { Awaitable, Limiter, LockOptions, LockStats, Permit, WaitOptions } from '../contract/types.js';
-import type { ObservedGrant } from '../runtime/observer.js';
+import { type ObservedGrant, watching } from '../runtime/observer.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { Ending } from '../waiting/ending.js';
 import { type LockSettings, lockSettings } from '../waiting/lock-settings.js';
@@ -80,7 +80,8 @@ export class Mutex implements Limiter {
       const state = Mutex.#stateOf(this);
       checkFunction('task', task);
       const settings = waitSettings(options, state.settings.waits);
-      if (state.tryLock()) return HeldPermit.run(state, task);
+      if (state.tryLock())
+        return watching.observer === undefined ? state.run(task) : HeldPermit.observe(state, task);
       return state.queueWithRoom.waitAndStart(settings, undefined, task, HeldPermit.start);
     } catch (refused) {
       return Promise.reject(refused);

@@ -37,7 +37,7 @@ import type {
   Permit,
   WaitOptions,
 } from '../contract/types.js';
-import type { ObservedGrant } from '../runtime/observer.js';
+import { type ObservedGrant, watching } from '../runtime/observer.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { Ending } from '../waiting/ending.js';
 import { type LockSettings, lockOptionNames, lockSettings } from '../waiting/lock-settings.js';
@@ -138,7 +138,10 @@ export class Semaphore implements Limiter {
       checkFunction('task', task);
       const weight = checkedWeight(options?.weight);
       const settings = waitSettings(options, state.settings.waits);
-      if (state.tryTake(weight)) return HeldPermit.run(state.holder(weight), task);
+      if (state.tryTake(weight)) {
+        const holder = state.holder(weight);
+        return watching.observer === undefined ? holder.run(task) : HeldPermit.observe(holder, task);
+      }
       return state.queueFor(weight).waitAndStart(settings, weight, task, HeldPermit.start);
     } catch (refused) {
       return Promise.reject(refused);

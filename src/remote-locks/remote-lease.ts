@@ -24,7 +24,7 @@ import { LeaseLostError, printable } from '../contract/errors.js';
 import type { KeyLease } from '../contract/types.js';
 import { channel, exposed } from '../runtime/channels.js';
 import { now, setTimer, type Timer, wallClock } from '../runtime/clock.js';
-import { watching } from '../runtime/observer.js';
+import { observerNow } from '../runtime/observer.js';
 import type { LeaseEngine } from './lease-engine.js';
 
 /** The clocks of two machines run at slightly different speeds. */
@@ -89,8 +89,7 @@ export class RemoteLease<K> implements KeyLease<K> {
     this.#proved = settings.proved;
     this.#watchDeadline();
     this.#renewIn(settings.ttlMs / renewalsPerTtl);
-    if (watching.observer !== undefined)
-      watching.observer.granted(this, { source: settings.source, key, weight: 1, limit: settings.limit });
+    observerNow()?.granted(this, { source: settings.source, key, weight: 1, limit: settings.limit });
   }
 
   get signal(): AbortSignal {
@@ -131,7 +130,7 @@ export class RemoteLease<K> implements KeyLease<K> {
   }
 
   #end(): void {
-    watching.observer?.released(this);
+    observerNow()?.released(this);
     const { engine, owner, onEnd } = this.#settings;
     const released = engine.release(this.#name, owner);
     this.#releasing = answerWithin(Math.max(0, this.#remainingMs), released).then(onEnd, onEnd);

@@ -53,8 +53,16 @@ export interface Observer {
   left(wait: ObservedWait): void;
 }
 
-/** A field of a constant object: V8 takes its value for a constant until it is set for the first time. */
+/**
+ * A field of a constant object: V8 takes its value for a constant until it is set for the first time. Only code of the main entry
+ * reads it: V8 reads a constant that a file exports through a cell, which costs `tryAcquire` a quarter.
+ */
 export const watching: { observer: Observer | undefined } = { observer: undefined };
+
+/** The observer in force, for code of other entries. */
+export function observerNow(): Observer | undefined {
+  return watching.observer;
+}
 
 /** Sets the observer in force; `undefined` ends it. */
 export function observe(next: Observer | undefined): void {

@@ -26,7 +26,7 @@ import {
 } from '../contract/arguments.js';
 import type { WaitDetails } from '../contract/errors.js';
 import type { Awaitable, WaitOptions } from '../contract/types.js';
-import { watching } from '../runtime/observer.js';
+import { observerNow } from '../runtime/observer.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
 import { forEver, type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
 import type { QueueOwner } from '../waiting/waiter.js';
@@ -114,7 +114,7 @@ class Flight<K, V> implements QueueOwner {
     this.source = source;
     this.#key = key;
     this.#remove = (flight) => {
-      watching.observer?.released(flight);
+      observerNow()?.released(flight);
       remove(flight);
     };
   }
@@ -149,10 +149,9 @@ class Flight<K, V> implements QueueOwner {
 
   #start(call: (signal: AbortSignal) => Awaitable<V>): Promise<V> {
     const { signal } = this.#controller;
-    if (watching.observer !== undefined)
-      watching.observer.granted(this, { source: this.source, key: this.#key, weight: 1, limit: 1 });
-    const start = () =>
-      watching.observer === undefined ? call(signal) : watching.observer.run(this, () => call(signal));
+    const observer = observerNow();
+    observer?.granted(this, { source: this.source, key: this.#key, weight: 1, limit: 1 });
+    const start = () => (observer === undefined ? call(signal) : observer.run(this, () => call(signal)));
     // If the call throws at once, the executor turns that into a rejection.
     return new Promise<V>((resolve) => resolve(start()));
   }

@@ -30,7 +30,7 @@ import {
   type ObservedWait,
   type Observer,
   observe,
-  watching,
+  observerNow,
 } from '../runtime/observer.js';
 import { currentTask, followsTasks } from './current-task.js';
 import { LockOrders } from './lock-order.js';
@@ -114,8 +114,7 @@ export function watch(options: WatchOptions = {}): Watcher {
   checkBoolean('order', order);
   checkDuration('heldTooLongMs', heldTooLongMs);
   checkFunction('onReport', onReport);
-  if (watching.observer !== undefined)
-    throw new Error('the process is watched already: stop that watcher first');
+  if (observerNow() !== undefined) throw new Error('the process is watched already: stop that watcher first');
   return new ProcessWatcher({ deadlocks, order, heldTooLongMs, onReport });
 }
 

@@ -21,18 +21,34 @@ describe('a task that holds something', () => {
     expect(mutex.locked).toBe(false);
   });
 
-  test('RR3: ends once, even if its promise calls back twice', async () => {
+  const twice = (resolve: (value: string) => void) => {
+    resolve('one');
+    resolve('two');
+  };
+  class Other<T> extends Promise<T> {}
+  const answers: [string, object][] = [
+    ['a promise', Promise.resolve('value')],
+    ['a promise of another class', Other.resolve('value')],
+    ['an object', {}],
+  ];
+  test.each(answers)('RR3: ends once, even if its answer is %s that calls back twice', async (_, answer) => {
+    Object.defineProperty(answer, 'then', { value: twice });
     const mutex = new Mutex();
-    const promise = Promise.resolve('value');
-    Object.defineProperty(promise, 'then', {
-      value: (resolve: (value: string) => void) => {
-        resolve('one');
-        resolve('two');
-      },
-    });
-    await mutex.run(() => promise);
+    await mutex.run(() => answer);
     const first = mutex.tryAcquire();
     expect([first === undefined, mutex.tryAcquire()]).toEqual([false, undefined]);
     first?.release();
+  });
+
+  test('a promise of another class is followed by a plain promise', async () => {
+    const run = new Mutex().run(() => Other.resolve('value'));
+    expect([run.constructor, await run]).toEqual([Promise, 'value']);
+  });
+
+  test('an object that only inherits from Promise is an error, and what was held is free', async () => {
+    const mutex = new Mutex();
+    const run = mutex.run(() => Object.create(Promise.prototype) as Promise<void>);
+    await expect(run).rejects.toThrow(TypeError);
+    expect(mutex.locked).toBe(false);
   });
 });
