@@ -46,6 +46,23 @@ describe('elastic limit', () => {
     );
   });
 
+  test.each([
+    ['cut as much of the limit as they occupied', { initial: 20, successes: 2, refusalMs: 10 }, 17],
+    [
+      'cut no larger share than that of refused calls',
+      { initial: 10, successes: 13, refusalMs: 10 },
+      10 * (1 - 3 / 16),
+    ],
+    ['cut at least a tenth', { initial: 20, successes: 2, refusalMs: 1 }, 18],
+    ['cut at most half', { initial: 4, successes: 1, refusalMs: 10 }, 2],
+  ])('three refusals in 10 ms %s', (_cut, { initial, successes, refusalMs }, expected) => {
+    const limit = new ElasticLimit({ initial });
+    const call = { nowMs: 1_000, held: initial, limit: initial };
+    for (let i = 0; i < successes; i++) limit.onSample({ ...call, durationMs: 10, outcome: 'success' });
+    for (let i = 0; i < 3; i++) limit.onSample({ ...call, durationMs: refusalMs, outcome: 'overload' });
+    expect(limit.snapshot()['target']).toBeCloseTo(expected);
+  });
+
   test('EL3: a limit that calls do not reach does not move', () => {
     const limit = new ElasticLimit({ initial: 20 });
     const seen = new Set<number>();

@@ -73,7 +73,9 @@ export class Ceiling {
     this.#nextCutMs = nowMs + 2 * roundTripMs;
     this.#sinceMs = nowMs;
     if (phase.purpose === 'probe') return limit;
-    const kept = clamp(1 - phase.overloads / phase.ended, deepestCut, shallowestCut);
+    // A refusal is often quick, and its caller calls again: many refusals may have occupied little of the limit.
+    const refused = Math.min(phase.overloads / phase.ended, phase.refusedShare);
+    const kept = clamp(1 - refused, deepestCut, shallowestCut);
     return Math.max(floorShare * this.#limitBefore, Math.min(limit, phase.limit) * kept);
   }
 

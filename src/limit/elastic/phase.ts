@@ -52,6 +52,9 @@ export class Phase {
   #longestGapMs = 0;
   #ended = 0;
   #overloads = 0;
+  #overloadMs = 0;
+  /** When the first of its calls started, of those that have ended. */
+  #firstMs = Infinity;
   #started = 0;
   #bound = 0;
 
@@ -72,6 +75,7 @@ export class Phase {
     this.#ended++;
     if (startedMs > this.startedMs) {
       this.#started++;
+      this.#firstMs = Math.min(this.#firstMs, startedMs);
       if (held >= boundFrom * this.limit) this.#bound++;
     }
     if (this.#countingSinceMs === undefined) {
@@ -83,6 +87,7 @@ export class Phase {
     }
     if (!overload || startedMs < this.startedMs) return false;
     this.#overloads++;
+    this.#overloadMs += durationMs;
     return true;
   }
 
@@ -92,6 +97,11 @@ export class Phase {
   }
   get overloads(): number {
     return this.#overloads;
+  }
+
+  /** The share of the limit that was occupied by calls that were refused. */
+  get refusedShare(): number {
+    return this.#overloadMs / (this.limit * (this.#lastMs - this.#firstMs));
   }
 
   /** Calls that succeeded after the first round trip of the phase. */

@@ -12,6 +12,8 @@ import { VegasPerCall } from './vegas-per-call.js';
 /** The one that all are measured by. */
 export const oracleName = 'oracle';
 export const ourName = 'elastic';
+/** Ours, if it starts at the best limit. Only on demand, because no program knows that. */
+export const wellBegunName = 'elastic well begun';
 
 /** Re-implemented from what is published of them, within the limits 1 and 1,000; `vegas` and `aimd` are ours. */
 export const laws: Readonly<Record<string, MakeLaw>> = {
@@ -28,4 +30,5 @@ export const laws: Readonly<Record<string, MakeLaw>> = {
   arc: () => new VectorArc(),
   brpc: (context) => new BrpcAuto(context),
   [ourName]: () => new ElasticLimit(),
+  [wellBegunName]: ({ scenario }) => new ElasticLimit({ initial: scenario.oracle(0) }),
 };

@@ -53,6 +53,16 @@ export const sharedByClients: readonly Scenario[] = [
     }),
   },
   {
+    id: 'j5',
+    what: '16 processes that want 130 % of 20 servers together',
+    ...shared,
+    clients: 16,
+    staggerSeconds: 0.25,
+    demandPerSecond: 81,
+    oracle: () => 2,
+    build: (timeline) => ({ backend: farm(timeline, 20, 20), load: open(81, 250) }),
+  },
+  {
     id: 'l4',
     what: '6 processes, one shared processor',
     ...shared,
