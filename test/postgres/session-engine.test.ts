@@ -2,6 +2,7 @@
 import { PostgresMutex } from 'latchkey/postgres';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { advisoryKey } from '../../src/postgres/advisory-lock.js';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
 import { SharedSessionEngine } from '../../src/postgres/shared-session-engine.js';
 import type { LeaseEngine } from '../../src/remote-locks/lease-engine.js';
@@ -123,6 +124,10 @@ describe('session locks on PostgreSQL', () => {
     await until(async () => pool.idleCount === 1);
     expect(await shown(pool)).toEqual(before);
     await holder.release();
+    // Nor does anything of ours stay on the connection.
+    const ours = ['got', 'lock_timeout', 'statement_timeout'];
+    const left = ours.map((name) => `coalesce(current_setting('latchkey.${name}', true), '')`).join(' || ');
+    expect((await pool.query(`select ${left} as left`)).rows).toEqual([{ left: '' }]);
   });
 
   test('SE2: while it is held, the session neither ends for idleness nor outlives its client', async () => {
@@ -199,6 +204,43 @@ describe('session locks on PostgreSQL', () => {
     await expect(lockedTransaction(pool, 'both', () => 1, { waitTimeoutMs: 50 })).rejects.toThrow('gave up');
     expect(await lockedTransaction(pool, 'both', () => 1, { namespace: 'other' })).toBe(1);
     await lease.release();
+  });
+
+  test('the number of a lock is the same in every version, so that processes of two versions exclude each other', async () => {
+    expect(await advisoryKey('latchkey', 'invoices')).toBe('1705350191065634645');
+    const lease = await new PostgresMutex(poolOf(), { mode: 'session' }).acquire('invoices');
+    const sql =
+      "select ((classid::bigint << 32) | objid::bigint)::text as lock from pg_locks where locktype = 'advisory'";
+    expect(await postgres.server.admin(sql)).toEqual([{ lock: '1705350191065634645' }]);
+    await lease.release();
+  });
+
+  test('the holder is the session that holds the lock: not one that waits for it, and not one of another database', async () => {
+    await postgres.server.admin('create database elsewhere');
+    const [one, other, elsewhere] = [{}, {}, { database: 'elsewhere' }].map(
+      (options) => new PostgresMutex(poolOf({ application_name: 'shop', ...options }), { mode: 'session' }),
+    ) as [PostgresMutex, PostgresMutex, PostgresMutex];
+    // Numbers of both signs.
+    for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const far = await elsewhere.acquire(key);
+      expect(await one.holder(key)).toBeUndefined();
+      const lease = await one.acquire(key);
+      const here = 'database = (select oid from pg_database where datname = $1) and granted';
+      const [row] = await postgres.server.admin<{ pid: number }>(
+        `select pid from pg_locks where locktype = 'advisory' and ${here}`,
+        [postgres.server.connectionOptions.database],
+      );
+      const waiting = other.acquire(key);
+      await until(async () => (await advisoryLocks()).waiting.length === 1);
+      expect(await other.holder(key)).toEqual({
+        owner: `shop backend ${row!.pid}`,
+        heldMs: undefined,
+        leftMs: Infinity,
+      });
+      await lease.release();
+      await (await waiting).release();
+      await far.release();
+    }
   });
 });
 
