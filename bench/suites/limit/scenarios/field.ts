@@ -8,6 +8,7 @@ import {
   withPauses,
   withQuota,
   withRate,
+  withWindow,
 } from '../simulation/backend.js';
 import type { Scenario } from '../simulation/scenario.js';
 import type { Timeline } from '../simulation/timeline.js';
@@ -149,6 +150,21 @@ export const field: readonly Scenario[] = [
     build: (timeline) => ({
       backend: withQuota(timeline, farm(timeline, 1_000), {
         quota: () => moving(timeline.nowMs / 1_000),
+        refuseMs: 5,
+      }),
+      load: closed(100),
+    }),
+  },
+  {
+    id: 'q3',
+    what: 'a quota of 1,000 calls in each second, of 20 ms each; the rest of the second is answered 429',
+    ...minute,
+    demandPerSecond: 1_000,
+    oracle: () => 20,
+    build: (timeline) => ({
+      backend: withWindow(timeline, farm(timeline, 1_000, 20), {
+        calls: 1_000,
+        windowMs: 1_000,
         refuseMs: 5,
       }),
       load: closed(100),

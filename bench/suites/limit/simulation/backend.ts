@@ -234,3 +234,23 @@ export function withRate(
     },
   };
 }
+
+/** A quota of a fixed window: of the calls of each `windowMs`, those beyond `calls` are refused after `refuseMs`. */
+export function withWindow(
+  timeline: Timeline,
+  backend: Backend,
+  { calls, windowMs, refuseMs }: { calls: number; windowMs: number; refuseMs: number },
+): Backend {
+  let [window, used] = [0, 0];
+  return {
+    submit(done) {
+      const now = Math.floor(timeline.nowMs / windowMs);
+      if (now > window) [window, used] = [now, 0];
+      if (used === calls) timeline.after(refuseMs, () => done(false));
+      else {
+        used++;
+        backend.submit(done);
+      }
+    },
+  };
+}
