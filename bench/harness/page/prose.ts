@@ -231,6 +231,11 @@ export const reasons: readonly Reason[] = [
     why: 'It has no timeout per attempt, and no budget that the retries of all callers share.',
   },
   {
+    peers: ['sequelize-pool'],
+    table: 'Memory: a request that waits',
+    why: 'A waiter takes no signal, and no error says who waited behind how many.',
+  },
+  {
     peers: pools,
     table: 'Memory: a pool without connections',
     why: 'It is for one host: a service with a hundred hosts has a hundred of them. Ours is one for all hosts.',
@@ -253,7 +258,8 @@ export const closing = `## Budgets
 tables it holds how much faster a row grows than its floor. \`npm run bench -- --check\` measures the rows again. It fails and
 names each row that is above its budget by more than the noise: the quartile distances of the budget and of the new measurement.
 A row that looks slower is measured twice. On a busy machine the quartiles are wide, so the check finds less; it does not fail.
-\`npm run bench -- --check --update\` accepts what is measured now. The check is not part of \`npm test\`.
+\`npm run bench -- --check --update\` accepts what is measured now. The file names its Node; a check on another major says that
+the floors are others. The check is not part of \`npm test\`.
 
 The costs of real backends, and of the adaptive limits in virtual time, are in [adaptive semaphore](adaptive-semaphore.md),
 [PostgreSQL](postgres.md) and [Redis](redis.md), with their commands.`;

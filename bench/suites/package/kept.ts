@@ -101,6 +101,12 @@ const waitersForConnections = {
     void pool.acquire();
     return waiting(() => pool.acquire());
   },
+  'sequelize-pool': () => {
+    const limits = { validate: () => true, min: 0, max: 1, acquireTimeoutMillis: tenMinutesMs };
+    const pool = new SequelizePool({ ...factory, ...limits });
+    void pool.acquire();
+    return waiting(() => pool.acquire());
+  },
 } satisfies Record<string, Setup>;
 
 const heldKeys = {
