@@ -111,6 +111,74 @@ describe('the lease table: tokens', () => {
     expect(freeInMs).toBeLessThanOrEqual(5_000);
     expect(await get('soon', 1_000, 'b', true)).toEqual({ freeInMs: Infinity });
   });
+
+  test('a refusal is about its own key, and a semaphore has one place unless it says more', async () => {
+    await pool.query(`delete from ${table}`);
+    const { get } = engineOf();
+    await get('sooner', 1_000, 'a');
+    await get('later', 60_000, 'b');
+    expect(await get('later')).toEqual({ freeInMs: expect.closeTo(60_000, -4) });
+    const semaphore = new LeaseTableEngine(pool, 'semaphore', 'latchkey');
+    const ask = (owner: string) =>
+      semaphore.acquire({
+        key: 'one',
+        owner,
+        ttlMs: 60_000,
+        nowait: true,
+        signal: new AbortController().signal,
+        lost() {},
+      });
+    expect(await ask('a')).toHaveProperty('token');
+    expect(await ask('b')).toEqual({ freeInMs: Infinity });
+  });
+});
+
+describe('the lease table, scripted', () => {
+  const requestOf = (owner: string) => ({
+    key: 'key',
+    owner,
+    ttlMs: 100,
+    signal: new AbortController().signal,
+    lost() {},
+  });
+
+  test('a key that was freed between two statements is free at once', async () => {
+    const engine = new LeaseTableEngine(new ScriptedPool(() => undefined), 'mutex', 'latchkey');
+    expect(await engine.acquire(requestOf('a'))).toEqual({ freeInMs: 0 });
+  });
+
+  test('a driver that does not count the rows has deleted none', async () => {
+    const uncounted = new ScriptedPool(() => ({ rowCount: null }));
+    expect(await pruneLeases(uncounted, { olderThanMs: 1 })).toBe(0);
+  });
+
+  test.each(['the grant', 'the release'])(
+    'PE7: after %s nothing is remembered of the leases that were seen',
+    async (end) => {
+      vi.useFakeTimers();
+      try {
+        let isFree = false;
+        const over: unknown[] = [];
+        const scripted = new ScriptedPool((text, values) => {
+          if (text.includes('insert into')) over.push(values![3]);
+          if (text.includes('insert into')) return isFree ? { rows: [{ token: '7' }] } : undefined;
+          return text.includes('as stamp') ? { rows: [{ stamp: 'other 1', ms: 100 }] } : undefined;
+        });
+        const engine = new LeaseTableEngine(scripted, 'mutex', 'latchkey', { trustClock: false });
+        await engine.acquire(requestOf('a'));
+        vi.advanceTimersByTime(100);
+        await engine.acquire(requestOf('a'));
+        isFree = true;
+        if (end === 'the grant') await engine.acquire(requestOf('a'));
+        else await engine.release('key', 'a');
+        await engine.acquire(requestOf('a'));
+        expect(over[1]).toEqual(['other 1']);
+        expect(over.at(-1)).toEqual([]);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
 });
 
 describe('the lease table: the application', () => {
