@@ -231,11 +231,6 @@ export const reasons: readonly Reason[] = [
     why: 'It has no timeout per attempt, and no budget that the retries of all callers share.',
   },
   {
-    peers: ['sequelize-pool'],
-    table: 'Memory: a request that waits',
-    why: 'A waiter takes no signal, and no error says who waited behind how many.',
-  },
-  {
     peers: pools,
     table: 'Memory: a pool without connections',
     why: 'It is for one host: a service with a hundred hosts has a hundred of them. Ours is one for all hosts.',
