@@ -54,6 +54,7 @@ describe('elastic limit', () => {
       10 * (1 - 3 / 16),
     ],
     ['cut at least a tenth', { initial: 20, successes: 2, refusalMs: 1 }, 18],
+    ['cut their share of the calls if they took no time', { initial: 10, successes: 0, refusalMs: 0 }, 5],
     ['cut at most half', { initial: 4, successes: 1, refusalMs: 10 }, 2],
   ])('three refusals in 10 ms %s', (_cut, { initial, successes, refusalMs }, expected) => {
     const limit = new ElasticLimit({ initial });

@@ -99,9 +99,10 @@ export class Phase {
     return this.#overloads;
   }
 
-  /** The share of the limit that was occupied by calls that were refused. */
+  /** The share of the limit that was occupied by calls that were refused; 1 if no time has passed in which to occupy it. */
   get refusedShare(): number {
-    return this.#overloadMs / (this.limit * (this.#lastMs - this.#firstMs));
+    const passedMs = this.#lastMs - this.#firstMs;
+    return passedMs > 0 ? this.#overloadMs / (this.limit * passedMs) : 1;
   }
 
   /** Calls that succeeded after the first round trip of the phase. */
