@@ -116,7 +116,7 @@ async function program(seed: number): Promise<void> {
   for (const promise of left) await promise;
 }
 
-test('WA1: 10,000 random programs that finish raise no alarm', { timeout: 120_000 }, async () => {
+test('WA1: 10,000 random programs that finish raise no alarm', { timeout: 400_000 }, async () => {
   const alarms: string[] = [];
   using watcher = watch({
     deadlocks: 'reject',
