@@ -23,7 +23,11 @@ export class IdleSweep<C, K> {
 
   /** Sees to it that the sweep comes at `dueMs` at the latest. */
   by(dueMs: number): void {
-    if (dueMs === Infinity || (this.#armed !== undefined && this.#armed.dueMs <= dueMs)) return;
+    if (dueMs < (this.#armed?.dueMs ?? Infinity)) this.#arm(dueMs);
+  }
+
+  /** Apart from `by`: V8 allocates a context on every call of a function that contains closures. */
+  #arm(dueMs: number): void {
     this.#armed?.timer.cancel();
     const sweep = () => this.#deferred.run(() => this.#sweep());
     const delayMs = Math.max(0, dueMs - now());

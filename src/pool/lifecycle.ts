@@ -54,7 +54,7 @@ export class Lifecycle<C, K> {
   occupy(slot: Slot<C, K>): void {
     if (slot.state === 'leased') return;
     slot.idle.leave();
-    this.#state.move(slot, 'leased');
+    this.#state.lend(slot);
     if (slot.countsReferences) this.#callReference('ref', slot);
   }
 
@@ -62,7 +62,7 @@ export class Lifecycle<C, K> {
   rest(slot: Slot<C, K>): void {
     // A shared connection may have come to rest while its ping was under way.
     if (slot.state === 'idle') return;
-    this.#state.move(slot, 'idle');
+    this.#state.rest(slot);
     this.#state.idle.push(slot.idle);
     if (slot.countsReferences) this.#callReference('unref', slot);
   }

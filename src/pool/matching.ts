@@ -78,11 +78,9 @@ export class Matching<C, K> {
 
   /** Gives a connection with room to the waiters, else lets it rest. This is the double check of the insertion. */
   offer(slot: Slot<C, K>, nowMs: number, from: 'fresh' | 'checked' | 'returned'): void {
-    const { key } = slot;
-    const settings = this.#settings;
     const { counts, starved, counters } = this.#state;
     if (from !== 'fresh' && nowMs >= slot.expiresMs) this.#lifecycle.retire(slot, 'lifetime');
-    else if (counts.total - counts.leaving > settings.max) this.#lifecycle.retire(slot, 'evicted');
+    else if (counts.total - counts.leaving > this.#settings.max) this.#lifecycle.retire(slot, 'evicted');
     else if (
       from !== 'fresh' &&
       starved.promisingDemand > 0 &&
@@ -90,13 +88,12 @@ export class Matching<C, K> {
     ) {
       counters.rebalanced++;
       this.#lifecycle.retire(slot, 'rebalanced');
-      starved.sendToEnd(key, nowMs);
+      starved.sendToEnd(slot.key, nowMs);
     } else {
-      if (!slot.pinging) this.#serve(slot, nowMs);
+      if (slot.key.waiting > 0 && !slot.pinging) this.#serve(slot, nowMs);
       if (slot.retireReason !== undefined) return;
       if (slot.leases.length === 0) {
-        const isSpare = key.spare.size > 0 && key.counts.idle >= settings.minIdle;
-        if (from === 'fresh' && settings.leasesPerConnection > 1 && isSpare) {
+        if (from === 'fresh' && this.#isDuplicate(slot.key)) {
           this.#lifecycle.retire(slot, 'duplicate');
           return;
         }
@@ -105,6 +102,12 @@ export class Matching<C, K> {
       }
       this.addSpare(slot);
     }
+  }
+
+  /** Whether a new connection of the key is not needed, because a shared sibling has room. */
+  #isDuplicate(key: KeyState<C, K>): boolean {
+    const { leasesPerConnection, minIdle } = this.#settings;
+    return leasesPerConnection > 1 && key.spare.size > 0 && key.counts.idle >= minIdle;
   }
 
   /** Makes the room of a connection available to later callers. */

@@ -23,15 +23,21 @@ export class SlotCounts {
   /** The leased slots that take no new lease and close when the last one returns. */
   retiring = 0;
 
+  /** From idle to leased. */
+  lend(): void {
+    this.idle--;
+    this.leased++;
+  }
+
+  /** From leased to idle. */
+  rest(): void {
+    this.leased--;
+    this.idle++;
+  }
+
   move(from: SlotState, to: SlotState): void {
-    // The moves of every use, with or without a check, are spelled out: counts looked up by name cost a quarter of an acquire.
-    if (from === 'idle' && to === 'leased') {
-      this.idle--;
-      this.leased++;
-    } else if (from === 'leased' && to === 'idle') {
-      this.leased--;
-      this.idle++;
-    } else if (from === 'idle' && to === 'checking') {
+    // The moves of every use with a check are spelled out: counts looked up by name cost a quarter of an acquire.
+    if (from === 'idle' && to === 'checking') {
       this.idle--;
       this.checking++;
     } else if (from === 'checking' && to === 'leased') {
