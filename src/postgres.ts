@@ -26,5 +26,5 @@ export {
   type TransactionOptions,
 } from './postgres/transaction.js';
 export { updateVersioned, type VersionedUpdate } from './postgres/update-versioned.js';
-export type { LeaseOptions } from './remote-locks/lease-keeper.js';
+export type { LeaseOptions } from './remote-locks/lease-options.js';
 export type { RemoteMutex, RemoteSemaphore } from './remote-locks/remote-lock.js';

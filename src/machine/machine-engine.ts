@@ -5,7 +5,7 @@ import { checkString, type OptionNames } from '../contract/arguments.js';
 import type { LockOptions } from '../contract/types.js';
 import { checkName, type LockKind } from '../remote-locks/key-name.js';
 import type { LeaseAnswer, LeaseEngine, LeaseHolder, LeaseRequest } from '../remote-locks/lease-engine.js';
-import type { LeaseOptions } from '../remote-locks/lease-keeper.js';
+import type { LeaseOptions } from '../remote-locks/lease-options.js';
 import { lockOptionNames } from '../waiting/lock-settings.js';
 import { boundName, dial } from './bound-name.js';
 import { HeldPlace } from './held-place.js';

@@ -11,7 +11,7 @@
  */
 import { checkOptions, type OptionNames } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
-import { checkPlaces } from '../remote-locks/lease-keeper.js';
+import { checkPlaces } from '../remote-locks/lease-options.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import { MachineEngine, type MachineLockOptions, machineOptionNames, withoutEnd } from './machine-engine.js';
 

@@ -28,7 +28,7 @@ import {
 import { printable } from '../contract/errors.js';
 import { checkName } from '../remote-locks/key-name.js';
 import type { LeaseEngine } from '../remote-locks/lease-engine.js';
-import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
+import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-options.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
 import { LeaseTableEngine } from './lease-table-engine.js';
 import { keepaliveMs } from './lock-session.js';

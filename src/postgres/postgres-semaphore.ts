@@ -16,7 +16,7 @@ import {
   type LeaseOptions,
   leaseOptionNames,
   leaseOptionsOf,
-} from '../remote-locks/lease-keeper.js';
+} from '../remote-locks/lease-options.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import { LeaseTableEngine } from './lease-table-engine.js';
 import { checkPool, type PostgresPool } from './postgres-client.js';

@@ -19,7 +19,7 @@
  */
 import { checkFunction, checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
-import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
+import { type LeaseOptions, leaseOptionNames, leaseOptionsOf } from '../remote-locks/lease-options.js';
 import { RemoteMutex } from '../remote-locks/remote-lock.js';
 import type { RedisSend } from './redis-commands.js';
 import { RedisEngine, type RedisSubscribe } from './redis-engine.js';

@@ -12,7 +12,7 @@
  */
 import { checkFunction, checkOptions, type OptionNames, ownOptions } from '../contract/arguments.js';
 import { checkName } from '../remote-locks/key-name.js';
-import { checkPlaces, leaseOptionsOf } from '../remote-locks/lease-keeper.js';
+import { checkPlaces, leaseOptionsOf } from '../remote-locks/lease-options.js';
 import { RemoteSemaphore } from '../remote-locks/remote-lock.js';
 import type { RedisSend } from './redis-commands.js';
 import { type RedisMutexOptions, redisEngine, redisOptionNames } from './redis-mutex.js';

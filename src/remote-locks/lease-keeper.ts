@@ -23,93 +23,31 @@
 
 import { runAndRelease } from '../calling/run-and-release.js';
 import { answerWithin } from '../calling/with-timeout.js';
-import { checkDuration, checkFunction, checkLimit, type OptionNames } from '../contract/arguments.js';
-import { AttemptTimeoutError, ClosedError } from '../contract/errors.js';
-import type {
-  Awaitable,
-  KeyedLock,
-  KeyLease,
-  LockOptions,
-  LockStats,
-  WaitOptions,
-} from '../contract/types.js';
+import { checkFunction } from '../contract/arguments.js';
+import { ClosedError } from '../contract/errors.js';
+import type { Awaitable, KeyedLock, KeyLease, LockStats, WaitOptions } from '../contract/types.js';
 import { exponential } from '../retry/backoff.js';
 import { AsyncContext } from '../runtime/async-context.js';
 import { Ending } from '../waiting/ending.js';
-import { type LockSettings, lockOptionNames, lockSettings } from '../waiting/lock-settings.js';
 import { waitSettings } from '../waiting/wait-settings.js';
-import { checkName } from './key-name.js';
 import type { LeaseEngine, LeaseHolder } from './lease-engine.js';
+import { type LeaseOptions, type LeaseSettings, leaseSettings } from './lease-options.js';
 import { LeaseQueue } from './lease-queue.js';
+import { type Attempt, LeaseRequests } from './lease-requests.js';
 import { labelOf, ownerOf } from './owner.js';
 import { Moment, RemoteLease } from './remote-lease.js';
-import { RequestGate } from './request-gate.js';
-
-/**
- * How long a lease lasts, and how callers of this process wait. `maxWaiting` counts per key, without the one caller for which the
- * database is asked.
- */
-export interface LeaseOptions extends LockOptions {
-  /** How long a lease lasts unless it is renewed, in milliseconds, at least 100. Default 10_000; renewed after each third. */
-  ttlMs?: number | undefined;
-  /**
-   * For how many milliseconds a lease is renewed, so that a task that hangs does not keep its key. Default ten times
-   * `ttlMs`; `Infinity` for tasks that may take any time.
-   */
-  maxHoldMs?: number | undefined;
-  /** Stands in the database beside a lock, so that others can see who holds it. Default: the host's name and the process id. */
-  owner?: string | undefined;
-}
-
-export const leaseOptionNames: OptionNames<LeaseOptions> = {
-  ...lockOptionNames,
-  ttlMs: true,
-  maxHoldMs: true,
-  owner: true,
-};
-
-/** Of an adapter's options, those that the keeper reads. */
-export function leaseOptionsOf({
-  ttlMs,
-  maxHoldMs,
-  owner,
-  waitTimeoutMs,
-  maxWaiting,
-}: LeaseOptions): Required<LeaseOptions> {
-  return { ttlMs, maxHoldMs, owner, waitTimeoutMs, maxWaiting };
-}
-
-/** Refuses a number of places that a database cannot represent. */
-export function checkPlaces(limit: number): void {
-  checkLimit('limit', limit);
-  if (limit === Infinity) throw new RangeError('limit must be finite, got Infinity');
-}
 
 const pauseBeforeAttempt = exponential({ initialMs: 25, maxMs: 250, jitter: 'equal' });
-
-/** One attempt to get a key. */
-interface Attempt {
-  readonly owner: string;
-  readonly signal: AbortSignal;
-  readonly nowait: boolean;
-  /** How long the database may take to answer, in milliseconds. */
-  readonly patienceMs: number;
-}
 
 export class LeaseKeeper<K> implements KeyedLock<K> {
   readonly #source: object;
   readonly #engine: LeaseEngine;
   readonly #limit: number;
-  readonly #ttlMs: number;
-  readonly #maxHoldMs: number;
-  readonly #settings: LockSettings;
-  readonly #label: string | undefined;
+  readonly #settings: LeaseSettings;
   readonly #nameOf: (key: K) => string;
-  readonly #gate: RequestGate;
+  readonly #requests: LeaseRequests<K>;
   readonly #queues = new Map<string, LeaseQueue<K>>();
-  readonly #leases = new Set<RemoteLease<K>>();
   readonly #ending: Ending;
-  readonly #releases = new Set<Promise<void>>();
   readonly #pursuits = new Set<Promise<void>>();
   readonly #context = new AsyncContext();
 
@@ -121,30 +59,17 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     options: LeaseOptions,
     limit = 1,
   ) {
-    const settings = lockSettings(options, leaseOptionNames);
-    const { ttlMs = 10_000 } = options;
-    checkDuration('ttlMs', ttlMs);
-    if (ttlMs < 100 || ttlMs === Infinity) {
-      throw new RangeError(`ttlMs must be finite and at least 100, got ${ttlMs}`);
-    }
-    const { maxHoldMs = 10 * ttlMs } = options;
-    checkDuration('maxHoldMs', maxHoldMs);
+    const settings = leaseSettings(options);
     this.#settings = settings;
     this.#ending = new Ending('the lock', {
       describe: (waitedMs) => ({ waitedMs, held: this.held, waiting: this.waiting, limit }),
       onLeave() {},
     });
-    const { owner } = options;
-    if (owner !== undefined) checkName('owner', owner);
     this.#source = source;
     this.#engine = engine;
     this.#nameOf = nameOf;
-    // Databases count whole milliseconds.
-    this.#ttlMs = Math.ceil(ttlMs);
-    this.#maxHoldMs = maxHoldMs;
-    this.#label = owner;
     this.#limit = limit;
-    this.#gate = new RequestGate(engine.maxRequests ?? Infinity);
+    this.#requests = new LeaseRequests(source, engine, settings, limit, (queue) => this.#pursue(queue));
   }
 
   run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
@@ -175,10 +100,10 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     if (!queue.isOpen) return undefined;
     queue.isPursued = true;
     const attempt: Attempt = {
-      owner: ownerOf(this.#label),
+      owner: ownerOf(this.#settings.owner),
       signal: new AbortController().signal,
       nowait: true,
-      patienceMs: this.#ttlMs,
+      patienceMs: this.#settings.ttlMs,
     };
     try {
       return await this.#track(this.#context.run(() => this.#tryOnce(queue, attempt)));
@@ -190,12 +115,12 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   async #tryOnce(queue: LeaseQueue<K>, attempt: Attempt): Promise<RemoteLease<K> | undefined> {
     try {
-      const answer = await this.#ask(queue, attempt);
+      const answer = await this.#requests.ask(queue, attempt);
       if (!(answer instanceof RemoteLease)) return undefined;
       if (!this.#ending.closed) return answer;
       void answer.release();
     } catch (error) {
-      this.#giveUp(queue.name, attempt.owner);
+      this.#requests.giveUp(queue.name, attempt.owner);
       throw error;
     }
     throw new ClosedError('the lock');
@@ -206,19 +131,18 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     const name = this.#nameOf(key);
     if (this.#engine.holder === undefined)
       throw new TypeError('the engine of this lock has no holder method');
-    const found = await answerWithin(this.#ttlMs, this.#engine.holder(name));
+    const found = await answerWithin(this.#settings.ttlMs, this.#engine.holder(name));
     return found && { ...found, owner: labelOf(found.owner) };
   }
 
   /** Releases every lease of this process; resolves when the database has answered, or could not be reached. */
   async releaseAll(): Promise<void> {
-    for (const lease of this.#leases) void lease.release();
-    await Promise.all(this.#releases);
+    await this.#requests.releaseAll();
   }
 
   /** How many leases this process holds. */
   get held(): number {
-    return this.#leases.size;
+    return this.#requests.held;
   }
 
   /** How many callers of this process wait. */
@@ -245,7 +169,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   async close(): Promise<void> {
     this.refuseWaiting(this.#ending.close());
     await Promise.all([this.releaseAll(), ...this.#pursuits]);
-    await Promise.all(this.#releases);
+    await this.releaseAll();
   }
 
   #queueOf(key: K): LeaseQueue<K> {
@@ -286,7 +210,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
   /** One request, repeated until it is granted, fails, or no caller waits for it. Never rejects. */
   async #request(queue: LeaseQueue<K>): Promise<void> {
-    const owner = ownerOf(this.#label);
+    const owner = ownerOf(this.#settings.owner);
     const { name, wakeUp } = queue;
     let stopListening: (() => void) | undefined;
     let answered: Moment | undefined;
@@ -294,8 +218,13 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
       for (let attempt = 1; ; attempt++) {
         wakeUp.reset();
         // The database may have gone while nothing was asked of it: that time counts as well.
-        const patienceMs = Math.max(this.#ttlMs / 2, this.#ttlMs - (answered?.agoMs ?? 0));
-        const answer = await this.#ask(queue, { owner, signal: queue.begin(), nowait: false, patienceMs });
+        const patienceMs = Math.max(this.#settings.ttlMs / 2, this.#settings.ttlMs - (answered?.agoMs ?? 0));
+        const answer = await this.#requests.ask(queue, {
+          owner,
+          signal: queue.begin(),
+          nowait: false,
+          patienceMs,
+        });
         answered = new Moment();
         if (answer instanceof RemoteLease) {
           // The last waiter may have left meanwhile.
@@ -313,109 +242,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     } finally {
       stopListening?.();
     }
-    this.#giveUp(name, owner);
-  }
-
-  /** A grant may have been made although its answer was lost or no caller waited for it. */
-  #giveUp(name: string, owner: string): void {
-    const ended: Promise<void> = answerWithin(this.#ttlMs, this.#engine.release(name, owner)).then(
-      () => void this.#releases.delete(ended),
-      () => void this.#releases.delete(ended),
-    );
-    this.#releases.add(ended);
-  }
-
-  async #ask(
-    queue: LeaseQueue<K>,
-    attempt: Attempt,
-  ): Promise<RemoteLease<K> | { readonly freeInMs: number }> {
-    const turn = this.#gate.enter();
-    if (turn !== undefined) {
-      queue.hint = 'requests for other keys were under way';
-      // Rejects only in an outage.
-      await turn.catch((error) => {
-        queue.unanswered();
-        throw error;
-      });
-    }
-    queue.hint = undefined;
-    try {
-      return await this.#askNow(queue, attempt);
-    } catch (error) {
-      // Also failures that take long, as those of a connection: the next request would take as long.
-      if (error instanceof AttemptTimeoutError || this.#gate.silentMs >= this.#ttlMs / 2) {
-        queue.unanswered();
-        this.#gate.fail(error as Error);
-      }
-      throw error;
-    } finally {
-      this.#gate.leave();
-    }
-  }
-
-  async #askNow(
-    queue: LeaseQueue<K>,
-    { owner, signal, nowait, patienceMs }: Attempt,
-  ): Promise<RemoteLease<K> | { readonly freeInMs: number }> {
-    const { name } = queue;
-    let lease: RemoteLease<K> | undefined;
-    let isLost = false;
-    let proved = new Moment();
-    const request = {
-      key: name,
-      owner,
-      ttlMs: this.#ttlMs,
-      signal,
-      nowait,
-      lost: (cause: unknown) => {
-        isLost = true;
-        lease?.lose('its session has ended', cause);
-      },
-      hint: (text: string | undefined) => {
-        queue.hint = text;
-      },
-    };
-    const answer = await answerWithin(patienceMs, this.#engine.acquire(request));
-    queue.answered();
-    this.#gate.answered();
-    if (!('token' in answer)) return answer;
-    // A slow answer may be stale: confirm it with a renewal.
-    if (proved.agoMs > this.#ttlMs / 3) {
-      proved = new Moment();
-      const isOurs = await answerWithin(this.#ttlMs, this.#engine.renew(name, owner, this.#ttlMs));
-      if (!isOurs) return { freeInMs: 0 };
-    }
-    // A session may end before there is a lease that could be lost.
-    if (isLost) return { freeInMs: 0 };
-    lease = this.#leaseOf(queue, owner, answer.token, proved);
-    return lease;
-  }
-
-  #leaseOf(queue: LeaseQueue<K>, owner: string, token: bigint, proved: Moment): RemoteLease<K> {
-    const lease: RemoteLease<K> = new RemoteLease(queue.key, queue.name, token, {
-      source: this.#source,
-      limit: this.#limit,
-      engine: this.#engine,
-      owner,
-      ttlMs: this.#ttlMs,
-      maxHoldMs: this.#maxHoldMs,
-      proved,
-      onEnd: () => {
-        this.#leases.delete(lease);
-        this.#releases.delete(ended);
-        end();
-        queue.held--;
-        this.#pursue(queue);
-      },
-    });
-    let end = () => {};
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    this.#leases.add(lease);
-    this.#releases.add(ended);
-    queue.held++;
-    return lease;
+    this.#requests.giveUp(name, owner);
   }
 }
 

@@ -4,7 +4,8 @@ import type { Awaitable, KeyedLock, KeyLease, Limiter, LockStats, WaitOptions } 
 import { abortError } from '../waiting/abort-listeners.js';
 import { nameOf } from './key-name.js';
 import type { LeaseEngine, LeaseHolder } from './lease-engine.js';
-import { checkPlaces, LeaseKeeper, type LeaseOptions } from './lease-keeper.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { checkPlaces, type LeaseOptions } from './lease-options.js';
 
 /** Calls `task` with the lock; rejects where the method was taken off its lock, as in `const { run } = mutex`. */
 function onLock<L extends object, T>(lock: L, task: (lock: L) => Promise<T>): Promise<T> {

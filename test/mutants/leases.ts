@@ -3,11 +3,12 @@ import type { KnownMutant } from './known-mutant.js';
 const keeper = 'remote-locks/lease-keeper.ts';
 const lease = 'remote-locks/remote-lease.ts';
 const queue = 'remote-locks/lease-queue.ts';
+const requests = 'remote-locks/lease-requests.ts';
 
 export const leaseMutants: readonly KnownMutant[] = [
   {
     name: 'does not notice that the session has ended before there is a lease',
-    file: keeper,
+    file: requests,
     from: 'if (isLost) return { freeInMs: 0 };',
     to: '',
     killedBy: 'microtask sweep of LeaseKeeper',
@@ -35,15 +36,15 @@ export const leaseMutants: readonly KnownMutant[] = [
   },
   {
     name: 'never notices that a lease has ended',
-    file: keeper,
+    file: requests,
     from: 'queue.held--;',
     to: '',
     killedBy: 'explorer of LeaseKeeper',
   },
   {
     name: 'serves no caller after a lease has ended',
-    file: keeper,
-    from: 'queue.held--;\n        this.#pursue(queue);',
+    file: requests,
+    from: 'queue.held--;\n        this.#onEnd(queue);',
     to: 'queue.held--;',
     killedBy: 'explorer of LeaseKeeper',
   },
@@ -56,8 +57,8 @@ export const leaseMutants: readonly KnownMutant[] = [
   },
   {
     name: 'counts the time to live from the answer',
-    file: keeper,
-    from: 'if (proved.agoMs > this.#ttlMs / 3) {',
+    file: requests,
+    from: 'if (proved.agoMs > ttlMs / 3) {',
     to: 'proved = new Moment();\n    if (false) {',
     killedBy: 'explorer of LeaseKeeper',
   },
@@ -77,7 +78,7 @@ export const leaseMutants: readonly KnownMutant[] = [
   },
   {
     name: 'does not end the lease when its session ends',
-    file: keeper,
+    file: requests,
     from: "lease?.lose('its session has ended', cause);",
     to: '',
     killedBy: 'explorer of LeaseKeeper',

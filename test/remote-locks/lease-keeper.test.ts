@@ -3,7 +3,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LeaseKeeper, type LeaseOptions } from '../../src/remote-locks/lease-keeper.js';
+import { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';
+import type { LeaseOptions } from '../../src/remote-locks/lease-options.js';
 import { watch } from '../support/lock-likes.js';
 import { MemoryEngine } from './support/memory-engine.js';
 

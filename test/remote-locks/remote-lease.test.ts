@@ -2,7 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { LeaseLostError } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LeaseKeeper, type LeaseOptions } from '../../src/remote-locks/lease-keeper.js';
+import { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';
+import type { LeaseOptions } from '../../src/remote-locks/lease-options.js';
 import { watch } from '../support/lock-likes.js';
 import { MemoryEngine } from './support/memory-engine.js';
 
