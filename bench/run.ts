@@ -41,9 +41,15 @@ try {
   console.error((error as Error).message);
   process.exit(1);
 }
+const older = await lastRun(olderMajor).catch(() => undefined);
+if (flags['report'] !== undefined && older === undefined) {
+  const command = `npm run bench -- --node=${olderMajor} mutex keyed-mutex semaphore gather-settled retry connection-pool`;
+  console.error(`The pages show Node ${olderMajor} as well. First measure that: \`${command}\`.`);
+  process.exit(1);
+}
 const exitCode = await onWantedNode(wantedMajor(flags));
 if (exitCode !== undefined) process.exit(exitCode);
-if (flags['report'] === 'latest') await writePages(await lastRun(process.version));
+if (flags['report'] === 'latest') await writePage(await lastRun(process.version), older!);
 else if (flags['check'] === undefined || flags['check'] === 'targets') await bench();
 else if (flags['update'] !== undefined) await updateBudgets({ suites: wanted, filters, flags });
 else if (!(await check({ suites: wanted, filters, flags }))) process.exitCode = 1;
@@ -74,7 +80,7 @@ async function bench(): Promise<void> {
   const run: Run = { ...machine, results: [...(await earlierResults(machine, results)), ...results] };
   await writeRun(run);
   console.log(`\n${Math.round((performance.now() - startedMs) / 1_000)} s; ${resultsFile(node)}`);
-  if (flags['report'] !== undefined) await writePages(run);
+  if (flags['report'] !== undefined) await writePage(run, older!);
 }
 
 /** With `--add`: the tables of other suites in the last run, if that was on the same Node. */
@@ -91,9 +97,4 @@ function nothingIsCalledSo(): void {
     `Nothing is called ${filters.join(' or ')}. There are ${names}, and words of a table's title.`,
   );
   process.exitCode = 1;
-}
-
-/** With the last run on Node 24, if there is one, beside it. */
-async function writePages(run: Run): Promise<void> {
-  await writePage(run, await lastRun(olderMajor).catch(() => undefined));
 }

@@ -7,7 +7,10 @@ const options: readonly [written: string, does: string][] = [
   ['--check', 'compares our rows with bench/budgets.json, and fails if one is slower'],
   ['--check=targets', 'measures whole tables with their targets, and fails if one is missed'],
   ['--update', 'with --check: writes bench/budgets.json'],
-  ['--report', 'writes docs/benchmarks.md, its pictures, and every figure that a page repeats'],
+  [
+    '--report',
+    'writes docs/benchmarks.md, its pictures, and every figure that a page repeats; needs a run with --node=24',
+  ],
   ['--report=latest', 'the same from the last run, without measuring'],
   ['--add', 'keeps the tables of other suites in the last run'],
   ['--node=24', 'runs on that major of Node instead of the one of the docs, which is fetched once'],

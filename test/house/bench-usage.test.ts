@@ -44,6 +44,20 @@ test.each(['--hlep', '--reprot=latest', '-h'])(
   },
 );
 
+test('a report without a run on the older Node, which its pages show too, is refused before it measures', async () => {
+  vi.doMock('../../bench/harness/results.js', async (original) => ({
+    ...(await original<object>()),
+    lastRun: () => Promise.reject(new Error('there is no such file')),
+  }));
+  expect(await bench('--report')).toEqual({
+    exitCode: 1,
+    printed: expect.stringMatching(
+      /First measure that: `npm run bench -- --node=24 mutex .*connection-pool`\.$/,
+    ),
+  });
+  vi.doUnmock('../../bench/harness/results.js');
+});
+
 test('the usage has every suite, and exactly the options that a suite or the harness reads', async () => {
   const bench = new URL('../../bench/', import.meta.url);
   const files = (await readdir(bench, { recursive: true })).filter(

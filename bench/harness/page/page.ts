@@ -11,8 +11,8 @@ import { closing, howToRead, meanings, onOlderNode, opening, suiteNames } from '
 
 const docs = new URL('../../../../../docs/', import.meta.url);
 
-/** `older` is a run on an older Node. */
-export async function writePage(run: Run, older?: Run): Promise<void> {
+/** `older` is a run on an older Node, which is shown beside it. */
+export async function writePage(run: Run, older: Run): Promise<void> {
   const suites = Object.keys(suiteNames).filter((name) => run.results.some(({ suite }) => suite === name));
   const sections: string[] = [];
   await mkdir(new URL('images/', docs), { recursive: true });
@@ -25,7 +25,7 @@ export async function writePage(run: Run, older?: Run): Promise<void> {
   }
   const page = [
     ...[opening(run), howToRead, goals(run.results), ahead(whereOthersAreAhead(run.results))],
-    ...(older === undefined || older.node === run.node ? [] : [beside(run, older)]),
+    beside(run, older),
     ...[...sections, closing],
   ];
   await writeFile(new URL('benchmarks.md', docs), `${page.join('\n\n')}\n`);
