@@ -181,6 +181,11 @@ export const reasons: readonly Reason[] = [
     why: 'It sets no time limit for a check: one that hangs keeps its connection for ever. Ours bounds and can end every check, and gives the checked connection to the oldest waiter.',
   },
   {
+    peers: ['tarn'],
+    table: 'B6 ConnectionPool: acquire() and release() with an asynchronous validate',
+    why: 'Equal on Node 26. A check belongs to the request that asked for it; ours to the connection, which goes to the oldest waiter.',
+  },
+  {
     peers: ['lightning-pool', 'sequelize-pool'],
     table: 'B7 ConnectionPool:',
     why: 'It has one host and one queue, and a waiter takes no signal. Ours has a queue per host, and a bound and turns over all hosts.',
