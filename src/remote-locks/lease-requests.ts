@@ -1,5 +1,5 @@
 /**
- * The requests of a lock to its engine, and the leases that they bring. An engine serves so many at once (RequestGate); a request that
+ * The requests of a lock to its engine, and the leases that they bring. An engine may serve a few at once only (RequestGate); a request that
  * is not answered in time is an outage, for every caller.
  */
 import { answerWithin } from '../calling/with-timeout.js';
