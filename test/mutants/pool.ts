@@ -68,7 +68,7 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'keeps a second shared connection',
     file: matching,
-    from: "if (from === 'fresh' && settings.leasesPerConnection > 1 && isSpare) {",
+    from: "if (from === 'fresh' && this.#isDuplicate(slot.key)) {",
     to: 'if (false) {',
     killedBy: 'pool claims: dialling',
   },
@@ -103,7 +103,7 @@ export const poolMutants: readonly KnownMutant[] = [
   {
     name: 'gives a slot back to the key that yielded it',
     file: matching,
-    from: 'starved.sendToEnd(key, nowMs);',
+    from: 'starved.sendToEnd(slot.key, nowMs);',
     to: '',
     killedBy: 'pool claims: fairness',
   },
