@@ -218,13 +218,13 @@ export class LeaseWorld implements World {
     };
   }
 
-  /** LK1. */
+  /** LK1. The keeper waits half a time to live for an answer at least: after that, a request may have been given up. */
   #checkAlone(process: number): void {
     const holder = this.#workers.find((worker) => worker.process === process && believes(worker));
     if (holder !== undefined)
       this.#wrongs.push(`process ${process} asks for the key that ${holder.name} has`);
     const pending = [...this.#questions].filter(
-      ({ what, askedMs }) => what === 'acquire' && performance.now() < askedMs + ttlMs,
+      ({ what, askedMs }) => what === 'acquire' && performance.now() < askedMs + ttlMs / 2,
     );
     if (pending.some((other) => other.process === process))
       this.#wrongs.push(`process ${process} asks twice at once`);
