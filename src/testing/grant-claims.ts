@@ -30,9 +30,7 @@ export const grantClaims: readonly LeaseEngineClaim[] = [
     const isFreed = await trial.within(trial.ttlMs, sinceMs, () => trial.one.release(trial.key, owner));
     claim(isFreed, 'the release of the holder was answered false');
     claim(!(await trial.one.release(trial.key, owner)), 'a second release was answered true');
-    const next = trial.owner();
-    await trial.get(trial.other, next);
-    await trial.other.release(trial.key, next);
+    await trial.takenByAnother();
   }),
 
   claimOf(

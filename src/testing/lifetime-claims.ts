@@ -46,9 +46,7 @@ export const lifetimeClaims: readonly LeaseEngineClaim[] = [
       await taken(trial);
       await trial.other.renew(trial.key, trial.owner(), 60_000);
       await trial.pause(trial.ttlMs + 50);
-      const next = trial.owner();
-      await trial.get(trial.other, next);
-      await trial.other.release(trial.key, next);
+      await trial.takenByAnother();
     },
     expiring,
   ),
@@ -78,9 +76,7 @@ export const lifetimeClaims: readonly LeaseEngineClaim[] = [
       await trial.get(trial.one, owner, { ttlMs: 60_000 });
       claim(await trial.one.renew(trial.key, owner, trial.ttlMs), 'the renewal was answered false');
       await trial.pause(trial.ttlMs + 50);
-      const next = trial.owner();
-      await trial.get(trial.other, next);
-      await trial.other.release(trial.key, next);
+      await trial.takenByAnother();
     },
     expiring,
   ),
@@ -98,9 +94,7 @@ export const lifetimeClaims: readonly LeaseEngineClaim[] = [
       !(await trial.one.renew(trial.key, trial.owner(), 60_000)),
       'the renewal of no grant was answered true',
     );
-    const next = trial.owner();
-    await trial.get(trial.other, next);
-    await trial.other.release(trial.key, next);
+    await trial.takenByAnother();
   }),
 
   claimOf(

@@ -81,6 +81,13 @@ export class Trial {
     throw new Error('a key that another owner holds was granted');
   }
 
+  /** Another process takes the key, and gives it back. @throws when it is refused. */
+  async takenByAnother(): Promise<void> {
+    const owner = this.owner();
+    await this.get(this.other, owner);
+    await this.other.release(this.key, owner);
+  }
+
   /** Takes all places but one, so that the last one behaves as a mutex. */
   async fill(): Promise<void> {
     for (let i = 1; i < this.places; i++) await this.get(this.one, this.owner(), { ttlMs: 60_000 });
