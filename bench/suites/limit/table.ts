@@ -57,6 +57,7 @@ export function printOurs(compared: readonly Compared[]): void {
       ours.overloads.toFixed(1),
       `${ours.limit.toFixed(1)} ± ${ours.limitDeviation.toFixed(1)}`,
       ours.fairness.toFixed(2),
+      percent(ours.leastGoodput),
       ours.converged.map(seconds).join(', '),
       scenarioOf(scenario).what,
     ];
@@ -70,6 +71,7 @@ export function printOurs(compared: readonly Compared[]): void {
     'refused/s',
     'limit',
     'Jain',
+    'least',
     'followed',
     'what',
   ];

@@ -6,13 +6,13 @@ export function fixed(limit: number): () => Law {
 }
 
 /** The best fixed limit at every moment, which a real program cannot know. */
-export function oracle({ scenario }: LawContext): Law {
-  return follow(scenario.oracle);
+export function oracle({ scenario, client }: LawContext): Law {
+  return follow((second) => scenario.oracle(second, client));
 }
 
 /** A cautious guess: two fifths of the best. */
-export function tooLow({ scenario }: LawContext): Law {
-  return follow((second) => Math.max(1, Math.round(scenario.oracle(second) / 2.5)));
+export function tooLow({ scenario, client }: LawContext): Law {
+  return follow((second) => Math.max(1, Math.round(scenario.oracle(second, client) / 2.5)));
 }
 
 function follow(limitAt: (second: number) => number): Law {

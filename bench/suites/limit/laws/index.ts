@@ -30,5 +30,5 @@ export const laws: Readonly<Record<string, MakeLaw>> = {
   arc: () => new VectorArc(),
   brpc: (context) => new BrpcAuto(context),
   [ourName]: () => new ElasticLimit(),
-  [wellBegunName]: ({ scenario }) => new ElasticLimit({ initial: scenario.oracle(0) }),
+  [wellBegunName]: ({ scenario, client }) => new ElasticLimit({ initial: scenario.oracle(0, client) }),
 };

@@ -1,11 +1,11 @@
 /** What the scenarios are made of. */
 import { ServerFarm, SharedProcessor } from '../simulation/backend.js';
-import type { Load } from '../simulation/client.js';
+import type { Load, OpenLoad } from '../simulation/client.js';
 import type { Timeline } from '../simulation/timeline.js';
 
 export const closed = (workers: number): Load => ({ kind: 'closed', workers });
 
-export const open = (perSecond: number | ((second: number) => number), maxWaitMs: number): Load => ({
+export const open = (perSecond: number | ((second: number) => number), maxWaitMs: number): OpenLoad => ({
   kind: 'open',
   perSecond: typeof perSecond === 'number' ? () => perSecond : perSecond,
   maxWaitMs,

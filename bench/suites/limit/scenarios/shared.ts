@@ -5,6 +5,25 @@ import { closed, farm, open, sharedProcessor } from './parts.js';
 
 const shared = { seconds: 90, fromSecond: 30 };
 
+/** A batch that always has work, and a process whose callers come at `perSecond` and want an answer within 200 ms. */
+function besideBatch(id: string, perSecond: number, limitOfBatch: number): Scenario {
+  return {
+    id,
+    what: `a batch, and a process of ${perSecond} calls a second with a deadline of 200 ms, 20 servers`,
+    ...shared,
+    clients: 2,
+    staggerSeconds: 0,
+    demandPerSecond: perSecond,
+    oracle: (_second, client) => (client === 0 ? limitOfBatch : 20),
+    wantedOfEach: 0.9,
+    build: (timeline) => ({
+      backend: farm(timeline, 20),
+      load: { ...open(perSecond, 100), deadlineMs: 200 },
+      loadOfFirst: closed(400),
+    }),
+  };
+}
+
 export const sharedByClients: readonly Scenario[] = [
   {
     id: 'j1',
@@ -72,4 +91,7 @@ export const sharedByClients: readonly Scenario[] = [
     oracle: () => 7,
     build: (timeline) => ({ backend: sharedProcessor(timeline, 0.03, 0.0005), load: closed(400) }),
   },
+  besideBatch('s1', 400, 16),
+  besideBatch('s2', 800, 12),
+  besideBatch('s3', 1_000, 10),
 ];

@@ -4,10 +4,23 @@ import type { Backend } from './backend.js';
 import { Line } from './line.js';
 import type { Timeline } from './timeline.js';
 
-/** Closed: a number of workers that call again at once. Open: random arrivals at a fixed rate. */
-export type Load =
-  | { readonly kind: 'closed'; readonly workers: number | ((seconds: number) => number) }
-  | { readonly kind: 'open'; readonly perSecond: (seconds: number) => number; readonly maxWaitMs: number };
+/** Closed: a number of workers that call again at once. */
+export interface ClosedLoad {
+  readonly kind: 'closed';
+  readonly workers: number | ((seconds: number) => number);
+}
+
+/** Open: random arrivals at a fixed rate. */
+export interface OpenLoad {
+  readonly kind: 'open';
+  readonly perSecond: (seconds: number) => number;
+  /** A caller that waits longer for the limit leaves. */
+  readonly maxWaitMs: number;
+  /** An answer that comes later than this after its call arrived is of no use. */
+  readonly deadlineMs?: number;
+}
+
+export type Load = ClosedLoad | OpenLoad;
 
 /** A law with a schedule wants to be called at certain times. */
 export interface Law extends LimitAlgorithm {
@@ -25,6 +38,8 @@ export interface Notes {
   readonly endedMs: number[];
   readonly durationMs: number[];
   readonly overloadMs: number[];
+  /** Of every success that came after its deadline: when it ended. */
+  readonly lateMs: number[];
   /** Callers that waited too long for the limit. */
   shed: number;
   /** The limit, every 25 ms, and the phase of a law that has phases. */
@@ -44,7 +59,7 @@ export interface ClientOptions {
 const noteEveryMs = 25;
 
 export class Client {
-  readonly notes: Notes = { endedMs: [], durationMs: [], overloadMs: [], shed: 0, limits: [] };
+  readonly notes: Notes = { endedMs: [], durationMs: [], overloadMs: [], lateMs: [], shed: 0, limits: [] };
   readonly #timeline: Timeline;
   readonly #backend: Backend;
   readonly #options: ClientOptions;
@@ -94,7 +109,7 @@ export class Client {
     const { nowMs } = this.#timeline;
     if (load.kind === 'closed') {
       const workers = typeof load.workers === 'number' ? load.workers : load.workers(nowMs / 1_000);
-      while (this.#held < Math.min(law.limit, workers)) this.#call();
+      while (this.#held < Math.min(law.limit, workers)) this.#call(nowMs);
       return;
     }
     for (let arrivedMs = this.#waiting.head; arrivedMs !== undefined; arrivedMs = this.#waiting.head) {
@@ -102,12 +117,13 @@ export class Client {
       if (!isLate && this.#held >= law.limit) return;
       this.#waiting.shift();
       if (isLate) this.notes.shed++;
-      else this.#call();
+      else this.#call(arrivedMs);
     }
   }
 
-  #call(): void {
-    const { law, timeoutMs, clockSkewMs } = this.#options;
+  #call(arrivedMs: number): void {
+    const { law, load, timeoutMs, clockSkewMs } = this.#options;
+    const deadlineMs = arrivedMs + ((load.kind === 'open' ? load.deadlineMs : undefined) ?? Infinity);
     const grantedMs = this.#timeline.nowMs;
     const held = ++this.#held;
     const limit = law.limit;
@@ -122,6 +138,7 @@ export class Client {
       if (succeeded) {
         this.notes.endedMs.push(nowMs);
         this.notes.durationMs.push(durationMs);
+        if (nowMs > deadlineMs) this.notes.lateMs.push(nowMs);
       } else this.notes.overloadMs.push(nowMs);
       const outcome = succeeded ? 'success' : 'overload';
       law.onSample({ nowMs: nowMs + clockSkewMs, durationMs, held, limit, outcome });

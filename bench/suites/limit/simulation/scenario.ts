@@ -6,6 +6,8 @@ export interface World {
   readonly backend: Backend;
   /** Of each client. */
   readonly load: Load;
+  /** Of the first client, if it differs from that of the others. */
+  readonly loadOfFirst?: Load;
   readonly timeoutMs?: number;
 }
 
@@ -25,6 +27,8 @@ export interface Scenario {
   /** Calls a second that each client would make without a limit. */
   readonly demandPerSecond: number;
   /** The best fixed limit for each client, found by sweep. */
-  readonly oracle: (second: number) => number;
+  readonly oracle: (second: number, client: number) => number;
+  /** If clients differ: the share that each must have of its goodput with the best limits. Equal clients are judged by Jain's index. */
+  readonly wantedOfEach?: number;
   build(timeline: Timeline): World;
 }

@@ -6,15 +6,19 @@ import { Timeline } from './timeline.js';
 /** What a law may be made from: `oracle` for the one that knows, `random` for those that roll dice. */
 export interface LawContext {
   readonly scenario: Scenario;
+  /** The index of the client that the law is for. */
+  readonly client: number;
   readonly random: () => number;
 }
 export type MakeLaw = (context: LawContext) => Law;
 
 export interface Run {
   readonly scenario: Scenario;
-  /** Successes and overloads a second, of all clients together. */
+  /** Successes within their deadline and overloads a second, of all clients together. */
   readonly goodput: number;
   readonly overloads: number;
+  /** The goodput of each client. */
+  readonly goodputs: readonly number[];
   /** Of the backend's round trips, in milliseconds. */
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -36,13 +40,13 @@ const skews = 5;
 
 export function simulate(scenario: Scenario, makeLaw: MakeLaw, seed: number): Run {
   const timeline = new Timeline(seed * 7_919 + 13);
-  const { backend, load, timeoutMs } = scenario.build(timeline);
+  const { backend, load, loadOfFirst = load, timeoutMs } = scenario.build(timeline);
   const { clients: count = 1, staggerSeconds = 5 } = scenario;
   const clients = Array.from({ length: count }, (_, index) => {
-    const law = makeLaw({ scenario, random: timeline.random.uniform });
+    const law = makeLaw({ scenario, client: index, random: timeline.random.uniform });
     const clockSkewMs = (index % skews) * skewStepMs;
     return new Client(timeline, backend, {
-      load,
+      load: index === 0 ? loadOfFirst : load,
       law,
       timeoutMs,
       clockSkewMs,
@@ -60,7 +64,7 @@ function figures(scenario: Scenario, clients: readonly Client[]): Run {
   const bins = { successes: new Float64Array(binCount), durationMs: new Float64Array(binCount) };
   const durations: number[] = [];
   const limits: number[] = [];
-  const successesOf: number[] = [];
+  const goodputs: number[] = [];
   let overloads = 0;
   for (const { notes } of clients) {
     const before = durations.length;
@@ -71,16 +75,18 @@ function figures(scenario: Scenario, clients: readonly Client[]): Run {
       bins.durationMs[bin]! += durationMs;
       if (endedMs >= fromMs) durations.push(durationMs);
     });
-    successesOf.push(durations.length - before);
-    overloads += notes.overloadMs.filter((atMs) => atMs >= fromMs).length;
+    const countSince = (times: readonly number[]) => times.filter((atMs) => atMs >= fromMs).length;
+    goodputs.push((durations.length - before - countSince(notes.lateMs)) / seconds);
+    overloads += countSince(notes.overloadMs);
     for (const { atMs, limit } of notes.limits) if (atMs >= fromMs) limits.push(limit);
   }
   const sorted = Float64Array.from(durations).sort();
   const limit = mean(limits);
   return {
     scenario,
-    goodput: durations.length / seconds,
+    goodput: goodputs.reduce((a, b) => a + b, 0),
     overloads: overloads / seconds,
+    goodputs,
     meanMs: mean(durations),
     p50Ms: sorted[Math.floor(0.5 * sorted.length)] ?? Number.NaN,
     p99Ms: sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN,
@@ -89,7 +95,7 @@ function figures(scenario: Scenario, clients: readonly Client[]): Run {
       deviation: Math.sqrt(mean(limits.map((value) => (value - limit) ** 2))),
       highest: limits.reduce((highest, value) => Math.max(highest, value), 0),
     },
-    fairness: jain(successesOf),
+    fairness: jain(goodputs),
     bins,
     limits: clients.map(({ notes }) => notes.limits),
   };
