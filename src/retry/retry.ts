@@ -5,7 +5,7 @@
  *   R1  At most one attempt runs at a time, unless one that timed out ignores its signal.
  *   R2  It settles with the value of an attempt, with the last attempt's own error, or with `signal.reason`.
  *   R3  No attempt starts after an abort, after `totalTimeoutMs`, or after an error with the code ERR_CLOSED.
- *   R4  When it has settled it has left no timer and no listener behind.
+ *   R4  When it has settled it has left no listener behind, and no timer that keeps the process alive.
  *   R5  An abort is final only if it is one of the caller's `signal`. An `AbortError` from elsewhere is retried like any error.
  *   R6  The task's own error carries the caller's async stack, with a signal and timeouts as without.
  *   R7  A pause that a server asks for is never shortened. Above `maxRetryAfterMs` the error is rethrown instead.

@@ -19,11 +19,13 @@ export function wallClock(): number {
   return Date.now();
 }
 
-/** What `setTimeout` returns: a number in browsers, an object with `unref` elsewhere. */
-type TimerHandle = { unref?(): void };
+/** What `setTimeout` returns: a number in browsers, an object elsewhere. */
+type TimerHandle = { ref?(): void; unref?(): void; hasRef?(): boolean };
 
 export interface Timer {
   cancel(): void;
+  /** Whether it keeps the process alive, as `ref` and `unref` of Node do. @returns false if it cannot be changed. */
+  ref?(alive: boolean): boolean;
 }
 
 /**
@@ -33,6 +35,7 @@ export interface Timer {
 export function setTimer(fire: () => void, delayMs: number, { background = false } = {}): Timer {
   let handle: TimerHandle;
   let remainingMs = delayMs;
+  let isReal: boolean | undefined;
   const arm = () => {
     const stepMs = Math.min(remainingMs, longestTimerMs);
     remainingMs -= stepMs;
@@ -40,7 +43,17 @@ export function setTimer(fire: () => void, delayMs: number, { background = false
     if (background) handle.unref?.();
   };
   arm();
-  return { cancel: () => clearTimeout(handle as ReturnType<typeof setTimeout>) };
+  return {
+    cancel: () => clearTimeout(handle as ReturnType<typeof setTimeout>),
+    ref(alive) {
+      background = !alive;
+      if (alive) handle.ref?.();
+      else handle.unref?.();
+      // Fake timers are plain objects, or say that they cannot be changed.
+      isReal ??= handle.hasRef?.() === alive && handle.constructor !== Object;
+      return isReal;
+    },
+  };
 }
 
 interface Immediates {

@@ -3,7 +3,8 @@
  * began, so a list and a timer for its head are enough, and a deadline costs a list entry instead of a timer.
  *
  * Invariants
- *   DL1  A timer is armed exactly while something waits: the last wait to leave cancels it.
+ *   DL1  A timer keeps the process alive exactly while something waits. Of the empty groups one is kept, and its timer rests;
+ *        a timer that cannot rest is cancelled, as every fake one is.
  *   DL2  A timer that fired after its full length counts, whatever `performance.now` says, because fake timers often do not
  *        replace that clock.
  *   DL3  Waits share a timer only under the same `setTimeout`, and only where timers and clock are both real or both replaced:
@@ -44,8 +45,12 @@ class Groups {
   }
 
   keep(group: DeadlineGroup): void {
-    if (this.#spare !== undefined && this.#spare !== group && this.#spare.size === 0) this.drop(this.#spare);
+    const spare = this.#spare;
     this.#spare = group;
+    if (spare !== group && spare?.size === 0) {
+      spare.end();
+      this.drop(spare);
+    }
   }
 
   drop(group: DeadlineGroup): void {
@@ -57,9 +62,9 @@ class Groups {
 class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
   readonly durationMs: number;
   readonly #groups: Groups | undefined;
+  /** While nothing waits, a timer at rest. Without one while it expires. */
   #timer: Timer | undefined;
   #dueMs = 0;
-  #isExpiring = false;
 
   constructor(durationMs: number, groups: Groups | undefined) {
     super();
@@ -69,17 +74,28 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
 
   add(target: Expirable, nowMs: number): Place<Expirable> {
     target.sinceMs = nowMs;
-    if (this.size === 0) this.#arm(this.durationMs, nowMs);
+    if (this.size === 0) {
+      if (this.#timer === undefined) this.#arm(this.durationMs, nowMs);
+      else this.#timer.ref?.(true);
+    }
     const place = new Place(target);
     this.push(place);
     return place;
   }
 
   override onEmpty(): void {
-    this.#timer?.cancel();
+    const groups = this.#groups;
     // A wait that begins while this group expires gets a timer of its own.
-    if (this.#isExpiring) this.#groups?.drop(this);
-    else this.#groups?.keep(this);
+    if (this.#timer === undefined) groups?.drop(this);
+    else {
+      groups?.keep(this);
+      if (groups === undefined || !this.#timer.ref?.(false)) this.end();
+    }
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #arm(delayMs: number, nowMs: number): void {
@@ -101,7 +117,7 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
 
   #expire(): void {
     const nowMs = Math.max(now(), this.#dueMs);
-    this.#isExpiring = true;
+    this.#timer = undefined;
     for (let first = this.head; first !== undefined; first = this.head) {
       const waitedMs = nowMs - first.item.sinceMs!;
       if (waitedMs < this.durationMs - timerGrainMs) {
@@ -111,7 +127,6 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
       first.leave();
       first.item.onExpire(waitedMs);
     }
-    this.#isExpiring = false;
   }
 }
 
@@ -122,7 +137,6 @@ const real: { readonly setTimeout: SetTimeout; readonly now: Now } = {
   setTimeout: globalThis.setTimeout,
   now: performance.now,
 };
-const groupsBySetTimeout = new WeakMap<SetTimeout, Groups>();
 
 /** The timers and the clock of the last call, and the groups under them: most programs never change them. */
 let current: { setTimeout?: SetTimeout; now?: Now; groups?: Groups | undefined } = {};
@@ -130,20 +144,12 @@ let current: { setTimeout?: SetTimeout; now?: Now; groups?: Groups | undefined }
 /** The groups under the timers now in force; `undefined` where a timer cannot be shared (DL3). */
 function sharedGroups(): Groups | undefined {
   const { setTimeout } = globalThis;
-  const { now: nowInForce } = performance;
-  return setTimeout === current.setTimeout && nowInForce === current.now
-    ? current.groups
-    : inForce(setTimeout, nowInForce);
-}
-
-function inForce(setTimeout: SetTimeout, nowInForce: Now): Groups | undefined {
-  let groups: Groups | undefined;
-  if ((setTimeout === real.setTimeout) === (nowInForce === real.now)) {
-    groups = groupsBySetTimeout.get(setTimeout) ?? new Groups();
-    groupsBySetTimeout.set(setTimeout, groups);
+  const { now } = performance;
+  if (setTimeout !== current.setTimeout || now !== current.now) {
+    const areAlike = (setTimeout === real.setTimeout) === (now === real.now);
+    current = { setTimeout, now, groups: areAlike ? new Groups() : undefined };
   }
-  current = { setTimeout, now: nowInForce, groups };
-  return groups;
+  return current.groups;
 }
 
 /** Calls `target.onExpire` once, `durationMs` from now, unless the place that it returns has been left before. */

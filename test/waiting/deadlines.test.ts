@@ -134,18 +134,6 @@ describe('deadlines', () => {
     for (const place of places) place.leave();
   });
 
-  test('DL3: sharing goes on where other timers were in force for a while', () => {
-    const own = setTimeout;
-    const first = onDeadline(100, ignored);
-    vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => own(fire, ms));
-    const others = onDeadline(100, ignored);
-    vi.stubGlobal('setTimeout', own);
-    const second = onDeadline(100, ignored);
-    expect(vi.getTimerCount()).toBe(2);
-    for (const place of [first, others, second]) place.leave();
-    vi.unstubAllGlobals();
-  });
-
   test('DL2: where only the timers are fake, a late one expires its waits without a poll', () => {
     vi.useRealTimers();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -214,6 +202,21 @@ describe('deadlines', () => {
     vi.restoreAllMocks();
     // One empty group is kept for the next wait.
     expect(kept).toBeLessThanOrEqual(1);
+  });
+
+  test('DL1: a fake timer that cannot stop keeping the process alive is cancelled', () => {
+    class Timeout {
+      unref() {}
+      hasRef() {
+        return true;
+      }
+    }
+    const cancelled = vi.fn();
+    vi.stubGlobal('setTimeout', () => new Timeout());
+    vi.stubGlobal('clearTimeout', cancelled);
+    for (let i = 0; i < 3; i++) onDeadline(100, ignored).leave();
+    expect(cancelled).toHaveBeenCalledTimes(3);
+    vi.unstubAllGlobals();
   });
 
   test('DL4: a wait that ends while its late timer polls leaves no poll behind', () => {
