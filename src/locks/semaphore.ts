@@ -330,8 +330,9 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
     this.serve();
   }
 
-  afterRefusals(): void {
-    this.serve();
+  serveNext(): void {
+    // The line is not asked in vain: with the first question the turn of a partition begins.
+    if (this.held < this.#mostHeld) this.serve();
   }
 }
 

@@ -92,12 +92,13 @@ class ControlledDelay extends Arrivals implements WaitLine {
     this.#settings = settings;
   }
 
-  override add(waiter: OrderedWaiter, nowMs: number): void {
+  override add(waiter: OrderedWaiter, nowMs: number): boolean {
     if (this.size === 0) this.#standingSinceMs = nowMs;
     this.#lead = this.size === 0 ? 0 : Math.max(0, this.#lead - waiter.weight);
     if (this.#lead === 0) this.#isRising = true;
     super.add(waiter, nowMs);
     this.#refuseLate(nowMs);
+    return false;
   }
 
   override remove(waiter: OrderedWaiter, isGranted: boolean): void {

@@ -117,11 +117,13 @@ class FairShare implements WaitLine {
     this.#within = within;
   }
 
-  add(waiter: OrderedWaiter, nowMs: number): void {
-    const partition = this.#partitions.get(waiter.partition) ?? this.#open(waiter.partition);
+  add(waiter: OrderedWaiter, nowMs: number): boolean {
+    const known = this.#partitions.get(waiter.partition);
+    const partition = known ?? this.#open(waiter.partition);
     this.#largestWeight = Math.max(this.#largestWeight, waiter.weight);
     partition.waiting++;
     partition.line.add(waiter, nowMs);
+    return known === undefined;
   }
 
   remove(waiter: OrderedWaiter, isGranted: boolean): void {
@@ -144,7 +146,11 @@ class FairShare implements WaitLine {
   }
 
   #open(key: unknown): Partition {
-    const partition = new Partition(key, this.#shareOf(key), this.#within.line());
+    const share = this.#shareOf(key);
+    // The hook may have made another caller of this partition wait.
+    const opened = this.#partitions.get(key);
+    if (opened !== undefined) return opened;
+    const partition = new Partition(key, share, this.#within.line());
     this.#smallestShare = Math.min(this.#smallestShare, partition.share);
     this.#partitions.set(key, partition);
     this.#turns.push(partition.turn);

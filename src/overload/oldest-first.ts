@@ -7,10 +7,11 @@ import type { OrderedWaiter, WaitLine } from './wait-line.js';
 export class Arrivals extends LinkedList<Link<OrderedWaiter>> {
   readonly #links = new Map<OrderedWaiter, Link<OrderedWaiter>>();
 
-  add(waiter: OrderedWaiter, _nowMs: number): void {
+  add(waiter: OrderedWaiter, _nowMs: number): boolean {
     const link = new Link(waiter);
     this.#links.set(waiter, link);
     this.push(link);
+    return false;
   }
 
   remove(waiter: OrderedWaiter, _isGranted: boolean): void {

@@ -38,8 +38,8 @@ export class OrderedQueue<T, D> extends WaitQueue<T, D> {
   ): Waiter<T, D> {
     const { size } = this;
     const waiter = new PlacedWaiter(this, demand, task, resolve, reject, settings);
-    // The line has refused others: the next one may fit now.
-    if (this.size <= size) this.owner.afterRefusals?.();
+    // The line has refused others, or user code has run: the next one may fit now.
+    if (this.size <= size || waiter.wasAskedAbout) this.owner.serveNext?.();
     return waiter;
   }
 }
@@ -49,6 +49,7 @@ class PlacedWaiter<T, D> extends ImpatientWaiter<T, D> implements OrderedWaiter 
   readonly #queue: OrderedQueue<T, D>;
   #isPlaced = false;
   #isGranted = false;
+  #wasAskedAbout = false;
 
   constructor(
     queue: OrderedQueue<T, D>,
@@ -65,11 +66,18 @@ class PlacedWaiter<T, D> extends ImpatientWaiter<T, D> implements OrderedWaiter 
     // A signal that refuses our listener has ended the wait already.
     if (!this.isWaiting) return;
     try {
-      queue.line.add(this, this.sinceMs);
+      this.#wasAskedAbout = queue.line.add(this, this.sinceMs);
       this.#isPlaced = true;
     } catch (error) {
       this.onAbort(error);
     }
+    // User code has ended the wait before the line knew the waiter.
+    if (this.#isPlaced && !this.isWaiting) queue.line.remove(this, false);
+  }
+
+  /** Whether the line called user code to place it. */
+  get wasAskedAbout(): boolean {
+    return this.#wasAskedAbout;
   }
 
   /** Where units are not counted, each waiter wants one. */

@@ -17,8 +17,11 @@ export interface OrderedWaiter {
 
 /** The waiters of one queue, in the order in which they are served. It holds every waiter from `add` to `remove`. */
 export interface WaitLine {
-  /** A caller has begun to wait. The line may refuse other waiters now, not this one. */
-  add(waiter: OrderedWaiter, nowMs: number): void;
+  /**
+   * A caller has begun to wait. The line may refuse other waiters now, not this one. Returns whether it has called user code,
+   * which may have freed units, or ended the wait of any caller.
+   */
+  add(waiter: OrderedWaiter, nowMs: number): boolean;
   /** A waiter has left: it was granted, or else refused, aborted or timed out. Called once for each. */
   remove(waiter: OrderedWaiter, isGranted: boolean): void;
   /**

@@ -21,8 +21,8 @@ export interface QueueOwner {
   onLeave(why: 'aborted' | 'timedOut'): void;
   /** An order has refused a waiter. It may be asking for the next one, which must not be granted inside of this call. */
   onRefuse?(): void;
-  /** A newcomer has made an order refuse waiters: the next one may now be served. */
-  afterRefusals?(): void;
+  /** A newcomer has made an order refuse waiters or call user code: the next waiter may now be served. */
+  serveNext?(): void;
   /** The likely reason why a wait timed out, for its error. */
   cause?(): ErrorOptions | undefined;
 }

@@ -1,5 +1,11 @@
 /** Semaphores with an order: who is served and who is refused, and that a wait ends as it does in every queue. */
-import { AdaptiveSemaphore, QueueFullError, Semaphore, type WeightedWaitOptions } from 'latchkey';
+import {
+  AdaptiveSemaphore,
+  type Permit,
+  QueueFullError,
+  Semaphore,
+  type WeightedWaitOptions,
+} from 'latchkey';
 import { controlledDelay, fairShare, type WaitOrder } from 'latchkey/overload';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualTime, settled } from '../support/manual-time.js';
@@ -136,6 +142,64 @@ describe('semaphores with an order', () => {
     await Promise.all([ask('a'), ask('a'), ask('a'), ask('b')]);
     expect(served).toEqual(['a', 'a', 'b', 'a']);
     busy.release();
+  });
+});
+
+describe('a share hook that acts', () => {
+  /** A semaphore of one, which is held; the hook acts when it is asked about partition 'acts'. */
+  async function acting(act: (semaphore: Semaphore, permit: Permit) => void) {
+    const share = (partition: unknown) => {
+      if (partition === 'acts') act(semaphore, permit);
+      return 1;
+    };
+    const semaphore: Semaphore = new Semaphore(1, { order: fairShare({ share }) });
+    const permit: Permit = await semaphore.acquire();
+    return { semaphore, permit };
+  }
+
+  test('S2: raises the limit, or releases: the caller that it was asked about is served in the same turn', async () => {
+    const acts: Parameters<typeof acting>[0][] = [
+      (semaphore) => {
+        semaphore.limit = 2;
+      },
+      (_, permit) => permit.release(),
+    ];
+    for (const act of acts) {
+      const { semaphore } = await acting(act);
+      const asked = semaphore.acquire({ partition: 'acts' });
+      expect(semaphore.waiting).toBe(0);
+      (await asked).release();
+    }
+  });
+
+  test('W2: ends the wait of the caller that it was asked about: no unit is granted to it later', async () => {
+    const controller = new AbortController();
+    const acts: Parameters<typeof acting>[0][] = [
+      () => controller.abort(new Error('ended')),
+      (semaphore) => semaphore.refuseWaiting(new Error('ended')),
+    ];
+    for (const act of acts) {
+      const { semaphore, permit } = await acting(act);
+      const ended = semaphore.acquire({ partition: 'acts', signal: controller.signal });
+      await expect(ended).rejects.toThrow('ended');
+      const next = semaphore.acquire({ partition: 'next' });
+      permit.release();
+      (await next).release();
+      expect(semaphore.stats()).toMatchObject({ held: 0, waiting: 0 });
+    }
+  });
+
+  test('FS3: makes another caller of the same partition wait: both are served', async () => {
+    const inner: Promise<void>[] = [];
+    let asked = 0;
+    const { semaphore, permit } = await acting((reentered) => {
+      if (asked++ === 0) inner.push(reentered.run(() => {}, { partition: 'acts' }));
+    });
+    const outer = semaphore.run(() => {}, { partition: 'acts' });
+    permit.release();
+    await Promise.all([outer, ...inner]);
+    expect(inner).toHaveLength(1);
+    expect(semaphore.stats()).toMatchObject({ held: 0, waiting: 0 });
   });
 });
 
