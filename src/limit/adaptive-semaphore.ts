@@ -9,7 +9,7 @@
  *   AS3  A sample's duration runs from the grant to the end: time spent in our own queue is not the backend's.
  *   AS4  A task that rejects with the reason of its caller's aborted signal is ignored: the caller cut it short.
  *   AS5  During a pause no permit is granted, to waiting callers neither. A shorter pause never shortens a longer one. A pause
- *        has a timer only once a caller waits for its end.
+ *        has a timer only while a caller waits for its end.
  *   It also keeps the invariants of Semaphore, on which it is built.
  *
  * Hand-over, Cancel: as Semaphore. A caller that gave up before its turn gives no sample.
@@ -291,8 +291,17 @@ export class AdaptiveSemaphore implements Limiter {
     this.#resumeIfDue();
     const permit = this.#semaphore.acquire(options);
     this.#armResumption();
-    return permit.then((granted) => this.#timed(granted));
+    return permit.then((granted) => this.#timed(granted), this.#onRefusal);
   }
+
+  /** AS5: the timer would keep the process alive although nobody waits. */
+  readonly #onRefusal = (reason: unknown): never => {
+    if (this.waiting === 0) {
+      this.#resumption?.cancel();
+      this.#resumption = undefined;
+    }
+    throw reason;
+  };
 
   #tryAcquire(): TimedPermit | undefined {
     this.#resumeIfDue();

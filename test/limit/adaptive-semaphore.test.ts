@@ -250,6 +250,27 @@ describe('adaptive semaphore', () => {
     expect([waiting.reason, vi.getTimerCount()]).toMatchObject([{ code: 'ERR_CLOSED' }, 0]);
   });
 
+  test('AS5: the last waiter that gives up takes the timer away; the next one brings it back', async () => {
+    const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
+    semaphore.pauseFor(100);
+    const controller = new AbortController();
+    const first = watch(semaphore.acquire({ signal: controller.signal }));
+    const second = watch(semaphore.acquire({ waitTimeoutMs: 20 }));
+    controller.abort();
+    await drained();
+    expect([first.state, vi.getTimerCount()]).toEqual(['rejected', 2]);
+    vi.advanceTimersByTime(20);
+    await drained();
+    expect([second.state, vi.getTimerCount()]).toEqual(['rejected', 0]);
+    const third = watch(semaphore.acquire());
+    vi.advanceTimersByTime(79);
+    await drained();
+    expect(third.state).toBe('pending');
+    vi.advanceTimersByTime(1);
+    await drained();
+    expect(third.state).toBe('fulfilled');
+  });
+
   test('AS5: after a pause for which no caller waited, a permit is granted at once', async () => {
     const semaphore = new AdaptiveSemaphore({ algorithm: new ScriptedLimit(1) });
     semaphore.pauseFor(100);
