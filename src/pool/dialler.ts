@@ -20,6 +20,8 @@ export interface DialOwner<C, K> {
   onConnected(slot: Slot<C, K>): void;
   /** The connection may have more leases, or fewer, than before. */
   onCapacity(slot: Slot<C, K>): void;
+  /** The connection takes no new leases: waiters may have counted on its check. */
+  onWithdrawn(slot: Slot<C, K>): void;
 }
 
 export class Dialler<C, K> {
@@ -54,8 +56,16 @@ export class Dialler<C, K> {
       get signal() {
         return controller().signal;
       },
-      lost: (error) => deferred.run(() => this.#lifecycle.lose(slot, error)),
-      drain: () => deferred.run(() => this.#lifecycle.retire(slot, 'lost')),
+      lost: (error) =>
+        deferred.run(() => {
+          this.#lifecycle.lose(slot, error);
+          this.#owner.onWithdrawn(slot);
+        }),
+      drain: () =>
+        deferred.run(() => {
+          this.#lifecycle.retire(slot, 'lost');
+          this.#owner.onWithdrawn(slot);
+        }),
       capacity: (leases) => {
         checkCount('leases', leases);
         deferred.run(() => this.#setCapacity(slot, leases));

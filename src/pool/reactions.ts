@@ -83,8 +83,10 @@ export class Reactions<C, K>
       else if (this.#hooks.canReset && this.#settings.leasesPerConnection === 1)
         this.#checks.begin(slot, 'reset');
       else this.matching.takeBack(slot, nowMs);
-      // A connection that comes back never makes its key want more: without demand there is nothing to do.
-      if (this.#state.starved.demand > 0 || this.#settings.minIdle > 0) this.pump(key);
+      // A connection that comes back makes its key want more only if waiters counted on its check; else, without demand, there
+      // is nothing to do.
+      const isWithdrawn = slot.retireReason !== undefined && key.waiting > 0;
+      if (isWithdrawn || this.#state.starved.demand > 0 || this.#settings.minIdle > 0) this.pump(key);
     }
     if (this.#state.phase !== 'open') this.closing.finishIfEmpty();
     this.#state.deferred.end();
@@ -197,7 +199,16 @@ export class Reactions<C, K>
   onCapacity(slot: Slot<C, K>): void {
     const isOpen = slot.state === 'idle' || slot.state === 'leased';
     if (isOpen && !slot.retiring) this.matching.addSpare(slot);
-    this.pump(slot.key);
+    this.#pumpFor(slot);
+  }
+
+  onWithdrawn(slot: Slot<C, K>): void {
+    this.#pumpFor(slot);
+  }
+
+  /** For a report of a connection, which may come when its key has been forgotten. */
+  #pumpFor(slot: Slot<C, K>): void {
+    if (slot.state !== 'gone') this.pump(slot.key);
   }
 
   onFree(slot: Slot<C, K>): void {

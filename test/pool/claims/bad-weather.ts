@@ -317,6 +317,53 @@ export const badWeather = [
     },
   ),
 
+  ...(['lost', 'drained', 'given back with an error'] as const).map((how) =>
+    claim(
+      `P7: a waiter that counted on the ping of a shared connection is dialled for when it is ${how}`,
+      async (open) => {
+        const world = open({
+          leasesPerConnection: 3,
+          validateAfterIdleMs: 100,
+          hooks: { validate: ({ id }) => (id > 1 ? true : (never() as Promise<boolean>)) },
+          validateTimeoutMs: Infinity,
+        });
+        const [stays, other] = [await world.lease(), await world.lease()];
+        await world.advance(150);
+        const waiter = world.acquire();
+        await world.settle();
+        expect(world.stats).toMatchObject({ connecting: 0, waiting: 1 });
+        if (how === 'lost') stays.connection.context.lost(refusal);
+        else if (how === 'drained') stays.connection.context.drain();
+        else other.release(refusal);
+        await world.advance(60);
+        expect(waiter.value?.connection.id).toBe(2);
+        for (const lease of [stays, other, waiter.value]) lease?.release();
+      },
+    ),
+  ),
+
+  claim(
+    'P7: a waiter that counted on a check is dialled for before the lost connection has closed',
+    async (open) => {
+      const world = open({
+        max: 2,
+        validateAfterIdleMs: 100,
+        close: ({ id }) => (id > 1 ? undefined : world.time.sleep(4_000)),
+        hooks: { validate: () => never() as Promise<boolean> },
+        validateTimeoutMs: Infinity,
+      });
+      (await world.lease()).release();
+      await world.advance(150);
+      const waiter = world.acquire();
+      await world.settle();
+      expect(world.stats).toMatchObject({ validating: 1, waiting: 1 });
+      world.connections[0]?.context.lost(refusal);
+      await world.advance(60);
+      expect(waiter.value?.connection.id).toBe(2);
+      waiter.value?.release();
+    },
+  ),
+
   claim('twenty half-open connections are checked side by side after the first failure', async (open) => {
     const world = open({
       max: 20,
