@@ -1,4 +1,4 @@
-/** The other end of suite-process.ts: waits for its order, measures, and sends each table. */
+/** The other end of suite-process.ts: waits for its order, measures one table, and sends it. */
 import { hasSubscribers } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { channelNames } from 'latchkey/diagnostics';
@@ -14,11 +14,12 @@ for (const name of Object.values(channelNames)) {
   // A suite that listens when it is loaded would slow every row of all suites.
   if ([name, `tracing:${name}:start`].some(hasSubscribers)) throw new Error(`${name} has a listener already`);
 }
+let tables = 0;
 await suite.run(async (table) => {
   if (!isWantedTable(suite, table.title, order.filters)) return;
-  if (order.againstFloorOnly !== true) return send(table, suite);
-  if (table.countsOnly !== true && table.subjects.some(({ role }) => role === 'floor'))
-    await send(withoutOthers(table), suite);
+  if (order.againstFloorOnly === true && !hasBudgets(table)) return;
+  if (tables++ !== order.table) return;
+  await send(order.againstFloorOnly === true ? withoutOthers(table) : table, suite);
 }, order.flags);
 // Some pools cannot be closed, and would keep the process alive.
 process.exit();
@@ -29,6 +30,10 @@ async function send(table: Case, { name }: Suite): Promise<void> {
   const head = { title, shows, ...(unit && { unit }), ...(time && { time }), ...(sizes && { sizes }) };
   const result: Result = { suite: name, ...head, ...(countsOnly && { countsOnly }), rows };
   await new Promise((resolve) => process.send!(result, resolve));
+}
+
+function hasBudgets({ countsOnly, subjects }: Case): boolean {
+  return countsOnly !== true && subjects.some(({ role }) => role === 'floor');
 }
 
 function withoutOthers(table: Case): Case {

@@ -49,7 +49,7 @@ export const howToRead = `## How to read it
 - **Callers** are alike for every subject of a row: an async function that awaits what it calls. A package without \`run\` is
   called twice by it, before and after the task.
 - **Rounds** run all subjects of a table in a newly shuffled order, each with a loop compiled for it alone; the first are
-  thrown away. Each section runs in a separate process.
+  thrown away. Each table is measured in a separate process.
 - **Crowds** leave much garbage. A sample that meets the garbage collector may take twice as long as one that does not, so
   their quartiles are wide. Crowds of 10,000 are measured twice: with the collector, as in a service, and in a section of
   their own with a young generation of 128 MB (\`--min-semi-space-size=128 --max-semi-space-size=128\`), which no sample fills.
