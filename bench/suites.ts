@@ -15,6 +15,7 @@ import { overloadHttp } from './suites/overload/http/http.bench.js';
 import { overload } from './suites/overload/orders.bench.js';
 import { crowds } from './suites/package/crowds.bench.js';
 import { growth } from './suites/package/growth.bench.js';
+import { loading } from './suites/package/loading.bench.js';
 import { memory } from './suites/package/memory.bench.js';
 import { size } from './suites/package/size.bench.js';
 import { connectionPool } from './suites/pool/connection-pool.bench.js';
@@ -45,6 +46,7 @@ export const suites: readonly Suite[] = [
   crowds,
   memory,
   growth,
+  loading,
   size,
   postgres,
   knexPools,

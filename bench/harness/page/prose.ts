@@ -13,6 +13,7 @@ export const suiteNames: Readonly<Record<string, string>> = {
   crowds: 'Crowds, without the collector',
   memory: 'Memory',
   growth: 'Growth',
+  loading: 'Loading',
   size: 'Size',
 };
 
@@ -102,6 +103,8 @@ export const meanings: Readonly<Record<string, string>> = {
     'A million callers in a queue take this many megabytes. Limit the queue instead (`maxWaiting`).',
   'Memory: a key that was used once':
     'Anything above zero is a leak: it grows with every user, file or order that was ever locked.',
+  'Loading: import() in a fresh process':
+    'Command-line tools and serverless functions pay this at each start. Half of it is the pool and the adaptive limits.',
   'Size: all of it':
     'Code that the locks share is bundled once. The adaptive limits are bundled only if you import them.',
   'Memory: a pool without connections':
