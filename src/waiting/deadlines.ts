@@ -3,8 +3,8 @@
  * began, so a list and a timer for its head are enough, and a deadline costs a list entry instead of a timer.
  *
  * Invariants
- *   DL1  A timer keeps the process alive exactly while something waits. Of the empty groups one is kept, and its timer rests;
- *        a timer that cannot rest is cancelled, as every fake one is.
+ *   DL1  A timer keeps the process alive exactly while something waits. Of the empty groups one is kept, and its timer rests,
+ *        for a minute at most; a timer that cannot rest is cancelled, as every fake one is.
  *   DL2  A timer that fired after its full length counts, whatever `performance.now` says, because fake timers often do not
  *        replace that clock.
  *   DL3  Waits share a timer only under the same `setTimeout`, and only where timers and clock are both real or both replaced:
@@ -26,6 +26,8 @@ export interface Expirable {
 
 /** A timer that fires later than this counts as late, in milliseconds. */
 const lateMs = 20;
+/** A timer for a longer duration does not rest, so that it does not keep what it refers to in memory for hours. */
+const longestRestMs = 60_000;
 /** A connection made while the loop was blocked needs one poll to be seen, and another for the data it has received. */
 const graceTurns = 3;
 
@@ -89,7 +91,8 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
     if (this.#timer === undefined) groups?.drop(this);
     else {
       groups?.keep(this);
-      if (groups === undefined || !this.#timer.ref?.(false)) this.end();
+      const mayRest = groups !== undefined && this.durationMs <= longestRestMs;
+      if (!mayRest || !this.#timer.ref?.(false)) this.end();
     }
   }
 

@@ -37,6 +37,13 @@ describe('deadlines in real time', () => {
     expect(cancelled).toHaveBeenCalledTimes(100);
   });
 
+  test('DL1: a timer of more than a minute does not rest', () => {
+    onDeadline(60_001, ignored).leave();
+    const cancelled = vi.spyOn(globalThis, 'clearTimeout');
+    for (let i = 0; i < 10; i++) onDeadline(60_001, ignored).leave();
+    expect(cancelled).toHaveBeenCalledTimes(10);
+  });
+
   test('DL1: a wait that takes over a timer at rest has its full length', async () => {
     onDeadline(100, ignored).leave();
     await new Promise((resolve) => setTimeout(resolve, 60));
