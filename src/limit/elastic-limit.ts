@@ -27,6 +27,7 @@ import { KneeFilter } from './elastic/knee-filter.js';
 import { Outage } from './elastic/outage.js';
 import { PairedTrial, type Verdict } from './elastic/paired-trial.js';
 import { clamp, fewestSuccesses, type Measurement, Phase, type Plan } from './elastic/phase.js';
+import { probeFrom } from './elastic/probe-step.js';
 import { RoundTrip } from './elastic/round-trip.js';
 import { SlotGrid } from './elastic/slot-grid.js';
 import { UsualRefusals } from './elastic/usual-refusals.js';
@@ -44,11 +45,14 @@ import {
 const measurableFrom = 0.8;
 /** Below this share, the base is not used enough to be worth a probe or a drain. Tuned. */
 const bindsFrom = 0.5;
-/** A probe is this many times the base: large enough to rise above chance, small enough not to hurt. Tuned. */
-const probeFactor = 1.4;
 /** A leap doubles the limit when the knee is far. A leap of at least this elasticity is kept and repeated. Tuned. */
 const leapFactor = 2;
 const leapAgainFrom = 0.6;
+/**
+ * If calls take this many times the baseline, a client alone gains at most half of a step by it. A larger gain is taken from
+ * other processes, and no reason to leap.
+ */
+const leapsUpToRatio = 2;
 /** A first leap whose elasticity may be lower than this may have started above the knee. Tuned. */
 const startedTooHighBelow = 0.15;
 /** After a silence of this many slots, the phase starts over: the silence measured nothing. Tuned. */
@@ -211,8 +215,8 @@ export class ElasticLimit implements LimitAlgorithm {
       return { purpose: 'drain', limit: this.#target * drainShare(this.#roundTrip.ratio) };
     }
     const base = this.#within(this.#target);
-    const step = Math.max(base + 1, base * (this.#leaping ? leapFactor : probeFactor));
-    const probe = this.#ceiling.below(this.#within(step));
+    const above = this.#leaping ? base * leapFactor : probeFrom(base);
+    const probe = this.#ceiling.below(this.#within(above));
     const mayProbe = this.#grid.inProbeSlot && this.#binds && probe > base;
     return mayProbe ? { purpose: 'probe', limit: probe } : { purpose: 'base', limit: base };
   }
@@ -308,7 +312,8 @@ export class ElasticLimit implements LimitAlgorithm {
   }
 
   #leap({ baseLimit, probeLimit, lnStep, elasticity, error }: Verdict): Plan | undefined {
-    if (elasticity >= leapAgainFrom && probeLimit < this.#max) {
+    const { ratio } = this.#roundTrip;
+    if (elasticity >= leapAgainFrom && ratio <= leapsUpToRatio && probeLimit < this.#max) {
       this.#unproven = false;
       this.#target = probeLimit;
       return undefined;

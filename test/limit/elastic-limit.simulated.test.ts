@@ -74,7 +74,8 @@ describe('elastic limit, one process', () => {
       const before = run.limits[0]?.filter(({ atMs }) => atMs < 40_000).map(({ limit }) => limit);
       expect(new Set(before)).toEqual(new Set([20]));
     }
-    expect(worstLow(goodput('g1'))).toBeGreaterThanOrEqual(0.95);
+    expect(median(goodput('g1'))).toBeGreaterThanOrEqual(0.95);
+    expect(worstLow(goodput('g1'))).toBeGreaterThanOrEqual(0.93);
     expect(worstHigh(p99('g1'))).toBeLessThanOrEqual(1.5);
   });
 
@@ -134,9 +135,9 @@ describe('elastic limit, failures that no limit prevents', () => {
     expect(worstLow(goodput('p1'))).toBeGreaterThanOrEqual(0.95);
   });
 
-  test('q2: a quota that moves is used to 88 %, and refuses at most 60 calls a second', () => {
+  test('q2: a quota that moves is used to 88 %, and refuses at most 120 calls a second', () => {
     expect(median(goodput('q2'))).toBeGreaterThanOrEqual(0.88);
-    expect(median(runs('q2').map(({ run }) => run.overloads))).toBeLessThanOrEqual(60);
+    expect(median(runs('q2').map(({ run }) => run.overloads))).toBeLessThanOrEqual(120);
   });
 });
 
@@ -144,7 +145,7 @@ describe('elastic limit, several processes in front of one backend', () => {
   test('4 processes use all of the backend, fairly, at about twice the best round trip', () => {
     expect(worstLow(goodput('j1'))).toBeGreaterThanOrEqual(0.99);
     expect(median(meanTime('j1'))).toBeLessThanOrEqual(2.2);
-    expect(worstLow(fairness('j1'))).toBeGreaterThanOrEqual(0.65);
+    expect(worstLow(fairness('j1'))).toBeGreaterThanOrEqual(0.8);
   }, 60_000);
 
   test('6 processes do not push a shared processor over its peak', () => {
@@ -153,5 +154,22 @@ describe('elastic limit, several processes in front of one backend', () => {
 
   test('16 processes that start together five times too high end at no more than four times the best round trip', () => {
     expect(median(meanTime('j2'))).toBeLessThanOrEqual(4);
+    expect(worstHigh(meanTime('j2'))).toBeLessThanOrEqual(6);
+    expect(median(fairness('j2'))).toBeGreaterThanOrEqual(0.75);
   }, 60_000);
+
+  test.each([
+    ['s1', 400, 0.98, 0.95],
+    ['s2', 800, 0.95, 0.85],
+    ['s3', 1_000, 0.88, 0.8],
+  ])(
+    '%s: beside a batch, a process of %d calls a second gets nearly all of them answered in time',
+    (id, _perSecond, usually, always) => {
+      const inTime = runs(id).map(({ run, best }) => run.goodputs[1]! / best.goodputs[1]!);
+      expect(median(inTime)).toBeGreaterThanOrEqual(usually);
+      expect(worstLow(inTime)).toBeGreaterThanOrEqual(always);
+      expect(median(goodput(id))).toBeGreaterThanOrEqual(0.95);
+    },
+    60_000,
+  );
 });
