@@ -7,6 +7,7 @@
  *   WT3  Nothing is left behind: the deadline ends with the promise.
  */
 import { AttemptTimeoutError } from '../contract/errors.js';
+import type { Awaitable } from '../contract/types.js';
 import { onDeadline } from '../waiting/deadlines.js';
 
 /** Callbacks for a promise with a timeout. */
@@ -63,6 +64,15 @@ export function answerWithin<T>(timeoutMs: number, answer: Promise<T>): Promise<
       timeout: () => reject(new AttemptTimeoutError(1, timeoutMs)),
     });
   });
+}
+
+/** The same for the call of a function that may also throw, or answer without a promise. */
+export function callWithin<T>(timeoutMs: number, call: () => Awaitable<T>): Promise<T> {
+  try {
+    return answerWithin(timeoutMs, Promise.resolve(call()));
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** The reason that a hook's signal aborts with, and that its caller sees, when the hook took too long. */

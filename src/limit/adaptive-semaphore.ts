@@ -406,4 +406,12 @@ class TimedPermit implements AdaptivePermit {
   [Symbol.dispose](): void {
     this.release('ignore');
   }
+
+  toJSON(): object {
+    return { released: this.#released };
+  }
+
+  get [Symbol.toStringTag](): string {
+    return this.#released ? 'released' : 'held';
+  }
 }

@@ -1,4 +1,5 @@
 /** LeaseEngine: what a database has to do for a lock across processes. Everything else is done by the lease keeper. */
+import { checkFunction, checkLimit, checkObject } from '../contract/arguments.js';
 
 /** A request for one key by one owner. */
 export interface LeaseRequest {
@@ -51,4 +52,15 @@ export interface LeaseEngine {
   onFreed?(key: string, wake: () => void): () => void;
   /** Who holds the key; `undefined` when it is free. Without it, `holder` of the lock rejects. */
   holder?(key: string): Promise<LeaseHolder | undefined>;
+}
+
+/** @throws TypeError that names what the engine lacks. */
+export function checkEngine(engine: LeaseEngine): void {
+  checkObject('engine', engine);
+  checkFunction('engine.acquire', engine.acquire);
+  checkFunction('engine.renew', engine.renew);
+  checkFunction('engine.release', engine.release);
+  if (engine.onFreed !== undefined) checkFunction('engine.onFreed', engine.onFreed);
+  if (engine.holder !== undefined) checkFunction('engine.holder', engine.holder);
+  if (engine.maxRequests !== undefined) checkLimit('engine.maxRequests', engine.maxRequests);
 }

@@ -21,8 +21,9 @@
  * Lineage: Redisson's watchdog and Kubernetes' leader election, with the deadline on the holder's side.
  */
 
+import { directly, notify } from '../calling/listeners.js';
 import { runAndRelease } from '../calling/run-and-release.js';
-import { answerWithin } from '../calling/with-timeout.js';
+import { callWithin } from '../calling/with-timeout.js';
 import { checkFunction } from '../contract/arguments.js';
 import { ClosedError } from '../contract/errors.js';
 import type { Awaitable, KeyedLock, KeyLease, LockStats, WaitOptions } from '../contract/types.js';
@@ -30,7 +31,7 @@ import { exponential } from '../retry/backoff.js';
 import { AsyncContext } from '../runtime/async-context.js';
 import { Ending } from '../waiting/ending.js';
 import { waitSettings } from '../waiting/wait-settings.js';
-import type { LeaseEngine, LeaseHolder } from './lease-engine.js';
+import { checkEngine, type LeaseEngine, type LeaseHolder } from './lease-engine.js';
 import { type LeaseOptions, type LeaseSettings, leaseSettings } from './lease-options.js';
 import { LeaseQueue } from './lease-queue.js';
 import { type Attempt, LeaseRequests } from './lease-requests.js';
@@ -59,6 +60,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     options: LeaseOptions,
     limit = 1,
   ) {
+    checkEngine(engine);
     const settings = leaseSettings(options);
     this.#settings = settings;
     this.#ending = new Ending('the lock', {
@@ -131,7 +133,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     const name = this.#nameOf(key);
     if (this.#engine.holder === undefined)
       throw new TypeError('the engine of this lock has no holder method');
-    const found = await answerWithin(this.#settings.ttlMs, this.#engine.holder(name));
+    const found = await callWithin(this.#settings.ttlMs, () => this.#engine.holder?.(name));
     return found && { ...found, owner: labelOf(found.owner) };
   }
 
@@ -212,7 +214,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
   async #request(queue: LeaseQueue<K>): Promise<void> {
     const owner = ownerOf(this.#settings.owner);
     const { name, wakeUp } = queue;
-    let stopListening: (() => void) | undefined;
+    let stopListening: unknown;
     let answered: Moment | undefined;
     try {
       for (let attempt = 1; ; attempt++) {
@@ -233,14 +235,14 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
           return;
         }
         if (queue.isAbandoned) break;
-        stopListening ??= this.#engine.onFreed?.(name, wakeUp.set);
+        stopListening ??= this.#requests.listen(queue);
         await wakeUp.wait(pauseMs(answer.freeInMs, attempt));
         if (queue.isAbandoned) break;
       }
     } catch (error) {
       queue.fail(error as Error);
     } finally {
-      stopListening?.();
+      if (typeof stopListening === 'function') notify(directly, stopListening as () => void);
     }
     this.#requests.giveUp(name, owner);
   }
@@ -248,5 +250,6 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
 
 /** How long to wait before the next request: until the key may be free, and never longer than 250 ms. */
 function pauseMs(freeInMs: number, attempt: number): number {
-  return Math.max(1, Math.min(freeInMs, pauseBeforeAttempt(attempt, 0, Math.random)));
+  const longestMs = pauseBeforeAttempt(attempt, 0, Math.random);
+  return freeInMs <= longestMs ? Math.max(1, freeInMs) : longestMs;
 }

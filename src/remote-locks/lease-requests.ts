@@ -2,7 +2,8 @@
  * The requests of a lock to its engine, and the leases that they bring. An engine may serve a few at once only (RequestGate); a request that
  * is not answered in time is an outage, for every caller.
  */
-import { answerWithin } from '../calling/with-timeout.js';
+import { ignoreRejection } from '../calling/listeners.js';
+import { callWithin } from '../calling/with-timeout.js';
 import { AttemptTimeoutError } from '../contract/errors.js';
 import type { LeaseEngine } from './lease-engine.js';
 import type { LeaseSettings } from './lease-options.js';
@@ -58,11 +59,23 @@ export class LeaseRequests<K> {
 
   /** A grant may have been made although its answer was lost or no caller waited for it. */
   giveUp(name: string, owner: string): void {
-    const ended: Promise<void> = answerWithin(this.#settings.ttlMs, this.#engine.release(name, owner)).then(
+    const release = () => this.#engine.release(name, owner);
+    const ended: Promise<void> = callWithin(this.#settings.ttlMs, release).then(
       () => void this.#releases.delete(ended),
       () => void this.#releases.delete(ended),
     );
     this.#releases.add(ended);
+  }
+
+  /** Returns what the engine gives to stop it. Wake-ups are only hints: where there are none, the database is asked again. */
+  listen({ name, wakeUp }: LeaseQueue<K>): unknown {
+    try {
+      const stop: unknown = this.#engine.onFreed?.(name, wakeUp.set);
+      ignoreRejection(stop);
+      return stop;
+    } catch {
+      return undefined;
+    }
   }
 
   /** One request, in its turn. */
@@ -114,14 +127,14 @@ export class LeaseRequests<K> {
         queue.hint = text;
       },
     };
-    const answer = await answerWithin(patienceMs, this.#engine.acquire(request));
+    const answer = await callWithin(patienceMs, () => this.#engine.acquire(request));
     queue.answered();
     this.#gate.answered();
     if (!('token' in answer)) return answer;
     // A slow answer may be stale: confirm it with a renewal.
     if (proved.agoMs > ttlMs / 3) {
       proved = new Moment();
-      const isOurs = await answerWithin(ttlMs, this.#engine.renew(name, owner, ttlMs));
+      const isOurs = await callWithin(ttlMs, () => this.#engine.renew(name, owner, ttlMs));
       if (!isOurs) return { freeInMs: 0 };
     }
     // A session may end before there is a lease that could be lost.

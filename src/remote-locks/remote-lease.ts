@@ -19,7 +19,7 @@
  * Lineage: Kubernetes' leader election (renew deadline < lease duration).
  */
 
-import { answerWithin } from '../calling/with-timeout.js';
+import { callWithin } from '../calling/with-timeout.js';
 import { LeaseLostError, printable } from '../contract/errors.js';
 import type { KeyLease } from '../contract/types.js';
 import { channel, exposed } from '../runtime/channels.js';
@@ -69,8 +69,8 @@ export interface RemoteLeaseSettings {
 }
 
 export class RemoteLease<K> implements KeyLease<K> {
-  readonly key: K;
-  readonly token: bigint;
+  readonly #key: K;
+  readonly #token: bigint;
   readonly #name: string;
   readonly #settings: RemoteLeaseSettings;
   readonly #controller = new AbortController();
@@ -82,14 +82,22 @@ export class RemoteLease<K> implements KeyLease<K> {
   #releasing: Promise<void> | undefined;
 
   constructor(key: K, name: string, token: bigint, settings: RemoteLeaseSettings) {
-    this.key = key;
-    this.token = token;
+    this.#key = key;
+    this.#token = token;
     this.#name = name;
     this.#settings = settings;
     this.#proved = settings.proved;
     this.#watchDeadline();
     this.#renewIn(settings.ttlMs / renewalsPerTtl);
     observerNow()?.granted(this, { source: settings.source, key, weight: 1, limit: settings.limit });
+  }
+
+  get key(): K {
+    return this.#key;
+  }
+
+  get token(): bigint {
+    return this.#token;
   }
 
   get signal(): AbortSignal {
@@ -124,6 +132,15 @@ export class RemoteLease<K> implements KeyLease<K> {
     return this.release();
   }
 
+  /** For a logger: the key may be secret, and `JSON.stringify` cannot print the token. */
+  toJSON(): { released: boolean; heldMs: number } {
+    return { released: this.#state !== 'held', heldMs: this.#granted.agoMs };
+  }
+
+  get [Symbol.toStringTag](): string {
+    return this.#state;
+  }
+
   #stop(): void {
     this.#deadline?.cancel();
     this.#renewal?.cancel();
@@ -132,8 +149,8 @@ export class RemoteLease<K> implements KeyLease<K> {
   #end(): void {
     observerNow()?.released(this);
     const { engine, owner, onEnd } = this.#settings;
-    const released = engine.release(this.#name, owner);
-    this.#releasing = answerWithin(Math.max(0, this.#remainingMs), released).then(onEnd, onEnd);
+    const release = () => engine.release(this.#name, owner);
+    this.#releasing = callWithin(Math.max(0, this.#remainingMs), release).then(onEnd, onEnd);
   }
 
   get #remainingMs(): number {

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import { LeaseLostError, WaitTimeoutError } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { LeaseEngine, LeaseRequest } from '../../src/remote-locks/lease-engine.js';
 import { LeaseKeeper } from '../../src/remote-locks/lease-keeper.js';
 import type { LeaseOptions } from '../../src/remote-locks/lease-options.js';
 import { watch } from '../support/lock-likes.js';
@@ -845,5 +846,88 @@ describe('lease keeper: details that a careless change would break', () => {
     expect(told).not.toHaveBeenCalled();
     await pass(1);
     expect(told).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('lease keeper: engines that misbehave', () => {
+  const broken = () => {
+    throw new Error('broken');
+  };
+
+  test('an engine may answer without promises', async () => {
+    const held = new Map<string, string>();
+    const engine = {
+      acquire({ key, owner }: LeaseRequest) {
+        held.set(key, owner);
+        return { token: 1n };
+      },
+      renew: (key: string, owner: string) => held.get(key) === owner,
+      release: (key: string, owner: string) => held.get(key) === owner && held.delete(key),
+      holder: (key: string) => ({ owner: held.get(key), heldMs: 0, leftMs: 0 }),
+    } as unknown as LeaseEngine;
+    const one = new LeaseKeeper<string>({}, engine, String, { ttlMs: 1_000, owner: 'me' });
+    const lease = await one.acquire('key');
+    await pass(2_000);
+    expect([lease.signal.aborted, await one.holder('key')]).toMatchObject([false, { owner: 'me' }]);
+    await lease.release();
+    expect(held.size).toBe(0);
+  });
+
+  test('RL4: a release that throws at once reaches neither the holder nor the result of its task', async () => {
+    const { engine, keeper: one } = keeper();
+    engine.release = broken;
+    await expect(one.run('key', () => 'value')).resolves.toBe('value');
+    const lease = await one.acquire('other');
+    await expect(lease.release()).resolves.toBeUndefined();
+    expect(one.held).toBe(0);
+    await one.close();
+  });
+
+  test('LK3: a request that throws at once rejects its caller only; a renewal that does so is tried again', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = vi.spyOn(engine, 'acquire').mockImplementationOnce(broken);
+    await expect(one.acquire('key')).rejects.toThrow('broken');
+    const lease = await one.acquire('key');
+    expect(acquire).toHaveBeenCalledTimes(2);
+    const renew = vi.spyOn(engine, 'renew').mockImplementationOnce(broken);
+    await pass(334 + 50);
+    expect([renew.mock.calls.length, lease.signal.aborted]).toEqual([2, false]);
+  });
+
+  test.each<[string, () => unknown]>([
+    ['throws', broken],
+    ['rejects', () => Promise.reject(new Error('broken'))],
+    ['returns nothing', () => undefined],
+    ['returns a function that throws', () => broken],
+  ])('LK6: an onFreed that %s costs no caller more than the hints', async (_, onFreed) => {
+    const engine = Object.assign(new MemoryEngine(), { onFreed });
+    const [one, other] = [keeper(engine as MemoryEngine).keeper, keeper(engine as MemoryEngine).keeper];
+    for (const _round of [1, 2]) {
+      const lease = await one.acquire('key');
+      const wait = watch(other.acquire('key'));
+      await pass(100);
+      await lease.release();
+      await pass(250);
+      expect(wait.state).toBe('fulfilled');
+      await wait.value?.release();
+    }
+  });
+
+  test('LK6: a database that does not know when the key is free is asked as if it had not said it', async () => {
+    const { engine, keeper: one } = keeper();
+    const acquire = vi.spyOn(engine, 'acquire').mockResolvedValue({ freeInMs: Number.NaN });
+    void one.acquire('key', { waitTimeoutMs: 1_000 }).catch(() => {});
+    await pass(1_000);
+    expect(acquire.mock.calls.length).toBeLessThan(20);
+  });
+
+  test.each([
+    [undefined, 'engine must be an object, got undefined'],
+    [{}, 'engine.acquire must be a function, got undefined'],
+    [{ acquire() {}, renew() {} }, 'engine.release must be a function, got undefined'],
+    [{ acquire() {}, renew() {}, release() {}, onFreed: 1 }, 'engine.onFreed must be a function, got 1'],
+    [{ acquire() {}, renew() {}, release() {}, maxRequests: 0 }, 'engine.maxRequests must be a whole number'],
+  ])('%j is refused as an engine, by what it lacks', (engine, message) => {
+    expect(() => new LeaseKeeper({}, engine as unknown as LeaseEngine, String, {})).toThrow(message);
   });
 });
