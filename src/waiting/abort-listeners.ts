@@ -6,6 +6,7 @@
  *   AL1  A signal has our listener exactly while a caller waits on it.
  *   AL2  The listener is a function: polyfilled signals know no objects with `handleEvent`.
  *   AL3  The reason of an abort is never `undefined`: where a signal has none, it is an AbortError.
+ *   AL4  A signal that aborts while it is listened to for the first time is not missed.
  *
  * `AbortSignal.any` is not used anywhere: the signal it makes is never collected while its source lives.
  */
@@ -40,6 +41,7 @@ class SignalListeners extends LinkedList<Link<Abortable>> {
     super();
     this.#signal = signal;
     signal.addEventListener('abort', this.#listener, { once: true });
+    throwIfAborted(signal);
   }
 
   /** An aborted signal drops its listener by itself, which costs less. */
@@ -67,6 +69,7 @@ const listenersBySignal = new WeakMap<AbortSignal, SignalListeners>();
 /**
  * Calls `target.onAbort(signal.reason)` once when the signal aborts, unless the link that it returns has been left
  * before. The signal must not be aborted yet.
+ * @throws the reason of the abort, when the signal aborts meanwhile; what a signal throws that refuses the listener.
  */
 export function onAbort(signal: AbortSignal, target: Abortable): Link<Abortable> {
   let listeners = listenersBySignal.get(signal);

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { Mutex } from 'latchkey';
 import { describe, expect, test } from 'vitest';
 import { onAbort } from '../../src/waiting/abort-listeners.js';
 
@@ -17,6 +18,24 @@ describe('abort listeners', () => {
     expect(listeners(signal)).toBe(1);
     again.leave();
     expect(listeners(signal)).toBe(0);
+  });
+
+  test('AL4: a signal that aborts while it is listened to is not missed', async () => {
+    const reason = new Error('gone');
+    const signal = {
+      aborted: false,
+      reason,
+      addEventListener(_type: string, listener: () => void) {
+        signal.aborted = true;
+        listener();
+      },
+      removeEventListener() {},
+    };
+    const mutex = new Mutex();
+    const permit = await mutex.acquire();
+    await expect(mutex.acquire({ signal: signal as unknown as AbortSignal })).rejects.toBe(reason);
+    expect(mutex.waiting).toBe(0);
+    permit.release();
   });
 
   test('each target is called once, in the order in which they came, with the reason itself', () => {
