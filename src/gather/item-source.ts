@@ -33,7 +33,15 @@ const finished = { done: true, value: undefined } as const;
  * called: the `then` of a subclass or of a thenable may begin work.
  */
 function follow(item: unknown): void {
-  if (item instanceof Promise) Promise.prototype.then.call(item, undefined, () => {});
+  if (typeof item !== 'object' || item === null) return;
+  try {
+    // A promise of another realm, as Node's own modules make them under Jest, is no instance of this Promise.
+    if (item instanceof Promise || typeof (item as { then?: unknown }).then === 'function') {
+      Promise.prototype.then.call(item, undefined, () => {});
+    }
+  } catch {
+    // A thenable, or an object that throws when it is read.
+  }
 }
 
 /** Follows `for...of`: a step must be an object, and a truthy `done` ends it. */

@@ -205,7 +205,7 @@ export class Lanes<T, R> {
     const { onProgress, stopWhen } = this.#options;
     if (onProgress === undefined && stopWhen === undefined) return;
     notify(directly, onProgress, { ...this.#progress });
-    if (stopWhen !== undefined && decide(directly, 'stopWhen', stopWhen, { ...this.#progress }) === true) {
+    if (stopWhen !== undefined && decide(directly, 'stopWhen', stopWhen, { ...this.#progress })) {
       this.stop(new DOMException('stopWhen asked to stop', 'AbortError'));
     }
   }

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { gatherSettled, Semaphore } from 'latchkey';
+import { type GatherProgress, gatherSettled, Semaphore } from 'latchkey';
 import { describe, expect, test, vi } from 'vitest';
 import { drained, microtasks, watch } from '../support/lock-likes.js';
 
@@ -58,6 +60,24 @@ describe('gather', () => {
       expect([failed, unhandled.mock.calls.length]).toEqual([kind === 'iterator' ? 1 : 2, 0]);
     },
   );
+
+  test('G5: so are promises of another realm, and things that only look like one are left alone', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const foreign: Promise<never> = runInNewContext('Promise.reject(1)');
+    const then = vi.fn();
+    const hostile = new Proxy({}, { get: () => assert.fail('read') });
+    const holder = new Semaphore(1);
+    const permit = holder.tryAcquire();
+    const gathering = gatherSettled([0, foreign, { then }, hostile], (item) => item === foreign && foreign, {
+      limiter: holder,
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    permit?.release();
+    const { failed } = await gathering;
+    process.off('unhandledRejection', unhandled);
+    expect([failed, unhandled.mock.calls.length, then.mock.calls.length]).toEqual([1, 0, 0]);
+  });
 
   test('G5: the then of a lazy promise is not called', async () => {
     const then = vi.fn();
@@ -195,6 +215,15 @@ describe('gather', () => {
     await drained();
     expect(outcome.reason).toBe('enough');
     holder?.release();
+  });
+
+  test('stopWhen may answer anything truthy, such as a count', async () => {
+    const stopWhen = (({ failed }: GatherProgress) => failed) as unknown as (
+      progress: GatherProgress,
+    ) => boolean;
+    const failing = () => Promise.reject(new Error('no'));
+    const gathered = await gatherSettled([1, 2, 3], failing, { concurrency: 1, stopWhen });
+    expect(gathered).toMatchObject({ failed: 1, skipped: 2 });
   });
 
   test('the reason of the signal names stopWhen, and the summary has the duration', async () => {
