@@ -88,7 +88,8 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   use(first?: unknown, second?: unknown, third?: unknown): Promise<unknown> {
     try {
       checkReceiver('ConnectionPool', this);
-      return typeof first === 'function'
+      // With two functions the first one is a key.
+      return typeof first === 'function' && typeof second !== 'function'
         ? this.#use(undefined, first, second)
         : this.#use(first, second === undefined ? first : second, third);
     } catch (refused) {
@@ -107,7 +108,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
     try {
       checkReceiver('ConnectionPool', this);
-      const isKeyless = second === undefined && isWaitOptions(first);
+      const isKeyless = second === undefined && !this.#core.identifies && isWaitOptions(first);
       return Promise.resolve(isKeyless ? this.#acquire(undefined, first) : this.#acquire(first, second));
     } catch (refused) {
       return Promise.reject(refused);
@@ -212,11 +213,17 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   }
 }
 
+/** Whether an object is made of braces, in any realm, or has no prototype. */
+function isPlain(value: object): boolean {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** Tells `acquire(options)`, where there is only one target, from `acquire(key)` with an object for a key. */
 function isWaitOptions(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === undefined;
   return (
-    Object.getPrototypeOf(value) === Object.prototype &&
+    isPlain(value) &&
     Object.keys(value).every((name) => name === 'partition' || Object.hasOwn(waitOptionNames, name))
   );
 }

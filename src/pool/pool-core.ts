@@ -79,6 +79,11 @@ export class PoolCore<C, K> {
     if (this.#keepsIdle && hooks.hasOneTarget) queueMicrotask(() => this.#warmUp());
   }
 
+  /** Whether a `keyId` tells keys apart: then every caller gives one. */
+  get identifies(): boolean {
+    return this.#hooks.identifies;
+  }
+
   /** The lease itself when an idle connection is fit, else a promise of one. */
   acquire(key: K, options: PartitionedWaitOptions | undefined): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     return this.#watch.isTraced

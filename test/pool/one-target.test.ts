@@ -1,4 +1,5 @@
 /** The pool's public face: what a call means with and without a key, and what `use` does with its lease. */
+import { runInNewContext } from 'node:vm';
 import { ConnectionPool, type ConnectionPoolEvent, type ConnectionPoolOptions } from 'latchkey';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { watch } from '../support/lock-likes.js';
@@ -37,7 +38,8 @@ describe('one argument of acquire', () => {
     ['an object with more than that', { signal, host: 'a' }, false],
     ['an object of something else', { host: 'a' }, false],
     ['an object of a class', new Terms(), false],
-    ['an object without a prototype', Object.assign(Object.create(null), { signal }), false],
+    ['options without a prototype', Object.assign(Object.create(null), { signal }), true],
+    ['options of another realm', runInNewContext('({ waitTimeoutMs: 5 })'), true],
     ['null', null, false],
     ['a string', 'signal', false],
     ['a function', () => {}, false],
@@ -48,6 +50,26 @@ describe('one argument of acquire', () => {
     expect(keys).toEqual([isOptions ? undefined : argument]);
     expect(lease.key).toBe(isOptions ? undefined : argument);
     lease.release();
+    await pool.close();
+  });
+
+  test('where keyId tells keys apart, one object is a key, whatever it looks like', async () => {
+    const dialled: unknown[] = [];
+    const connect = (key: { partition?: number }) => dialled.push(key.partition);
+    const pool = new ConnectionPool({ connect, close() {}, keyId: ({ partition }) => partition });
+    const lease = await pool.acquire({ partition: 7 });
+    lease.release();
+    await pool.use({ partition: 8 }, () => {});
+    expect([lease.key, dialled]).toEqual([{ partition: 7 }, [7, 8]]);
+    await pool.close();
+  });
+
+  test('use(key, task) takes a function for a key, such as the class of a model', async () => {
+    class Model {}
+    const { pool, keys } = noting();
+    const use = pool.use.bind(pool) as (key: unknown, task: () => string) => Promise<string>;
+    await expect(use(Model, () => 'value')).resolves.toBe('value');
+    expect(keys).toEqual([Model]);
     await pool.close();
   });
 
