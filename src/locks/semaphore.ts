@@ -27,7 +27,7 @@ import {
   lostObject,
   type OptionNames,
 } from '../contract/arguments.js';
-import { QueueFullError, type WaitDetails } from '../contract/errors.js';
+import { QueueFullError, type WaitDetails, withoutStack } from '../contract/errors.js';
 import type {
   Awaitable,
   Limiter,
@@ -305,7 +305,7 @@ class SemaphoreState extends Holder implements QueueOwner, TaskHolder {
     const most = this.#mostHeld;
     this.#heaviest = most;
     for (const waiter of this.queue.items()) {
-      if (waiter.demand > most) waiter.refuse(() => tooHeavy(waiter.demand, most));
+      if (waiter.demand > most) waiter.refuse(() => withoutStack(() => tooHeavy(waiter.demand, most)));
     }
   }
 

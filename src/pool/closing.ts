@@ -1,5 +1,5 @@
 /** The end of a pool: one promise, and the grace that remains. */
-import { ClosedError } from '../contract/errors.js';
+import { ClosedError, withoutStack } from '../contract/errors.js';
 import { now, setTimer, type Timer } from '../runtime/clock.js';
 import type { IdleRules } from './idle-rules.js';
 import type { KeyState } from './key-state.js';
@@ -67,7 +67,7 @@ export class Closing<C, K> {
     this.#state.phase = 'closing';
     this.#state.deferred.run(() => {
       for (const key of [...this.#state.keys.values()]) {
-        this.#state.refuse(key, () => new ClosedError('the connection pool'));
+        this.#state.refuse(key, () => withoutStack(() => new ClosedError('the connection pool')));
         this.#pump(key);
       }
       for (const slot of [...this.#state.slots]) {

@@ -28,7 +28,13 @@ import {
   checkReceiver,
   type OptionNames,
 } from '../contract/arguments.js';
-import { ClosedError, printable, QueueFullError, type WaitDetails } from '../contract/errors.js';
+import {
+  ClosedError,
+  printable,
+  QueueFullError,
+  type WaitDetails,
+  withoutStack,
+} from '../contract/errors.js';
 import type { WaitOptions } from '../contract/types.js';
 import { AsyncContext } from '../runtime/async-context.js';
 import { WaitQueue } from '../waiting/wait-queue.js';
@@ -217,7 +223,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     if (this.#closed) return;
     this.#closed = true;
     this.#alert.flush();
-    this.#producers.refuseAll(() => new ClosedError('the queue'));
+    this.#producers.refuseAll(() => withoutStack(() => new ClosedError('the queue')));
     while (this.#consumers.size > 0) this.#consumers.grant(this.#batch([]));
   }
 

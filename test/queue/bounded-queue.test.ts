@@ -304,6 +304,14 @@ describe('bounded queue: taking', () => {
     expect(queue.inFlight).toBe(3);
   });
 
+  test('Q5: close of many waiting producers is cheap: their errors have no stack', async () => {
+    const { queue } = await filled('wait');
+    const waiting = watch(queue.offer(4));
+    queue.close();
+    await drained();
+    expect((waiting.reason as Error).stack).toBe('ClosedError: the queue is closed');
+  });
+
   test('Q5: close lets no item in and refuses waiting producers; the items inside can be taken', async () => {
     const { queue } = await filled('wait');
     const waiting = watch(queue.offer(4));
