@@ -13,6 +13,8 @@ import { requestSignal } from './request-signal.js';
 export interface AdmissionOptions extends Pick<AdaptiveSemaphoreOptions, 'algorithm'> {
   /** The share of a tenant; only ratios count. */
   share?: (tenant: unknown) => number;
+  /** How long a request may wait while there are too many, 5 by default. Most of your clients' patience also answers bursts. */
+  targetMs?: number;
   /** Requests that come while the event loop is that late are refused. */
   maxLagMs?: number;
 }
@@ -23,8 +25,9 @@ class EventLoopLate extends Error {
 }
 
 /** One of these per server. Each call waits for a permit of its own; it rejects if the request is refused or its client left. */
-export function admission({ share, maxLagMs = 100, algorithm }: AdmissionOptions = {}) {
-  const limit = new AdaptiveSemaphore({ algorithm, order: fairShare({ share, within: controlledDelay() }) });
+export function admission({ share, targetMs, maxLagMs = 100, algorithm }: AdmissionOptions = {}) {
+  const order = fairShare({ share, within: controlledDelay({ targetMs }) });
+  const limit = new AdaptiveSemaphore({ algorithm, order });
   let lateUntilMs = 0;
   monitorEventLoop({
     thresholdMs: maxLagMs,

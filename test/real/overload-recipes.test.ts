@@ -145,6 +145,32 @@ describe('admission', () => {
     expect(served).not.toContain('/leaving');
   });
 
+  test.each([
+    { options: {}, answers: ['QueueFullError', 'served'] },
+    { options: { targetMs: 60_000 }, answers: ['served', 'served'] },
+  ])(
+    'with $options, a request that waits behind a standing queue and the next are $answers',
+    async ({ options, answers }) => {
+      const admit = admission({ algorithm: one, ...options });
+      const { signal } = new AbortController();
+      const served = () =>
+        admit('a', signal).then(
+          (permit) => {
+            permit.release();
+            return 'served';
+          },
+          ({ name }: Error) => name,
+        );
+      const first = await admit('a', signal);
+      const waiting = served();
+      // Longer than the interval for which a queue may stand.
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      const next = served();
+      first.release();
+      expect(await Promise.all([waiting, next])).toEqual(answers);
+    },
+  );
+
   test('a client that leaves while it is served gives the permit back', async () => {
     const admit = admission({ algorithm: one });
     const served: string[] = [];

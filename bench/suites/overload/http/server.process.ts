@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Semaphore, type SemaphoreOptions, type WaitOptions } from 'latchkey';
 import { controlledDelay } from 'latchkey/overload';
-import { admission, admitted } from '../../../../docs/recipes/admission.js';
+import { type AdmissionOptions, admission, admitted } from '../../../../docs/recipes/admission.js';
 import { requestSignal } from '../../../../docs/recipes/request-signal.js';
 import { taskMs, type Way, workers } from './ways.js';
 
@@ -24,9 +24,9 @@ function semaphore(
 }
 
 /** The recipe does not know how many the backend takes. */
-function recipe(): Serve {
+function recipe(options?: AdmissionOptions): Serve {
   const backend = new Semaphore(workers);
-  const admit = admission();
+  const admit = admission(options);
   return async (request, response) => {
     if (await admitted(admit, 'all', request, response)) await backend.run(() => work(response));
   };
@@ -45,6 +45,7 @@ const ways: Record<Way, () => Serve> = {
   delayed: () => semaphore({ order: controlledDelay() }, leaving),
   delayed450: () => semaphore({ order: controlledDelay({ targetMs: 450 }) }, leaving),
   recipe,
+  recipe450: () => recipe({ targetMs: 450 }),
 };
 
 const serve = ways[process.argv[2] as Way]();

@@ -13,6 +13,7 @@ export const ways = {
   delayed: 'controlledDelay()',
   delayed450: 'controlledDelay({ targetMs: 450 })',
   recipe: 'the admission recipe, limit unknown',
+  recipe450: 'the same with targetMs: 450',
 } as const;
 
 export type Way = keyof typeof ways;
