@@ -4,6 +4,7 @@ import { aligned } from '../../harness/report.js';
 import { quantile } from '../../harness/statistics.js';
 import type { Suite } from '../../harness/subjects.js';
 import { clairvoyant, pidRejector, prediction } from './admissions.js';
+import { beside, settings as foundLimits } from './found-limits.js';
 import { cockatiel, pool, pQueue } from './rivals.js';
 import {
   type Outcome,
@@ -77,6 +78,7 @@ export const overload: Suite = {
   async run(_measure, flags) {
     await printLoads(flags['varies'] !== undefined);
     await printBatch();
+    await printFoundLimits();
     await printSpike();
     await printTenants();
   },
@@ -129,6 +131,24 @@ async function printBatch(): Promise<void> {
     rows.push([setting.name, share(high!.useful, high!.offered), share(low!.useful, left)]);
   }
   console.log(aligned([['', 'foreground within 200 ms', 'batch, of what is left'], ...rows], true));
+}
+
+async function printFoundLimits(): Promise<void> {
+  console.log(
+    '\n400 batch callers that always wait, calls with a deadline of 200 ms, a backend of 2,000 a second',
+  );
+  const demands = [400, 800, 1_000, 1_400];
+  const rows: string[][] = [];
+  for (const setting of foundLimits) {
+    const cells: string[] = [];
+    for (const perSecond of demands) {
+      const { inTime, batch } = await beside(setting, perSecond);
+      cells.push(`${share(inTime, 1)}, ${Math.round(batch)}`);
+    }
+    rows.push([setting.name, ...cells]);
+  }
+  const header = ['in time; the batch, a second', ...demands.map((demand) => `${demand} calls a second`)];
+  console.log(aligned([header, ...rows], true));
 }
 
 async function printSpike(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Runs real semaphores in virtual time: the clock and the timers of the process are replaced while a scenario runs. */
 import { Timeline } from '../limit/simulation/timeline.js';
 
-const real = { setTimeout, clearTimeout, setImmediate, performance };
+const real = { setTimeout, clearTimeout, setImmediate, performance, wallClock: Date.now };
 
 /** Lets every microtask pass that is due. */
 const settled = () => new Promise<void>((resolve) => real.setImmediate(resolve));
@@ -21,6 +21,7 @@ export async function inVirtualTime<T>(
     performance: { now: () => timeline.nowMs },
   };
   Object.assign(globalThis, fake);
+  Date.now = () => timeline.nowMs;
   try {
     const result = begin(timeline);
     while (timeline.step(seconds * 1_000)) await settled();
@@ -28,5 +29,6 @@ export async function inVirtualTime<T>(
   } finally {
     Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout });
     Object.assign(globalThis, { performance: real.performance });
+    Date.now = real.wallClock;
   }
 }
