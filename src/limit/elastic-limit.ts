@@ -5,8 +5,9 @@
  * more harms. It is measured by deliberate steps: three slots of time at the current target (base), one slot above it
  * (probe). It does not compare latency with a remembered minimum, so a slower network is not mistaken for a queue.
  *
- * A phase has one of four purposes. Base and probe alternate. A drain lowers the limit for two slots to measure a call's
- * duration when nothing queues. A cut halves the limit to see whether that costs goodput. Each part is a file in `elastic/`.
+ * Base and probe alternate. A drain lowers the limit for two slots to measure a call's duration when nothing queues. A cut
+ * halves the limit to see whether that costs goodput. A climb is the way back after refusals where calls take long. Each
+ * part is a file in `elastic/`.
  *
  * Invariants
  *   EL1  The limit is a whole number within [min, max].
@@ -20,13 +21,14 @@
  * Lineage: hill climbing on goodput (Heiss and Wagner 1991); BBR's drains; Kalman 1960; Page's CUSUM 1954.
  */
 import { Ceiling, episodeMs } from './elastic/ceiling.js';
+import { Climb } from './elastic/climb.js';
 import { CutSearch } from './elastic/cut-search.js';
-import { drainedLimit, drainIsOver, drainShare, overshot } from './elastic/drain.js';
+import { drainedLimit, drainIsOver, drainShare, overshot, reliefIsOver } from './elastic/drain.js';
 import { DurationJump } from './elastic/duration-jump.js';
 import { KneeFilter } from './elastic/knee-filter.js';
 import { Outage } from './elastic/outage.js';
 import { PairedTrial, type Verdict } from './elastic/paired-trial.js';
-import { clamp, fewestSuccesses, type Measurement, Phase, type Plan } from './elastic/phase.js';
+import { boundFrom, clamp, fewestSuccesses, type Measurement, Phase, type Plan } from './elastic/phase.js';
 import { probeFrom } from './elastic/probe-step.js';
 import { RoundTrip } from './elastic/round-trip.js';
 import { SlotGrid } from './elastic/slot-grid.js';
@@ -87,6 +89,8 @@ export class ElasticLimit implements LimitAlgorithm {
   readonly #ceiling: Ceiling;
   #filter = new KneeFilter();
   #search: CutSearch | undefined;
+  /** Of the current phase, if it is a climb. */
+  #climb: Climb | undefined;
   #phase: Phase;
   /** The best estimate of the limit, not rounded. Phases are steps from it. */
   #target: number;
@@ -139,15 +143,23 @@ export class ElasticLimit implements LimitAlgorithm {
    */
   onSample(sample: LimitSample): void {
     checkSample(sample);
-    const { durationMs, held, outcome } = sample;
+    const { durationMs, held } = sample;
+    const isOverload = sample.outcome === 'overload';
     const nowMs = this.#timeOf(sample.nowMs);
     const phase = this.#phase;
-    const isOwnOverload = phase.add(nowMs, durationMs, held, outcome === 'overload');
-    const isSlotOver = this.#grid.isLaid ? nowMs >= this.#grid.slotEndMs : this.#roundTrip.begin(durationMs);
+    const isOwnOverload = phase.add(nowMs, durationMs, held, isOverload);
     const mayCut = isOwnOverload && this.#ceiling.mayCut(nowMs);
-    if (this.#outage.hasEnded(nowMs, outcome === 'overload', this.#roundTrip.meanMs)) this.#recover(nowMs);
+    if (this.#outage.hasEnded(nowMs, isOverload, this.#roundTrip.meanMs)) this.#recover(nowMs);
     else if (mayCut && this.#refusals.areExceeded(phase)) this.#overload(phase, nowMs);
-    else if (isSlotOver) this.#endSlot(phase, nowMs);
+    else if (this.#isSlotOver(nowMs, durationMs, isOverload)) this.#endSlot(phase, nowMs);
+    else if (phase.purpose === 'relief' && reliefIsOver(phase)) this.#endSlot(phase, nowMs);
+    else if (this.#climb && (isOwnOverload || !isOverload)) this.#climbOn(this.#climb, phase, nowMs, sample);
+  }
+
+  /** Without a grid: whether enough calls have succeeded to lay it. A refusal is often quick, so it does not count. */
+  #isSlotOver(nowMs: number, durationMs: number, isOverload: boolean): boolean {
+    if (this.#grid.isLaid) return nowMs >= this.#grid.slotEndMs;
+    return !isOverload && this.#roundTrip.begin(durationMs);
   }
 
   /** The wall clock without small backward steps: during one, the last time is used. */
@@ -182,6 +194,10 @@ export class ElasticLimit implements LimitAlgorithm {
         return true;
       case 'drain':
         return drainIsOver(phase, slots);
+      case 'relief':
+        return reliefIsOver(phase) || drainIsOver(phase, slots);
+      case 'climb':
+        return this.#drainIsDue || !this.#grid.isSlow || this.#climb!.isOver(nowMs, this.#grid.slotMs);
       case 'cut':
         return CutSearch.isOver(phase, slots, this.#roundTrip.neededSuccesses);
     }
@@ -197,6 +213,11 @@ export class ElasticLimit implements LimitAlgorithm {
         return this.#learnFromProbe(phase);
       case 'drain':
         return this.#learnFromDrain(phase);
+      case 'relief':
+        return this.#learnFromRelief(phase);
+      case 'climb':
+        this.#roundTrip.learn(phase);
+        return undefined;
       case 'cut':
         return this.#learnFromCut(phase);
     }
@@ -223,9 +244,16 @@ export class ElasticLimit implements LimitAlgorithm {
 
   #open({ purpose, limit }: Plan, nowMs: number): void {
     const { meanMs } = this.#roundTrip;
-    this.#refusals.learn(this.#phase);
+    this.#refusals.learn(this.#phase, this.#isDrain);
     const settleMs = purpose === 'drain' ? Math.max(meanMs, 0.75 * this.#grid.slotMs) : meanMs;
     this.#phase = new Phase(purpose, this.#within(limit), nowMs, settleMs);
+    this.#climb = purpose === 'climb' ? new Climb(this.#phase.limit, nowMs) : undefined;
+  }
+
+  /** Whether the phase shows which refusals are usual. A relief of short calls does not: earlier calls still fill the backend. */
+  get #isDrain(): boolean {
+    const { purpose } = this.#phase;
+    return purpose === 'drain' || (purpose === 'relief' && this.#grid.isLaid && this.#grid.isSlow);
   }
 
   get #drainIsDue(): boolean {
@@ -341,6 +369,17 @@ export class ElasticLimit implements LimitAlgorithm {
     this.#filter.reopen(0.15 ** 2);
   }
 
+  /** As from a drain, but without waiting for the grid. The way up is a climb, unless no cut helps or calls are short. */
+  #learnFromRelief(phase: Phase): Plan | undefined {
+    if (!this.#grid.isSlow) return undefined;
+    if (phase.successes >= 8) {
+      if (this.#refusals.areMany(phase) && this.#restore(phase.startedMs - episodeMs)) return undefined;
+      this.#roundTrip.drained(phase.meanMs);
+      this.#grid.drainLess();
+    }
+    return { purpose: 'climb', limit: this.#target };
+  }
+
   #cut(from: Measurement, lnJump = 0): Plan {
     this.#search = new CutSearch(from, lnJump);
     return { purpose: 'cut', limit: this.#search.first };
@@ -390,6 +429,32 @@ export class ElasticLimit implements LimitAlgorithm {
     if (this.#ceiling.cutsDoNotHelp(phase.limit)) this.#grid.drainOften();
     this.#forget();
     this.#leaping = this.#ceiling.hasCutDeep(this.#target);
-    this.#open({ purpose: 'base', limit: this.#target }, nowMs);
+    this.#open(this.#planAfterRefusals, nowMs);
+  }
+
+  get #planAfterRefusals(): Plan {
+    if (!this.#grid.isSlow) return { purpose: 'base', limit: this.#target };
+    if (this.#roundTrip.baselineMs > 0) return { purpose: 'climb', limit: this.#target };
+    // A climb needs to know how long a call takes when nothing queues.
+    return { purpose: 'relief', limit: this.#target * drainShare(1) };
+  }
+
+  /** Each call of a climb may move the limit: some successes one step up, a refusal one step back. */
+  #climbOn(climb: Climb, phase: Phase, nowMs: number, sample: LimitSample): void {
+    const { durationMs, held, limit, outcome } = sample;
+    const { meanMs, baselineMs } = this.#roundTrip;
+    if (outcome === 'overload') {
+      if (!climb.isStopped(nowMs, meanMs)) return;
+      this.#ceiling.stop(phase.limit, nowMs);
+      phase.limit = Math.max(climb.lowest, phase.limit - 1);
+    } else if (nowMs - durationMs >= phase.startedMs) {
+      climb.add(durationMs);
+      this.#ceiling.rise(nowMs, phase.limit);
+      const next = this.#ceiling.below(this.#within(phase.limit + 1));
+      const isReached = next > phase.limit && held >= boundFrom * limit;
+      if (!isReached || !climb.step(nowMs, meanMs, baselineMs)) return;
+      phase.limit = next;
+    }
+    this.#moveTo(phase.limit);
   }
 }

@@ -135,6 +135,19 @@ describe('elastic limit, failures that no limit prevents', () => {
     expect(worstLow(goodput('p1'))).toBeGreaterThanOrEqual(0.95);
   });
 
+  test.each([
+    ['q1', '3 calls a second of 12 s'],
+    ['q4', '10 calls a second of 3 s'],
+    ['q5', '1 call a second of 20 s'],
+  ])(
+    '%s: nearly all of a token bucket of %s is used, with at most two refusals for each call that it lets through',
+    (id) => {
+      expect(median(goodput(id))).toBeGreaterThanOrEqual(0.95);
+      expect(worstLow(goodput(id))).toBeGreaterThanOrEqual(0.8);
+      expect(median(runs(id).map(({ run }) => run.overloads / run.goodput))).toBeLessThanOrEqual(2);
+    },
+  );
+
   test('q2: a quota that moves is used to 88 %, and refuses at most 120 calls a second', () => {
     expect(median(goodput('q2'))).toBeGreaterThanOrEqual(0.88);
     expect(median(runs('q2').map(({ run }) => run.overloads))).toBeLessThanOrEqual(120);

@@ -136,7 +136,7 @@ describe('elastic limit', () => {
     for (const calls of [0, 10, 1_000]) {
       feed(limit, calls);
       const { phase, ...figures } = limit.snapshot();
-      expect(['base', 'probe', 'drain', 'cut']).toContain(phase);
+      expect(['base', 'probe', 'drain', 'cut', 'relief', 'climb']).toContain(phase);
       expect(Object.keys(figures).sort()).toEqual(
         ['baselineMs', 'ceiling', 'durationMs', 'elasticity', 'limit', 'slotMs', 'target'].sort(),
       );

@@ -79,6 +79,12 @@ export class Ceiling {
     return Math.max(floorShare * this.#limitBefore, Math.min(limit, phase.limit) * kept);
   }
 
+  /** A climb was refused at this level. */
+  stop(level: number, nowMs: number): void {
+    this.#level = Math.min(this.#level, level);
+    this.#sinceMs = nowMs;
+  }
+
   /** Whether the limit was cut to less than half, so that it should come back by leaps. */
   hasCutDeep(limit: number): boolean {
     return limit < 0.5 * this.#limitBefore;

@@ -15,6 +15,7 @@ const overshotBelow = 0.3;
 const roomAbove = 1.2;
 /** A drain without enough successes ends after this many slots, without a result. */
 const longestSlots = 4;
+const fewestOfDrain = 8;
 
 /** The share of the limit to drain at. `ratio` is the round trip over its baseline. */
 export function drainShare(ratio: number): number {
@@ -23,7 +24,12 @@ export function drainShare(ratio: number): number {
 
 /** Whether a drain has lasted `slots` slots and measured enough, or too long. */
 export function drainIsOver(phase: Phase, slots: number): boolean {
-  return slots >= longestSlots || (slots > 1.5 && phase.successes >= 8);
+  return slots >= longestSlots || (slots > 1.5 && phase.successes >= fewestOfDrain);
+}
+
+/** Whether a relief has measured about two round trips. */
+export function reliefIsOver(phase: Phase): boolean {
+  return phase.successes >= Math.max(fewestOfDrain, 2 * phase.limit);
 }
 
 /** Whether the drain has cost so little goodput that the limit must have been above the knee. */

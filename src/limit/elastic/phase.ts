@@ -7,9 +7,10 @@
 
 /**
  * 'base': the current target. 'probe': one step above it. 'drain': well below it, so that the backend's queue empties.
- * 'cut': half of the last limit, to see whether that costs goodput.
+ * 'cut': half of the last limit, to see whether that costs goodput. After refusals where calls take long, 'relief' is a drain at once, and 'climb'
+ * the way up from the target.
  */
-export type Purpose = 'base' | 'probe' | 'drain' | 'cut';
+export type Purpose = 'base' | 'probe' | 'drain' | 'cut' | 'relief' | 'climb';
 
 /** The next phase. */
 export interface Plan {
@@ -31,7 +32,7 @@ export const clamp = (value: number, low: number, high: number) => Math.max(low,
 /** With fewer successes, a measurement is too noisy to use. Tuned: see the simulation. */
 export const fewestSuccesses = 16;
 /** A call counts as bound by the limit when it found at least this share of the limit in use. Tuned. */
-const boundFrom = 0.85;
+export const boundFrom = 0.85;
 /** With fewer calls, it is unknown whether calls reach the limit. Tuned. */
 const boundNeedsCalls = 4;
 /** A gap between two ends is a stall from this many mean gaps and from this many round trips on. Tuned. */
@@ -41,7 +42,8 @@ const stallRoundTrips = 2;
 /** Counts calls; decides nothing. */
 export class Phase {
   readonly purpose: Purpose;
-  readonly limit: number;
+  /** Changes in a climb only. */
+  limit: number;
   readonly startedMs: number;
   readonly #settleMs: number;
   #countingSinceMs: number | undefined;

@@ -14,6 +14,8 @@ const roundTripsPerSlot = 3;
 /** Three slots of base, then one of probe: the cost of a probe that is too high is paid a quarter of the time. */
 const slotsPerCycle = 4;
 const probeSlot = 3;
+/** A refused level is forgotten within one cycle of this length, so that the next probe is refused at the same level. */
+const slowCycleMs = 5_000;
 /** A drain must last longer than the queue that it empties. */
 const drainSlots = 2;
 /** Drains are frequent at first, because the baseline is unknown; each doubles the distance to the next. */
@@ -35,6 +37,11 @@ export class SlotGrid {
   /** 0 while there is no grid. */
   get slotMs(): number {
     return this.#slotMs;
+  }
+
+  /** Whether a cycle takes so long that trials cannot find the way back after a cut, or whether that is still unknown. */
+  get isSlow(): boolean {
+    return !this.isLaid || slotsPerCycle * this.#slotMs >= slowCycleMs;
   }
 
   get slotEndMs(): number {

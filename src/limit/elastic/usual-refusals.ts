@@ -35,9 +35,8 @@ export class UsualRefusals {
   }
 
   /** Learns from a phase that has ended. */
-  learn({ purpose, overloads, ended }: Phase): void {
+  learn({ overloads, ended }: Phase, isDrain: boolean): void {
     if (ended === 0) return;
-    const isDrain = purpose === 'drain';
     const seen = Math.min(largestShare, overloads / ended);
     const most = isDrain ? largestShare : Math.max(this.#share, unprovenShare);
     const step = Math.min(largestStep, ended / (isDrain ? memoryCallsOfDrain : memoryCalls));
@@ -50,8 +49,9 @@ export class UsualRefusals {
   }
 
   /** Whether this phase had many more refusals than usual, so that its limit may be the cause. */
-  areExceeded({ overloads, ended }: Phase): boolean {
-    if (overloads < fewestOverloads) return false;
+  areExceeded({ purpose, limit, overloads, ended }: Phase): boolean {
+    // In a climb a step back answers the first refusals.
+    if (overloads < fewestOverloads || (purpose === 'climb' && ended < limit)) return false;
     const usual = this.#share * ended;
     return overloads >= smallestShare * ended + marginFactor * usual + deviations * Math.sqrt(usual);
   }

@@ -62,6 +62,36 @@ function out(id: string, outSeconds: number): Scenario {
   };
 }
 
+interface Bucket {
+  readonly perSecond: number;
+  readonly callSeconds: number;
+  readonly burst: number;
+}
+
+/** Few, long calls behind a token bucket; more callers than it lets through. */
+function bucket(id: string, { perSecond, callSeconds, burst }: Bucket): Scenario {
+  const knee = perSecond * callSeconds;
+  return {
+    id,
+    what: `few, long calls behind a token bucket: ${perSecond} a second, ${callSeconds} s each`,
+    seconds: 100 * callSeconds,
+    fromSecond: (50 / 3) * callSeconds,
+    demandPerSecond: (5 / 3) * perSecond,
+    oracle: () => knee,
+    build: (timeline) => ({
+      backend: withRate(
+        timeline,
+        new ServerFarm(timeline, {
+          servers: 1_000,
+          serviceMs: () => timeline.random.lognormal(callSeconds * 1_000, 0.3),
+        }),
+        { perSecond, burst, refuseMs: 100 },
+      ),
+      load: closed(Math.ceil((5 / 3) * knee)),
+    }),
+  };
+}
+
 /** Other clients use up to 18 of the 20 servers for 5 s; a call that finds 10 calls in the queue is refused. */
 function swamped(timeline: Timeline): Backend {
   const backend = new ServerFarm(timeline, {
@@ -121,25 +151,7 @@ export const field: readonly Scenario[] = [
       load: closed(400),
     }),
   },
-  {
-    id: 'q1',
-    what: 'few, long calls behind a token bucket: 3 a second, 12 s each',
-    seconds: 1_200,
-    fromSecond: 200,
-    demandPerSecond: 5,
-    oracle: () => 36,
-    build: (timeline) => ({
-      backend: withRate(
-        timeline,
-        new ServerFarm(timeline, {
-          servers: 1_000,
-          serviceMs: () => timeline.random.lognormal(12_000, 0.3),
-        }),
-        { perSecond: 3, burst: 10, refuseMs: 100 },
-      ),
-      load: closed(60),
-    }),
-  },
+  bucket('q1', { perSecond: 3, callSeconds: 12, burst: 10 }),
   {
     id: 'q2',
     what: 'a limit of connections that moves: 30, 8 from second 20 to 40, 30; the rest is answered 429',
@@ -170,6 +182,8 @@ export const field: readonly Scenario[] = [
       load: closed(100),
     }),
   },
+  bucket('q4', { perSecond: 10, callSeconds: 3, burst: 10 }),
+  bucket('q5', { perSecond: 1, callSeconds: 20, burst: 5 }),
   {
     id: 'r1',
     what: 'few calls: two servers of 200 ms',
