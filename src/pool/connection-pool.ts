@@ -17,7 +17,6 @@
  * The invariants stand in pool-core.ts. Not here: retries of the user's work, priorities, several leases at once.
  * Lineage: Go's net/http transport (late binding), jackc/puddle (detached dials), HikariCP (demand, jitter, leaks).
  */
-import { runAndReport } from '../calling/run-and-release.js';
 import {
   checkBoolean,
   checkDuration,
@@ -27,7 +26,7 @@ import {
   checkReceiver,
   type OptionNames,
 } from '../contract/arguments.js';
-import type { Awaitable, PartitionedWaitOptions } from '../contract/types.js';
+import type { PartitionedWaitOptions } from '../contract/types.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { waitOptionNames } from '../waiting/wait-settings.js';
 import type { Connector, Lease } from './connector.js';
@@ -35,14 +34,12 @@ import { DeferredCalls } from './deferred-calls.js';
 import { Hooks } from './hooks.js';
 import type { PoolLease } from './lease.js';
 import type { CloseOptions, ConnectionPoolOptions } from './options.js';
-import { PoolCore } from './pool-core.js';
+import { PoolCore, type UseTask } from './pool-core.js';
 import type { ConnectionPoolStats, KeyStats } from './reports.js';
 import { checkConnector, poolSettings } from './settings.js';
 
 /** The key, unless there is only one target: then it is left out. */
 type KeyThen<K, Rest extends unknown[]> = [K] extends [void] ? Rest | [key: K, ...Rest] : [key: K, ...Rest];
-
-type UseTask<C, K, T> = (connection: C, lease: Lease<C, K>) => Awaitable<T>;
 
 const defaultGraceMs = 10_000;
 const closeOptionNames: OptionNames<CloseOptions> = { graceMs: true, drain: true };
@@ -197,15 +194,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
 
   #use(key: unknown, task: unknown, options: unknown): Promise<unknown> {
     checkFunction('task', task);
-    const lease = this.#acquire(key, options);
-    return lease instanceof Promise
-      ? this.#useLater(lease, task as UseTask<C, K, unknown>)
-      : runAndReport(lease, task as UseTask<C, K, unknown>);
-  }
-
-  /** Apart from `#use`: V8 allocates a context on every call of a function that contains closures. */
-  #useLater(lease: Promise<PoolLease<C, K>>, task: UseTask<C, K, unknown>): Promise<unknown> {
-    return lease.then((granted) => runAndReport(granted, task));
+    return this.#core.use(key as K, task as UseTask<C, K, unknown>, options as PartitionedWaitOptions);
   }
 
   #acquire(key: unknown, options: unknown): PoolLease<C, K> | Promise<PoolLease<C, K>> {

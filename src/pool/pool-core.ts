@@ -40,10 +40,13 @@
  * is over.
  */
 
+import { runAndReport } from '../calling/run-and-release.js';
 import { ClosedError, QueueFullError } from '../contract/errors.js';
-import type { PartitionedWaitOptions } from '../contract/types.js';
+import type { Awaitable, PartitionedWaitOptions } from '../contract/types.js';
 import { now } from '../runtime/clock.js';
 import { type WaitSettings, waitSettings } from '../waiting/wait-settings.js';
+import type { Task, Turn } from '../waiting/waiter.js';
+import type { Lease } from './connector.js';
 import type { DeferredCalls } from './deferred-calls.js';
 import type { Hooks } from './hooks.js';
 import type { KeyState } from './key-state.js';
@@ -56,6 +59,14 @@ import { Reactions } from './reactions.js';
 import type { ConnectionPoolStats, KeyStats } from './reports.js';
 import type { PoolSettings } from './settings.js';
 import { keyStats, poolStats, waitDetails } from './views.js';
+
+/** What a caller does with its connection. */
+export type UseTask<C, K, T> = (connection: C, lease: Lease<C, K>) => Awaitable<T>;
+
+/** Runs a task whose turn has come. */
+function start<C, K>({ task, granted }: Turn<PoolLease<C, K>>): Promise<unknown> {
+  return runAndReport(granted, task as unknown as UseTask<C, K, unknown>);
+}
 
 export class PoolCore<C, K> {
   readonly #state: PoolState<C, K>;
@@ -100,7 +111,39 @@ export class PoolCore<C, K> {
   #acquire(key: K, settings: WaitSettings): PoolLease<C, K> | Promise<PoolLease<C, K>> {
     const id = this.#askKeyId(key);
     const trace = this.#watch.trace();
-    return this.#leaseAtOnce(key, id, trace) ?? this.#wait(key, id, settings, trace);
+    const lease = this.#leaseAtOnce(key, id, trace);
+    if (lease !== undefined) return lease;
+    const state = this.#keyWithRoom(key, id);
+    const promise = state.queue.wait(settings, trace);
+    this.#onWait(state);
+    return promise;
+  }
+
+  /** Runs a task with a lease. A task that must wait does so in the queue, not in a closure. */
+  use(key: K, task: UseTask<C, K, unknown>, options: PartitionedWaitOptions | undefined): Promise<unknown> {
+    if (this.#watch.isTraced) return this.#tracedUse(key, task, options);
+    const settings = waitSettings(options, this.#defaults);
+    const id = this.#askKeyId(key);
+    const trace = this.#watch.trace();
+    const lease = this.#leaseAtOnce(key, id, trace);
+    if (lease !== undefined) return runAndReport(lease, task);
+    const state = this.#keyWithRoom(key, id);
+    const promise = state.queue.waitAndStart(
+      settings,
+      trace,
+      task as unknown as Task<PoolLease<C, K>>,
+      start,
+    );
+    this.#onWait(state);
+    return promise;
+  }
+
+  #tracedUse(
+    key: K,
+    task: UseTask<C, K, unknown>,
+    options: PartitionedWaitOptions | undefined,
+  ): Promise<unknown> {
+    return this.#tracedAcquire(key, options).then((lease) => runAndReport(lease, task));
   }
 
   /** The lease of an idle connection that is fit at once; it never dials. */
@@ -136,15 +179,18 @@ export class PoolCore<C, K> {
     if (this.#keepsIdle) state.usedMs = now();
   }
 
-  #wait(key: K, id: unknown, settings: WaitSettings, trace: Trace): Promise<PoolLease<C, K>> {
+  /** The key in whose queue a caller is about to wait. @throws QueueFullError */
+  #keyWithRoom(key: K, id: unknown): KeyState<C, K> {
     const state = this.#state.keyFor(key, id, this.#reactions);
     this.#noteUse(state, key);
     this.#checkLine(state);
     this.#state.waiting++;
-    const promise = state.queue.wait(settings, trace);
+    return state;
+  }
+
+  #onWait(state: KeyState<C, K>): void {
     this.#reactions.pump(state);
     this.#state.deferred.end();
-    return promise;
   }
 
   /** @throws QueueFullError when too many callers wait beyond the capacity (P19). */
