@@ -106,9 +106,16 @@ export function checkFinite(name: string, value: unknown): void {
   }
 }
 
-/** Refuses the call of a method that was taken off its object, as in `const { run } = semaphore`. */
-export function checkReceiver(name: string, object: object | undefined): void {
-  if (object === undefined) throw lostObject(name);
+/**
+ * Refuses the call of a method that was taken off its object, as in `const { run } = semaphore` or
+ * `emitter.on('job', semaphore.run)`.
+ */
+export function checkReceiver(
+  name: string,
+  object: unknown,
+  type: abstract new (...args: never[]) => object,
+): void {
+  if (!(object instanceof type)) throw lostObject(name);
 }
 
 /** The error of a method that was taken off its object. */

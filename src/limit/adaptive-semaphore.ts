@@ -195,7 +195,7 @@ export class AdaptiveSemaphore implements Limiter {
    */
   run<T>(task: () => Awaitable<T>, options?: PartitionedWaitOptions): Promise<T> {
     try {
-      checkReceiver('AdaptiveSemaphore', this);
+      checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
       checkFunction('task', task);
       const permit = options === undefined ? this.#tryAcquire() : undefined;
       if (permit !== undefined) return this.#runWith(permit, task, undefined);
@@ -208,7 +208,7 @@ export class AdaptiveSemaphore implements Limiter {
   /** Waits for a permit. Release it with the outcome of the work. Rejects as `run` does. */
   acquire(options?: PartitionedWaitOptions): Promise<AdaptivePermit> {
     try {
-      checkReceiver('AdaptiveSemaphore', this);
+      checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
       return this.#acquire(options);
     } catch (refused) {
       return Promise.reject(refused);
@@ -217,7 +217,7 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** The permit if one is free and nobody waits, at once; else `undefined`. @throws ClosedError */
   tryAcquire(): AdaptivePermit | undefined {
-    checkReceiver('AdaptiveSemaphore', this);
+    checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
     return this.#tryAcquire();
   }
 
@@ -227,7 +227,7 @@ export class AdaptiveSemaphore implements Limiter {
    * @throws TypeError or RangeError when `ms` is not a finite number of at least 0.
    */
   pauseFor(ms: number): void {
-    checkReceiver('AdaptiveSemaphore', this);
+    checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
     checkFinite('ms', ms);
     const untilMs = now() + ms;
     if (ms === 0 || untilMs <= (this.#pausedUntilMs ?? -Infinity)) return;
@@ -241,7 +241,7 @@ export class AdaptiveSemaphore implements Limiter {
   /** Resolves when nothing is held and nobody waits: at once if that is so now. The options are those of a wait. */
   idle(options?: WaitOptions): Promise<void> {
     try {
-      checkReceiver('AdaptiveSemaphore', this);
+      checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
       return this.#semaphore.idle(options);
     } catch (refused) {
       return Promise.reject(refused);
@@ -250,20 +250,20 @@ export class AdaptiveSemaphore implements Limiter {
 
   /** Rejects all waiters with `reason`, and stays open. Default: an `AbortError`, as a signal gives. */
   refuseWaiting(reason?: unknown): void {
-    checkReceiver('AdaptiveSemaphore', this);
+    checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
     this.#semaphore.refuseWaiting(reason);
   }
 
   /** Refuses all waiters and all later callers with a `ClosedError`; holders finish. Idempotent. */
   close(): void {
-    checkReceiver('AdaptiveSemaphore', this);
+    checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
     this.#resumption?.cancel();
     this.#semaphore.close();
   }
 
   /** The counts, whether it is paused, and the internal figures of the algorithm. */
   stats(): SemaphoreStats & { paused: boolean; algorithm: Readonly<Record<string, number | string>> } {
-    checkReceiver('AdaptiveSemaphore', this);
+    checkReceiver('AdaptiveSemaphore', this, AdaptiveSemaphore);
     this.#resumeIfDue();
     const algorithm = this.#algorithm.snapshot?.() ?? {};
     const paused = this.#pausedUntilMs !== undefined;

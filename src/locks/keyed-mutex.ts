@@ -63,7 +63,7 @@ export class KeyedMutex<K = string> implements KeyedLock<K> {
   }
 
   static #tableOf<K>(mutex: KeyedMutex<K>): LockTable<K> {
-    if (mutex === undefined) throw lostObject('KeyedMutex');
+    if (!(mutex instanceof KeyedMutex)) throw lostObject('KeyedMutex');
     return mutex.#table;
   }
 

@@ -55,7 +55,7 @@ export class Mutex implements Limiter {
   }
 
   static #stateOf(mutex: Mutex): MutexState {
-    if (mutex === undefined) throw lostObject('Mutex');
+    if (!(mutex instanceof Mutex)) throw lostObject('Mutex');
     return mutex.#state;
   }
 

@@ -99,7 +99,7 @@ export class Semaphore implements Limiter {
   }
 
   static #stateOf(semaphore: Semaphore): SemaphoreState {
-    if (semaphore === undefined) throw lostObject('Semaphore');
+    if (!(semaphore instanceof Semaphore)) throw lostObject('Semaphore');
     return semaphore.#state;
   }
 

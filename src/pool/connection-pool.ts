@@ -84,7 +84,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   ): Promise<T>;
   use(first?: unknown, second?: unknown, third?: unknown): Promise<unknown> {
     try {
-      checkReceiver('ConnectionPool', this);
+      checkReceiver('ConnectionPool', this, ConnectionPool);
       // With two functions the first one is a key.
       return typeof first === 'function' && typeof second !== 'function'
         ? this.#use(undefined, first, second)
@@ -104,7 +104,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   acquire(...args: KeyThen<K, [options?: PartitionedWaitOptions | undefined]>): Promise<Lease<C, K>>;
   acquire(first?: unknown, second?: unknown): Promise<Lease<C, K>> {
     try {
-      checkReceiver('ConnectionPool', this);
+      checkReceiver('ConnectionPool', this, ConnectionPool);
       const isKeyless = second === undefined && !this.#core.identifies && isWaitOptions(first);
       return Promise.resolve(isKeyless ? this.#acquire(undefined, first) : this.#acquire(first, second));
     } catch (refused) {
@@ -117,7 +117,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * overtakes a waiter. @throws ClosedError when the pool is closed.
    */
   tryAcquire(...key: KeyThen<K, []>): Lease<C, K> | undefined {
-    checkReceiver('ConnectionPool', this);
+    checkReceiver('ConnectionPool', this, ConnectionPool);
     return this.#core.tryAcquire(key[0] as K);
   }
 
@@ -126,7 +126,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    * and dials under way are aborted and replaced. For credentials that changed, or a server that moved.
    */
   reset(...key: [] | [key: K]): void {
-    checkReceiver('ConnectionPool', this);
+    checkReceiver('ConnectionPool', this, ConnectionPool);
     this.#core.reset(...(key as [K]));
   }
 
@@ -138,7 +138,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
    */
   close(options: CloseOptions = {}): Promise<void> {
     try {
-      checkReceiver('ConnectionPool', this);
+      checkReceiver('ConnectionPool', this, ConnectionPool);
       checkOptions(options, closeOptionNames);
       const { graceMs = defaultGraceMs, drain = false } = options;
       checkDuration('graceMs', graceMs);
@@ -151,7 +151,7 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
 
   /** Rejects every waiter with `reason`, and stays open. Dials under way go on. Default: an `AbortError`, as of a signal. */
   refuseWaiting(reason: unknown = abortError()): void {
-    checkReceiver('ConnectionPool', this);
+    checkReceiver('ConnectionPool', this, ConnectionPool);
     this.#core.refuseWaiting(() => reason);
   }
 
@@ -178,13 +178,13 @@ export class ConnectionPool<C, K = void> implements AsyncDisposable {
   stats(): ConnectionPoolStats;
   stats(key: K): KeyStats | undefined;
   stats(...key: [] | [key: K]): ConnectionPoolStats | KeyStats | undefined {
-    checkReceiver('ConnectionPool', this);
+    checkReceiver('ConnectionPool', this, ConnectionPool);
     return key.length === 0 ? this.#core.stats() : this.#core.keyStats(key[0]);
   }
 
   /** The keys that have a connection or a waiter now. */
   keys(): IterableIterator<K> {
-    checkReceiver('ConnectionPool', this);
+    checkReceiver('ConnectionPool', this, ConnectionPool);
     return this.#core.keys();
   }
 

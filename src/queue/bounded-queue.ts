@@ -174,7 +174,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    * `WaitTimeoutError`. After a rejection the item is not in.
    */
   async offer(item: T, options: OfferOptions = {}): Promise<boolean> {
-    checkReceiver('BoundedQueue', this);
+    checkReceiver('BoundedQueue', this, BoundedQueue);
     const settings = waitSettings(options);
     const { critical = false } = options;
     checkBoolean('critical', critical);
@@ -199,7 +199,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    * and no item is left. Rejects with `signal.reason` or `WaitTimeoutError`.
    */
   async take(max = 1, options?: WaitOptions): Promise<Batch<T>> {
-    checkReceiver('BoundedQueue', this);
+    checkReceiver('BoundedQueue', this, BoundedQueue);
     checkLimit('max', max);
     const settings = waitSettings(options);
     if (this.#items.size === 0 && !this.#closed) return this.#consumers.wait(settings);
@@ -219,7 +219,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
 
   /** Lets no item in any more. Waiting producers are refused with `ClosedError`; consumers get the items left. Idempotent. */
   close(): void {
-    checkReceiver('BoundedQueue', this);
+    checkReceiver('BoundedQueue', this, BoundedQueue);
     if (this.#closed) return;
     this.#closed = true;
     this.#alert.flush();

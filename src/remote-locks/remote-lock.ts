@@ -1,5 +1,5 @@
 /** The public classes of a lease keeper: a mutex with keys, and a semaphore with one name. A database only adds its engine. */
-import { checkReceiver, lostObject } from '../contract/arguments.js';
+import { checkReceiver } from '../contract/arguments.js';
 import type { Awaitable, KeyedLock, KeyLease, Limiter, LockStats, WaitOptions } from '../contract/types.js';
 import { abortError } from '../waiting/abort-listeners.js';
 import { nameOf } from './key-name.js';
@@ -8,8 +8,17 @@ import { LeaseKeeper } from './lease-keeper.js';
 import { checkPlaces, type LeaseOptions } from './lease-options.js';
 
 /** Calls `task` with the lock; rejects where the method was taken off its lock, as in `const { run } = mutex`. */
-function onLock<L extends object, T>(lock: L, task: (lock: L) => Promise<T>): Promise<T> {
-  return lock === undefined ? Promise.reject(lostObject('a lock across processes')) : task(lock);
+function onLock<L extends object, T>(
+  lock: L,
+  type: abstract new (...args: never[]) => object,
+  task: (lock: L) => Promise<T>,
+): Promise<T> {
+  try {
+    checkReceiver('a lock across processes', lock, type);
+  } catch (refused) {
+    return Promise.reject(refused);
+  }
+  return task(lock);
 }
 
 /**
@@ -41,12 +50,12 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * driver reported. Giving up loses only the place in the queue.
    */
   run<T>(key: K, task: (lease: KeyLease<K>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return onLock(this, (lock) => lock.#keeper.run(key, task, options));
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.run(key, task, options));
   }
 
   /** Waits for `key`; the lease works with `await using`. Rejects as `run` does. */
   acquire(key: K, options?: WaitOptions): Promise<KeyLease<K>> {
-    return onLock(this, (lock) => lock.#keeper.acquire(key, options));
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.acquire(key, options));
   }
 
   /**
@@ -54,7 +63,7 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * when this process holds it or waits for it. Rejects as `run` does.
    */
   tryAcquire(key: K): Promise<KeyLease<K> | undefined> {
-    return onLock(this, (lock) => lock.#keeper.tryAcquire(key));
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.tryAcquire(key));
   }
 
   /** How many callers of this process wait now. */
@@ -64,7 +73,7 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
 
   /** The counts of this process. */
   stats(): LockStats {
-    checkReceiver('a lock across processes', this);
+    checkReceiver('a lock across processes', this, RemoteMutex);
     return this.#keeper.stats();
   }
 
@@ -73,12 +82,12 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * now. The options are those of a wait.
    */
   idle(options?: WaitOptions): Promise<void> {
-    return onLock(this, (lock) => lock.#keeper.idle(options));
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.idle(options));
   }
 
   /** Rejects every waiter of this process with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
   refuseWaiting(reason: unknown = abortError()): void {
-    checkReceiver('a lock across processes', this);
+    checkReceiver('a lock across processes', this, RemoteMutex);
     this.#keeper.refuseWaiting(() => reason);
   }
 
@@ -87,12 +96,12 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * renewed. `undefined` when the key is free. For people and logs: by the time it is read, it may be another holder.
    */
   holder(key: K): Promise<LeaseHolder | undefined> {
-    return onLock(this, (lock) => lock.#keeper.holder(key));
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.holder(key));
   }
 
   /** Releases everything that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */
   releaseAll(): Promise<void> {
-    return onLock(this, (lock) => lock.#keeper.releaseAll());
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.releaseAll());
   }
 
   /**
@@ -100,7 +109,7 @@ export class RemoteMutex<K extends string | number | bigint = string> implements
    * Resolves when the database has answered, or could not be reached within `ttlMs`.
    */
   close(): Promise<void> {
-    return onLock(this, (lock) => lock.#keeper.close());
+    return onLock(this, RemoteMutex, (lock) => lock.#keeper.close());
   }
 }
 
@@ -133,17 +142,17 @@ export class RemoteSemaphore implements Limiter {
 
   /** Runs `task` in one of the places and settles as the task does. Rejects as `run` of the mutex does. */
   run<T>(task: (lease: KeyLease<string>) => Awaitable<T>, options?: WaitOptions): Promise<T> {
-    return onLock(this, (lock) => lock.#keeper.run(lock.#name, task, options));
+    return onLock(this, RemoteSemaphore, (lock) => lock.#keeper.run(lock.#name, task, options));
   }
 
   /** Waits for a place; the lease works with `await using`. */
   acquire(options?: WaitOptions): Promise<KeyLease<string>> {
-    return onLock(this, (lock) => lock.#keeper.acquire(lock.#name, options));
+    return onLock(this, RemoteSemaphore, (lock) => lock.#keeper.acquire(lock.#name, options));
   }
 
   /** Takes a place if one is free: one round trip, no wait. `undefined` when all places are taken. */
   tryAcquire(): Promise<KeyLease<string> | undefined> {
-    return onLock(this, (lock) => lock.#keeper.tryAcquire(lock.#name));
+    return onLock(this, RemoteSemaphore, (lock) => lock.#keeper.tryAcquire(lock.#name));
   }
 
   /** How many callers of this process wait now. */
@@ -153,7 +162,7 @@ export class RemoteSemaphore implements Limiter {
 
   /** The counts of this process. */
   stats(): LockStats & { limit: number } {
-    checkReceiver('a lock across processes', this);
+    checkReceiver('a lock across processes', this, RemoteSemaphore);
     return { limit: this.#limit, ...this.#keeper.stats() };
   }
 
@@ -162,22 +171,22 @@ export class RemoteSemaphore implements Limiter {
    * now. The options are those of a wait.
    */
   idle(options?: WaitOptions): Promise<void> {
-    return onLock(this, (lock) => lock.#keeper.idle(options));
+    return onLock(this, RemoteSemaphore, (lock) => lock.#keeper.idle(options));
   }
 
   /** Rejects every waiter of this process with `reason`, and stays open. Default: an `AbortError`, as of a signal. */
   refuseWaiting(reason: unknown = abortError()): void {
-    checkReceiver('a lock across processes', this);
+    checkReceiver('a lock across processes', this, RemoteSemaphore);
     this.#keeper.refuseWaiting(() => reason);
   }
 
   /** Gives back all places that this object holds. Waiters stay, and are granted next: for a shutdown, see `close`. */
   releaseAll(): Promise<void> {
-    return onLock(this, (lock) => lock.#keeper.releaseAll());
+    return onLock(this, RemoteSemaphore, (lock) => lock.#keeper.releaseAll());
   }
 
   /** For a shutdown: refuses waiters and later callers with `ClosedError`, then gives back all places. */
   close(): Promise<void> {
-    return onLock(this, (lock) => lock.#keeper.close());
+    return onLock(this, RemoteSemaphore, (lock) => lock.#keeper.close());
   }
 }

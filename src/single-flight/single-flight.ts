@@ -74,7 +74,7 @@ export class SingleFlight<K = string, V = unknown> {
 
   /** Whether a call for `key` is under way, so that a new caller would join it. */
   has(key: K): boolean {
-    checkReceiver('SingleFlight', this);
+    checkReceiver('SingleFlight', this, SingleFlight);
     return this.#flights.has(key);
   }
 
@@ -87,7 +87,7 @@ export class SingleFlight<K = string, V = unknown> {
   run(key: K, call: (signal: AbortSignal) => Awaitable<V>, options?: WaitOptions): Promise<V> {
     let settings: WaitSettings;
     try {
-      checkReceiver('SingleFlight', this);
+      checkReceiver('SingleFlight', this, SingleFlight);
       checkFunction('call', call);
       settings = waitSettings(options, this.#defaults);
     } catch (refused) {

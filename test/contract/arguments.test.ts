@@ -165,12 +165,15 @@ describe.each(Object.entries(objects))('%s', (_name, make) => {
 
   test('has methods', () => expect(methods.length).toBeGreaterThan(1));
 
-  test.each(methods)('%s says that it was called without its object', async (method) => {
+  test.each(methods)('%s says that it was called without its object, or on another one', async (method) => {
     const taken = Reflect.get(object, method) as (...args: unknown[]) => unknown;
-    const call = () => taken('key', () => {}, {});
-    await expect((async () => call())()).rejects.toThrow(
-      /^a method of .* was called without its object; call it as object.method\(\)/,
-    );
+    // An emitter calls its listeners on itself.
+    for (const receiver of [undefined, new EventTarget(), null, 5]) {
+      const call = () => taken.call(receiver, 'key', () => {}, {});
+      await expect((async () => call())()).rejects.toThrow(
+        /^a method of .* was called without its object; call it as object.method\(\)/,
+      );
+    }
   });
 });
 
