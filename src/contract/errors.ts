@@ -4,7 +4,8 @@
  *
  * Invariants
  *   ER1  A key can be read from an error, but no logger prints it: `key` is not enumerable. It may hold a password.
- *   ER2  The message shows a key only where it is a short text or a number, and never the userinfo or the query of a URL.
+ *   ER2  The message shows a key only where it is a short text or a number, and never the userinfo or the query of a URL, nor
+ *        a password in a connection string.
  *   ER3  `name` can be assigned, as on every error of the language.
  */
 
@@ -39,9 +40,19 @@ function define(error: Error, name: string, value: unknown, enumerable: boolean)
   Object.defineProperty(error, name, { value, enumerable, writable: true, configurable: true });
 }
 
-/** A text without the userinfo and the query of a URL: they may be secret. */
+/** A text without what may be secret in a URL or a connection string, wherever it stands in the text. */
 function redacted(text: string): string {
-  return text.replace(/^([a-z][a-z\d+.-]*:\/\/)([^/?#]*@)?([^?#]*).*$/is, '$1$3');
+  return (
+    text
+      // Userinfo, also with characters that a URL does not allow there; then `user:password@host`.
+      .replace(/\/\/\S*@/g, '//…@')
+      .replace(/([^\s/@:]:)[^\s/@]+@/g, '$1…@')
+      // The query of a path, then the query and the fragment of a URL.
+      .replace(/\?[^\s=?]+=.*$/s, '')
+      .replace(/(\/\/[^?#]*)[?#].*$/s, '$1')
+      // `host=db password=secret`, `Server=db;Pwd=secret`
+      .replace(/(pass\w*|pwd|secret|token|key) *= *('[^']*'|[^\s;&]+)/gi, '$1=…')
+  );
 }
 
 /** A value as text for a message: short, and safe for every value. */

@@ -19,9 +19,7 @@ export function nameOf(key: unknown): string {
 export function checkName(name: string, value: unknown): void {
   checkString(name, value);
   if (/\0|\p{Surrogate}/u.test(value as string)) {
-    throw new RangeError(
-      `${name} must not contain NUL or half of a surrogate pair, got ${JSON.stringify((value as string).slice(0, 80))}`,
-    );
+    throw new RangeError(`${name} must not contain NUL or half of a surrogate pair, got ${printable(value)}`);
   }
 }
 

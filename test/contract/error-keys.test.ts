@@ -25,6 +25,44 @@ test('ER2: a message shows neither the userinfo nor the query of a URL', async (
   expect(error.message).not.toMatch(/ann|secret|hidden/);
 });
 
+test.each([
+  ['a URL inside a text', ' tenant|postgres://ann:secret@db/app?x=secret', ' tenant|postgres://…@db/app'],
+  ['a URL in a URL', 'jdbc:postgresql://db/app?user=ann&password=secret', 'jdbc:postgresql://db/app'],
+  ['a URL without a scheme', '//ann:secret@db/app', '//…@db/app'],
+  ['a password with a slash', 'postgres://ann:secret/secret@db/app', 'postgres://…@db/app'],
+  ['a password with a hash', 'postgres://ann:secret#secret@db/app', 'postgres://…@db/app'],
+  ['a password with an at sign', 'postgres://ann:secret@secret@db/app', 'postgres://…@db/app'],
+  ['several hosts', 'mongodb://ann:secret@a,b/app', 'mongodb://…@a,b/app'],
+  ['a fragment', 'https://db/#secret', 'https://db/'],
+  ['a path with a URL in its query', '/go?token=secret&to=http://db/', '/go'],
+  ['a path with a query', '/download?token=secret', '/download'],
+  ['user and password before a host', 'ann:secret@db:5432', 'ann:…@db:5432'],
+  ['a libpq connection string', "host=db password='secret secret' user=ann", 'host=db password=… user=ann'],
+  ['an ADO connection string', 'Server=db;Pwd = secret;Encrypt=true', 'Server=db;Pwd=…;Encrypt=true'],
+])('ER2: %s', async (_what, key, shown) => {
+  expect((await timedOut(key)).message).toContain(JSON.stringify(shown));
+  expect((await timedOut([key])).message).not.toContain('secret');
+});
+
+test.each([
+  'user:7',
+  'db:5432/app',
+  'ann@example.org',
+  'a?b',
+  '2026-11-28T10:00',
+  'orders/7#items',
+  'x=1;y=2',
+  'http://db:80/a:b',
+])('ER2: %s is shown as it is', async (key) => {
+  expect((await timedOut(key)).message).toContain(JSON.stringify(key));
+});
+
+test('ER2: the longest text of one kind of character takes no time', async () => {
+  for (const part of ['//', 'a:', '@', '?a', 'key=', ' ', '//a:', ':@', 'password']) {
+    await timedOut(part.repeat(10_000));
+  }
+});
+
 test('ER3: the name can be assigned', async () => {
   const error = await timedOut('key');
   expect(error.name).toBe('WaitTimeoutError');
