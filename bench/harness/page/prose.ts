@@ -126,12 +126,17 @@ export const reasons: readonly Reason[] = [
   {
     peers: ['async-sema'],
     table: 'Mutex: acquire()',
-    why: 'It has no permits: a second release admits one holder too many, and a caller cannot give up. Our permit is an object that releases once.',
+    why: 'It has no permits: a second release admits one holder too many, and a caller cannot give up. Our permit is an object that releases once. With such an object it is slower than ours: see its second row.',
   },
   {
     peers: ['async-sema'],
     table: 'Mutex: 1,000 callers',
-    why: 'Its caller takes and gives back by itself, in its own async function. Our queued `run` starts the task in a turn of its own, in its caller’s async context, for which it needs a second promise. By `acquire()` and `release()`, ours is ahead: see the next table.',
+    why: 'Its caller takes and gives back by itself, in its own async function. Our queued `run` also has a promise of the task’s result, which takes two more turns of the microtask queue. Wrapped in a function like `run` it is no faster than ours: see its second row. By `acquire()` and `release()`, ours is ahead: see the next table.',
+  },
+  {
+    peers: ['Map of async-sema, users counted', 'Map of async-sema, wrapped as run'],
+    table: 'KeyedMutex: 1,000 keys',
+    why: 'Most of the time is the garbage collector’s, which copies 100,000 waiters twice. V8 comes to make the package’s plain entries old at once; ours are instances, which it does not. With so much young memory that little is copied, and with 1,000 callers for 100 keys, it is ahead only where its caller takes and gives back by itself. It has no handle, so a second release admits two holders, and a caller cannot give up.',
   },
   {
     peers: ['Map of async-sema, users counted'],
@@ -141,7 +146,7 @@ export const reasons: readonly Reason[] = [
   {
     peers: ['async-sema', 'cockatiel', 'p-limit'],
     table: 'Semaphore: limit 10',
-    why: 'None of them can remove a waiter from its queue. Our queued `run` has an entry that can leave, a promise for the wait, and a reaction that starts the task in its own turn, in its caller’s async context.',
+    why: 'None of them can remove a waiter from its queue. Our queued `run` has an entry that can leave, a promise for the wait, and a reaction that starts the task in its own turn, in its caller’s async context. Of async-sema the caller takes and gives back by itself; wrapped in a function like `run` it is slower than ours: see its second row.',
   },
   {
     peers: ['async-lock'],
@@ -187,6 +192,11 @@ export const reasons: readonly Reason[] = [
     peers: ['tarn'],
     table: 'B6 ConnectionPool: acquire() and release() with an asynchronous validate',
     why: 'Equal on Node 26. A check belongs to the request that asked for it; ours to the connection, which goes to the oldest waiter.',
+  },
+  {
+    peers: ['sequelize-pool', 'sequelize-pool, wrapped as use'],
+    table: 'B7 ConnectionPool: 1,000',
+    why: 'Its caller takes and gives back by itself; wrapped in a function like `use` it is about as fast as ours: see its second row. It has one host and one queue, a waiter takes no signal, and there is no lease: a second release admits a second holder.',
   },
   {
     peers: ['lightning-pool', 'sequelize-pool'],

@@ -7,7 +7,7 @@ import { asFastAs, atMost, countAtMost } from '../../harness/targets.js';
 import { PromiseChainMap } from '../../naive/promise-chain-map.js';
 import { asyncLockKeyed } from '../../rivals/async-lock.js';
 import { asyncMutexPerKey } from '../../rivals/async-mutex.js';
-import { asyncSemaPerKey } from '../../rivals/async-sema.js';
+import { asyncSemaPerKey, asyncSemaPerKeyRun } from '../../rivals/async-sema.js';
 
 interface Keyed {
   use: Use<[number]>;
@@ -23,6 +23,7 @@ const makers: readonly { name: string; role: Role; make: () => Keyed }[] = [
   { name: 'async-lock', role: 'peer', make: locks },
   { name: 'Map of async-mutex', role: 'peer', make: mutexes },
   { name: 'Map of async-sema, users counted', role: 'peer', make: countedSemaphores },
+  { name: 'Map of async-sema, wrapped as run', role: 'peer', make: countedSemaphoresRun },
 ];
 
 function chains(): Keyed {
@@ -47,6 +48,11 @@ function mutexes(): Keyed {
 
 function countedSemaphores(): Keyed {
   const use = asyncSemaPerKey();
+  return { use, keysKept: use.size };
+}
+
+function countedSemaphoresRun(): Keyed {
+  const use = asyncSemaPerKeyRun();
   return { use, keysKept: use.size };
 }
 

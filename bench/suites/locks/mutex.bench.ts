@@ -16,7 +16,7 @@ import { increment } from '../../naive/check-then-act.js';
 import { PromiseChain } from '../../naive/promise-chain.js';
 import { asyncLock } from '../../rivals/async-lock.js';
 import { asyncMutex } from '../../rivals/async-mutex.js';
-import { asyncSema } from '../../rivals/async-sema.js';
+import { asyncSema, asyncSemaHandles, asyncSemaRun } from '../../rivals/async-sema.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { effectSemaphore } from '../../rivals/effect.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
@@ -29,6 +29,7 @@ const makers: readonly { name: string; role: Role; make: () => Use }[] = [
   { name: 'promise chain', role: 'naive', make: chain },
   { name: 'latchkey', role: 'latchkey', make: latchkey },
   { name: 'async-sema', role: 'peer', make: () => asyncSema(1) },
+  { name: 'async-sema, wrapped as run', role: 'peer', make: () => asyncSemaRun(1) },
   { name: 'cockatiel', role: 'peer', make: () => cockatielBulkhead(1) },
   { name: 'async-lock', role: 'peer', make: asyncLock },
   { name: 'p-limit', role: 'peer', make: () => pLimitRun(1) },
@@ -95,6 +96,7 @@ const uncontendedAcquire: Case = {
     latchkeyAcquire(),
     latchkeyTryAcquire(),
     asyncSemaAcquire(),
+    asyncSemaHandle(),
     asyncMutexAcquire(),
   ],
 };
@@ -116,6 +118,11 @@ function latchkeyTryAcquire(): Subject {
 function asyncSemaAcquire(): Subject {
   const { take, giveBack } = asyncSema(1);
   return operation({ name: 'async-sema', role: 'peer' }, take, giveBack);
+}
+
+function asyncSemaHandle(): Subject {
+  const { take, giveBack } = asyncSemaHandles(1);
+  return operation({ name: 'async-sema, with a handle', role: 'peer' }, take, giveBack);
 }
 
 function asyncMutexAcquire(): Subject {

@@ -9,7 +9,7 @@ import type { Case, Subject, Suite } from '../../harness/subjects.js';
 import { asFastAs } from '../../harness/targets.js';
 import { ArrayQueueSemaphore } from '../../naive/array-queue.js';
 import { asyncMutexSemaphore } from '../../rivals/async-mutex.js';
-import { asyncSema } from '../../rivals/async-sema.js';
+import { asyncSema, asyncSemaRun } from '../../rivals/async-sema.js';
 import { bottleneck } from '../../rivals/bottleneck.js';
 import { cockatielBulkhead } from '../../rivals/cockatiel.js';
 import { pLimitRun } from '../../rivals/p-limit.js';
@@ -34,6 +34,7 @@ const limitTen: Case = {
     limited('array queue', 'naive', naive),
     limited('latchkey', 'latchkey', latchkey),
     limited('async-sema', 'peer', () => asyncSema(10)),
+    limited('async-sema, wrapped as run', 'peer', () => asyncSemaRun(10)),
     limited('p-limit', 'peer', () => pLimitRun(10)),
     limited('p-queue', 'peer', () => pQueueRun(10)),
     limited('async-mutex', 'peer', () => asyncMutexSemaphore(10)),

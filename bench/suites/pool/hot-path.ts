@@ -13,7 +13,7 @@ import { genericPool } from '../../rivals/generic-pool.js';
 import { latchkeyPool } from '../../rivals/latchkey.js';
 import { lightningPool } from '../../rivals/lightning-pool.js';
 import { type MakePool, useOf } from '../../rivals/rival.js';
-import { sequelizePool } from '../../rivals/sequelize-pool.js';
+import { sequelizePool, sequelizePoolUse } from '../../rivals/sequelize-pool.js';
 import { tarn } from '../../rivals/tarn.js';
 import { inMemory, noWork } from './pool-subjects.js';
 
@@ -216,6 +216,7 @@ export const thousandCallers: Case = {
     crowd('tarn', 'peer', tarn),
     crowd('lightning-pool', 'peer', lightningPool),
     crowd('sequelize-pool', 'peer', sequelizePool),
+    crowd('sequelize-pool, wrapped as use', 'peer', sequelizePoolUse),
   ],
 };
 
