@@ -48,9 +48,12 @@ async function sessions(): Promise<number> {
   return row?.count ?? 0;
 }
 
+/** A dial may be under way when all queries are answered, and the server may take a moment to notice that a client has gone. */
+const sessionsAre = (count: number) => vi.waitFor(async () => expect(await sessions()).toBe(count), patience);
+
 async function killSessions(): Promise<void> {
   await postgres.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
-  await vi.waitFor(async () => expect(await sessions()).toBe(0), patience);
+  await sessionsAre(0);
 }
 
 describe('recipe pg-pool', () => {
@@ -66,7 +69,10 @@ describe('recipe pg-pool', () => {
     const answers = Array.from({ length: 100 }, (_, n) => pool.query('SELECT $1::int AS n', [n]));
     expect(pool.waitingCount).toBeGreaterThan(0);
     expect((await Promise.all(answers)).map(({ rows }) => rows[0].n)).toEqual([...Array(100).keys()]);
-    expect(pool).toMatchObject({ totalCount: 5, idleCount: 5, waitingCount: 0 });
+    await vi.waitFor(
+      () => expect(pool).toMatchObject({ totalCount: 5, idleCount: 5, waitingCount: 0 }),
+      patience,
+    );
   });
 
   it('keeps the client of a failed statement, which pg-pool closes', async () => {
@@ -116,7 +122,7 @@ describe('recipe pg-pool', () => {
     const { pool } = leasedPgPool({ max: 3 });
     await Promise.all([1, 2, 3].map(() => pool.query('SELECT 1')));
     await new Promise<void>((ended) => pool.end(ended));
-    expect(await sessions()).toBe(0);
+    await sessionsAre(0);
   });
 
   describe('with Kysely', () => {
@@ -149,7 +155,7 @@ describe('recipe pg-pool', () => {
         { id: 1 },
         { id: 2 },
       ]);
-      expect(pool).toMatchObject({ totalCount: 2, idleCount: 2 });
+      await vi.waitFor(() => expect(pool).toMatchObject({ totalCount: 2, idleCount: 2 }), patience);
     });
 
     it('gets a new client after the server killed the one in its transaction', async () => {
@@ -179,7 +185,7 @@ describe('recipe pg-pool', () => {
       { id: 1, balance: 230 },
       { id: 2, balance: 230 },
     ]);
-    expect(pool).toMatchObject({ totalCount: 2, idleCount: 2 });
+    await vi.waitFor(() => expect(pool).toMatchObject({ totalCount: 2, idleCount: 2 }), patience);
   });
 });
 
@@ -200,8 +206,8 @@ describe('recipe knex', () => {
     await Promise.all([10, 20, 30].map(move));
     await expect(move(50)).rejects.toMatchObject({ code: '23514' });
     expect(await db('accounts').select('balance').orderBy('id')).toEqual([{ balance: 160 }, { balance: 40 }]);
-    expect(await sessions()).toBe(2);
-    expect(db.client.pool.numFree()).toBe(2);
+    await sessionsAre(2);
+    await vi.waitFor(() => expect(db.client.pool.numFree()).toBe(2), patience);
   });
 
   it('asks `validate` of its settings at each borrow, and replaces the connection it refuses', async () => {
@@ -220,9 +226,10 @@ describe('recipe knex', () => {
     expect((await db.raw('SELECT 42 AS n')).rows).toEqual([{ n: 42 }]);
   });
 
-  it('serves queries after the server killed its idle connections', async () => {
-    const db = pooled({ pool: { max: 2 } });
-    await Promise.all([1, 2].map(() => db.raw('SELECT 1')));
+  it('serves queries after the server killed its idle connection', async () => {
+    // With two, a dial may still be under way when the queries are answered.
+    const db = pooled({ pool: { max: 1 } });
+    await db.raw('SELECT 1');
     await killSessions();
     await vi.waitFor(() => expect(db.client.pool.numFree()).toBe(0), patience);
     expect((await db.raw('SELECT 42 AS n')).rows).toEqual([{ n: 42 }]);
@@ -249,7 +256,7 @@ describe('recipe knex', () => {
     const db = pooled({ pool: { max: 2 } });
     await Promise.all([1, 2].map(() => db.raw('SELECT 1')));
     await db.destroy();
-    expect(await sessions()).toBe(0);
+    await sessionsAre(0);
     db.initialize();
     expect((await db.raw('SELECT 42 AS n')).rows).toEqual([{ n: 42 }]);
   });
@@ -287,14 +294,14 @@ describe('recipe sequelize', () => {
     await expect(move(50)).rejects.toMatchObject({ parent: { code: '23514' } });
     expect(await balances()).toEqual([160, 40]);
     expect(await Account.count()).toBe(2);
-    expect(await sessions()).toBe(2);
+    await sessionsAre(2);
   });
 
-  it('serves queries after the server killed its idle connections', async () => {
-    const { sequelize, close } = sequelizeOf({ max: 2 });
+  it('serves queries after the server killed its idle connection', async () => {
+    const { sequelize, close } = sequelizeOf({ max: 1 });
     onTestFinished(close);
     const ask = () => sequelize.query('SELECT 42 AS n', { type: QueryTypes.SELECT });
-    await Promise.all([ask(), ask()]);
+    await ask();
     await killSessions();
     expect(await ask()).toEqual([{ n: 42 }]);
   });
@@ -319,6 +326,6 @@ describe('recipe sequelize', () => {
     const { sequelize, close } = sequelizeOf({ max: 2 });
     await Promise.all([1, 2].map(() => sequelize.query('SELECT 1')));
     await close();
-    expect(await sessions()).toBe(0);
+    await sessionsAre(0);
   });
 });
