@@ -161,6 +161,11 @@ describe('elastic limit, several processes in front of one backend', () => {
     expect(worstLow(fairness('j1'))).toBeGreaterThanOrEqual(0.8);
   }, 60_000);
 
+  test('if their clocks agree, 4 processes end as near to the best round trip as one', () => {
+    expect(median(meanTime('j6'))).toBeLessThanOrEqual(1.25);
+    expect(worstLow(fairness('j6'))).toBeGreaterThanOrEqual(0.9);
+  }, 60_000);
+
   test('6 processes do not push a shared processor over its peak', () => {
     expect(median(goodput('l4'))).toBeGreaterThanOrEqual(0.94);
   }, 60_000);

@@ -24,16 +24,29 @@ function besideBatch(id: string, perSecond: number, limitOfBatch: number): Scena
   };
 }
 
+const fourClosed: Scenario = {
+  id: 'j1',
+  what: '4 processes, 40 servers',
+  ...shared,
+  clients: 4,
+  demandPerSecond: 1_000,
+  oracle: () => 10,
+  build: (timeline) => ({ backend: farm(timeline, 40), load: closed(400) }),
+};
+
+const fourOpen: Scenario = {
+  id: 'j3',
+  what: '4 processes that want 130 % of 20 servers together, each with its own callers',
+  ...shared,
+  clients: 4,
+  staggerSeconds: 1,
+  demandPerSecond: 325,
+  oracle: () => 5,
+  build: (timeline) => ({ backend: farm(timeline, 20, 20), load: open(325, 250) }),
+};
+
 export const sharedByClients: readonly Scenario[] = [
-  {
-    id: 'j1',
-    what: '4 processes, 40 servers',
-    ...shared,
-    clients: 4,
-    demandPerSecond: 1_000,
-    oracle: () => 10,
-    build: (timeline) => ({ backend: farm(timeline, 40), load: closed(400) }),
-  },
+  fourClosed,
   {
     id: 'j2',
     what: '16 processes, 64 servers',
@@ -44,16 +57,7 @@ export const sharedByClients: readonly Scenario[] = [
     oracle: () => 4,
     build: (timeline) => ({ backend: farm(timeline, 64), load: closed(400) }),
   },
-  {
-    id: 'j3',
-    what: '4 processes that want 130 % of 20 servers together, each with its own callers',
-    ...shared,
-    clients: 4,
-    staggerSeconds: 1,
-    demandPerSecond: 325,
-    oracle: () => 5,
-    build: (timeline) => ({ backend: farm(timeline, 20, 20), load: open(325, 250) }),
-  },
+  fourOpen,
   {
     id: 'j4',
     what: 'as j3, and a call that finds 20 calls in the queue is refused',
@@ -81,6 +85,8 @@ export const sharedByClients: readonly Scenario[] = [
     oracle: () => 2,
     build: (timeline) => ({ backend: farm(timeline, 20, 20), load: open(81, 250) }),
   },
+  { ...fourClosed, id: 'j6', what: 'as j1, and the clocks agree', clockStepMs: 0 },
+  { ...fourOpen, id: 'j7', what: 'as j3, and the clocks agree', clockStepMs: 0 },
   {
     id: 'l4',
     what: '6 processes, one shared processor',

@@ -24,6 +24,8 @@ export interface Scenario {
   readonly clients?: number;
   /** Between the starts of two clients. Default 5. */
   readonly staggerSeconds?: number;
+  /** Between the clocks of two clients: from 0 to four times this. Default 10. */
+  readonly clockStepMs?: number;
   /** Calls a second that each client would make without a limit. */
   readonly demandPerSecond: number;
   /** The best fixed limit for each client, found by sweep. */

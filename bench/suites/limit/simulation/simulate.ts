@@ -34,17 +34,16 @@ export interface Run {
 }
 
 export const binMs = 250;
-/** Clocks of different machines: 0 to 40 ms apart. */
-const skewStepMs = 10;
+/** Clocks of different machines: 0 to four steps apart. */
 const skews = 5;
 
 export function simulate(scenario: Scenario, makeLaw: MakeLaw, seed: number): Run {
   const timeline = new Timeline(seed * 7_919 + 13);
   const { backend, load, loadOfFirst = load, timeoutMs } = scenario.build(timeline);
-  const { clients: count = 1, staggerSeconds = 5 } = scenario;
+  const { clients: count = 1, staggerSeconds = 5, clockStepMs = 10 } = scenario;
   const clients = Array.from({ length: count }, (_, index) => {
     const law = makeLaw({ scenario, client: index, random: timeline.random.uniform });
-    const clockSkewMs = (index % skews) * skewStepMs;
+    const clockSkewMs = (index % skews) * clockStepMs;
     return new Client(timeline, backend, {
       load: index === 0 ? loadOfFirst : load,
       law,
