@@ -97,6 +97,20 @@ describe.each(Object.entries(locks))('%s', (_name, make) => {
     expect(lock.words.stats()).toMatchObject({ held: 0, waiting: 0, closed: false });
   });
 
+  test('a queued task that fails after it has waited has its caller in the stack of its error', async () => {
+    const lock = make();
+    const holder = await holding(lock);
+    const theCaller = async () => {
+      await lock.run(async () => {
+        await new Promise(setImmediate);
+        throw new Error('failed');
+      });
+    };
+    const stack = theCaller().catch((error: Error) => error.stack);
+    holder.end();
+    expect(await stack).toContain('theCaller');
+  });
+
   test('EN2: idle() resolves when nothing is held and no caller waits, at once if that is already so', async () => {
     const lock = make();
     await lock.words.idle();
