@@ -236,7 +236,7 @@ describe('recipe knex', () => {
   });
 
   it('rejects with the timeout error of knex, whose cause is the error of the pool', async () => {
-    const db = pooled({ pool: { max: 1 }, acquireConnectionTimeout: 50, log: { warn() {} } });
+    const db = pooled({ pool: { max: 1 }, acquireConnectionTimeout: 1_000, log: { warn() {} } });
     await db.transaction(async () => {
       const starved = await db.raw('SELECT 1').then(undefined, (error) => error);
       expect(starved).toBeInstanceOf(knex.KnexTimeoutError);
@@ -307,7 +307,7 @@ describe('recipe sequelize', () => {
   });
 
   it('rejects with the timeout error of sequelize, whose parent is the error of the pool', async () => {
-    const { sequelize, close } = sequelizeOf({ max: 1, acquire: 50 });
+    const { sequelize, close } = sequelizeOf({ max: 1, acquire: 1_000 });
     onTestFinished(close);
     await sequelize.transaction(async () => {
       const starved = await sequelize.query('SELECT 1').then(undefined, (error) => error);
