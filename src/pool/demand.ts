@@ -86,6 +86,8 @@ export class Demand<C, K> {
     const { deferred } = this.#state;
     const end = () => {
       server.endRetry();
+      // A timer that fired counts, whatever the clock says: fake timers often leave the clock alone.
+      if (server.retryAtMs === dueMs) server.retryAtMs = Math.min(dueMs, now());
       deferred.run(() => this.#pump(key));
     };
     const timer = deferred.context.run(setTimer, end, Math.max(0, dueMs - now()), { background });
