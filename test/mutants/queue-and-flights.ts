@@ -70,7 +70,7 @@ export const queueMutants: readonly KnownMutant[] = [
   {
     name: 'lets producers wait on when it is closed',
     file: queue,
-    from: "this.#producers.refuseAll(() => new ClosedError('the queue'));",
+    from: "this.#producers.refuseAll(() => withoutStack(() => new ClosedError('the queue')));",
     to: '',
     killedBy: 'explorer of BoundedQueue',
   },
