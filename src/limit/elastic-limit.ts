@@ -292,6 +292,8 @@ export class ElasticLimit implements LimitAlgorithm {
     this.#lastBase = measured;
     this.#trial.addBase(phase);
     if (this.#leaping) return undefined;
+    // The first leap found too few callers, before there was a base to search from.
+    if (this.#unproven) return this.#cut(measured);
     const verdict = this.#trial.verdict(this.#roundTrip.neededSuccesses, this.#roundTrip.noise);
     if (verdict === undefined) return undefined;
     // This phase ends one pair and starts the next.

@@ -148,6 +148,12 @@ describe('elastic limit, failures that no limit prevents', () => {
     },
   );
 
+  test('r1: a start ten times too high in front of two slow servers does not last', () => {
+    expect(median(goodput('r1'))).toBeGreaterThanOrEqual(0.95);
+    expect(median(meanTime('r1'))).toBeLessThanOrEqual(2);
+    expect(worstHigh(meanTime('r1'))).toBeLessThanOrEqual(4);
+  });
+
   test('q2: a quota that moves is used to 88 %, and refuses at most 120 calls a second', () => {
     expect(median(goodput('q2'))).toBeGreaterThanOrEqual(0.88);
     expect(median(runs('q2').map(({ run }) => run.overloads))).toBeLessThanOrEqual(120);
