@@ -411,9 +411,13 @@ export class ElasticLimit implements LimitAlgorithm {
     return undefined;
   }
 
-  /** An outage is over. */
+  /** An outage is over. If they repeat, the limit has used up a quota before its time: less of it, and no more for a while. */
   #recover(nowMs: number): void {
-    if (this.#restore(this.#outage.sinceMs)) this.#open({ purpose: 'base', limit: this.#target }, nowMs);
+    const { sinceMs, upShare } = this.#outage;
+    if (!this.#restore(sinceMs)) return;
+    if (upShare < 1) this.#ceiling.stop(this.#target, nowMs);
+    this.#moveTo(this.#target * upShare);
+    this.#open({ purpose: 'base', limit: this.#target }, nowMs);
   }
 
   /** Goes back to the target from before an episode of cuts with a cut after `sinceMs`: the limit was not the cause. */

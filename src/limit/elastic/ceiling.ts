@@ -90,10 +90,11 @@ export class Ceiling {
     return limit < 0.5 * this.#limitBefore;
   }
 
-  /** Forgets an episode with a cut after `sinceMs`. @returns the target before that episode. */
+  /** Ends and forgets an episode with a cut after `sinceMs`. @returns the target before that episode. */
   undo(sinceMs: number): number | undefined {
     if (this.#cutMs < sinceMs) return undefined;
     this.#level = Infinity;
+    this.#nextCutMs = -Infinity;
     return this.#limitBefore;
   }
 
