@@ -176,12 +176,12 @@ export class ElasticLimit implements LimitAlgorithm {
   #beginAgain(nowMs: number): void {
     this.#ceiling.clockIs(nowMs);
     this.#trial.clear();
-    if (this.#grid.isLaid) this.#grid.align(nowMs, this.#roundTrip.meanMs);
+    if (this.#grid.isLaid) this.#grid.align(nowMs, this.#roundTrip.settleMs);
     this.#open({ purpose: 'base', limit: this.#target }, nowMs);
   }
 
   #endSlot(phase: Phase, nowMs: number): void {
-    this.#grid.align(nowMs, this.#roundTrip.meanMs);
+    this.#grid.align(nowMs, this.#roundTrip.settleMs);
     if (this.#isOver(phase, nowMs)) this.#open(this.#learn(phase) ?? this.#planOfGrid(nowMs), nowMs);
   }
 
@@ -205,7 +205,7 @@ export class ElasticLimit implements LimitAlgorithm {
 
   /** @returns the next phase, if the measurement decides it; `undefined` leaves it to the grid. */
   #learn(phase: Phase): Plan | undefined {
-    if (phase.hasStalled(this.#roundTrip.meanMs)) return this.#disregard(phase);
+    if (phase.hasStalled(this.#roundTrip.meanMs, this.#roundTrip.longestMs)) return this.#disregard(phase);
     switch (phase.purpose) {
       case 'base':
         return this.#learnFromBase(phase);
@@ -225,7 +225,6 @@ export class ElasticLimit implements LimitAlgorithm {
 
   /** A phase without a result. A cut is repeated, because its search is not over. */
   #disregard({ purpose, limit }: Phase): Plan | undefined {
-    this.#trial.clear();
     this.#previousBase = undefined;
     return purpose === 'cut' ? { purpose, limit } : undefined;
   }
@@ -243,9 +242,9 @@ export class ElasticLimit implements LimitAlgorithm {
   }
 
   #open({ purpose, limit }: Plan, nowMs: number): void {
-    const { meanMs } = this.#roundTrip;
     this.#refusals.learn(this.#phase, this.#isDrain);
-    const settleMs = purpose === 'drain' ? Math.max(meanMs, 0.75 * this.#grid.slotMs) : meanMs;
+    const leastMs = purpose === 'drain' ? 0.75 * this.#grid.slotMs : 0;
+    const settleMs = Math.max(this.#roundTrip.settleMs, leastMs);
     this.#phase = new Phase(purpose, this.#within(limit), nowMs, settleMs);
     this.#climb = purpose === 'climb' ? new Climb(this.#phase.limit, nowMs) : undefined;
   }
@@ -358,12 +357,13 @@ export class ElasticLimit implements LimitAlgorithm {
   }
 
   #learnFromDrain(phase: Phase): undefined {
-    this.#trial.clear();
+    // Also after a drain that measured nothing: frequent drains leave no time for a trial.
+    this.#grid.drainLess();
     if (phase.successes < 8) return;
+    this.#trial.clear();
     if (this.#refusals.areMany(phase)) this.#restore(phase.startedMs - episodeMs);
     this.#roundTrip.drained(phase.meanMs);
     this.#jump.forget();
-    this.#grid.drainLess();
     const before = this.#target;
     if (this.#lastBase === undefined || !overshot(this.#lastBase, phase)) return;
     this.#moveTo(Math.min(before, drainedLimit(this.#lastBase, phase)));

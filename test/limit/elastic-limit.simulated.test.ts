@@ -53,6 +53,18 @@ describe('elastic limit, one process', () => {
     },
   );
 
+  test('long tails, where a miss takes a hundred times as long as a hit, never leave the limit far too low', () => {
+    for (const [id, usual, least] of [
+      ['l3', 0.97, 0.85],
+      ['t1', 0.9, 0.75],
+      ['t2', 0.85, 0.6],
+      ['t3', 0.85, 0.5],
+    ] as const) {
+      expect(median(goodput(id)), id).toBeGreaterThanOrEqual(usual);
+      expect(worstLow(goodput(id)), id).toBeGreaterThanOrEqual(least);
+    }
+  });
+
   test('follows a halved backend within a second, and a restored one within two', () => {
     for (const id of ['c1', 'c2']) {
       expect(median(seconds(id, 30, 60))).toBeLessThanOrEqual(1);

@@ -35,7 +35,7 @@ export const fewestSuccesses = 16;
 export const boundFrom = 0.85;
 /** With fewer calls, it is unknown whether calls reach the limit. Tuned. */
 const boundNeedsCalls = 4;
-/** A gap between two ends is a stall from this many mean gaps and from this many round trips on. Tuned. */
+/** A gap between two ends is a stall from this many mean gaps and from this many round trips on, and beyond the longest call. Tuned. */
 const stallMeanGaps = 20;
 const stallRoundTrips = 2;
 
@@ -51,6 +51,7 @@ export class Phase {
   #successes = 0;
   #durationSumMs = 0;
   #durationSquares = 0;
+  #longestMs = 0;
   #longestGapMs = 0;
   #ended = 0;
   #overloads = 0;
@@ -86,6 +87,7 @@ export class Phase {
       this.#successes++;
       this.#durationSumMs += durationMs;
       this.#durationSquares += durationMs * durationMs;
+      this.#longestMs = Math.max(this.#longestMs, durationMs);
     }
     if (!overload || startedMs < this.startedMs) return false;
     this.#overloads++;
@@ -124,11 +126,11 @@ export class Phase {
 
   /**
    * Whether no call ended for a while, as during a garbage collection of the backend: then durations and goodput say
-   * nothing about the limit.
+   * nothing about the limit. `longestMs` is the longest call of late.
    */
-  hasStalled(roundTripMs: number): boolean {
+  hasStalled(roundTripMs: number, longestMs: number): boolean {
     const meanGapMs = (this.#lastMs - this.startedMs - this.#longestGapMs) / this.#ended;
-    return this.#longestGapMs > Math.max(stallMeanGaps * meanGapMs, stallRoundTrips * roundTripMs);
+    return this.#longestGapMs > Math.max(stallMeanGaps * meanGapMs, stallRoundTrips * roundTripMs, longestMs);
   }
 
   /** The share of the calls started here that were bound by the limit; 0 if there were too few calls. */
@@ -139,6 +141,11 @@ export class Phase {
   /** Mean duration of the successes, in milliseconds; `NaN` without one. */
   get meanMs(): number {
     return this.#durationSumMs / this.#successes;
+  }
+
+  /** The longest duration of the successes, in milliseconds. */
+  get longestMs(): number {
+    return this.#longestMs;
   }
 
   /** Squared coefficient of variation of the durations. */

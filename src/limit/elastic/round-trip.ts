@@ -11,11 +11,21 @@ import { clamp, fewestSuccesses, type Measurement, type Phase } from './phase.js
 const sameLnLimit = 0.06;
 /** The baseline is the minimum of this many drains, so that one spoilt by other clients is soon forgotten. */
 const drainsRemembered = 2;
+/** The largest variance over squared mean that is believed: one call of fifty that takes a hundred times as long has 22. */
+const mostNoise = 32;
+/** The largest noise of the goodput that is believed of calls that take similar times. */
+const usualNoise = 6;
+/** Successes that each side of a trial needs, per unit of noise, and the most of calls that take similar times. */
+const successesPerNoise = 64;
+const usualSuccesses = 256;
+/** How much of the longest call's duration is remembered after another phase. */
+const longestKept = 0.95;
 
 /** Mean, baseline and noise. */
 export class RoundTrip {
   #meanMs = 0;
   #firstCalls = 0;
+  #longestMs = 0;
   #baselineMs = 0;
   #drainsMs: number[] = [];
   /** Variance over squared mean: 1 for independent arrivals and exponential service times. */
@@ -25,6 +35,19 @@ export class RoundTrip {
   /** Smoothed mean duration, in milliseconds. */
   get meanMs(): number {
     return this.#meanMs;
+  }
+
+  /**
+   * How long a change of the limit takes to show, in milliseconds: a round trip, or the mean age of the calls in flight if that
+   * is longer. Where one call of fifty takes a hundred times as long as the others, it holds a permit most of the time.
+   */
+  get settleMs(): number {
+    return this.#meanMs * Math.max(1, this.#durationNoise / 2);
+  }
+
+  /** The longest call of late, in milliseconds. Where few calls run at once, all of them may take that long. */
+  get longestMs(): number {
+    return this.#longestMs;
   }
 
   /** Duration of a call when nothing queues, in milliseconds; 0 while unknown. */
@@ -44,7 +67,8 @@ export class RoundTrip {
 
   /** How many successes each side of a trial needs. */
   get neededSuccesses(): number {
-    return clamp(Math.ceil(64 * this.#goodputNoise), fewestSuccesses, 256);
+    const most = Math.max(usualSuccesses, 0.75 * successesPerNoise * this.#durationNoise);
+    return clamp(Math.ceil(successesPerNoise * this.#goodputNoise), fewestSuccesses, most);
   }
 
   /** Before there is a grid: a plain mean. @returns whether enough calls have ended to lay the grid. */
@@ -56,10 +80,11 @@ export class RoundTrip {
   /** Updates mean and noise from the durations of a phase. */
   learn(phase: Phase): void {
     const { successes, meanMs } = phase;
+    this.#longestMs = Math.max(phase.longestMs, longestKept * this.#longestMs);
     if (successes < 4) return;
     if (successes >= 12) {
       const weight = 0.3 * Math.min(1, successes / 100);
-      this.#durationNoise += weight * (clamp(phase.dispersion, 0.04, 4) - this.#durationNoise);
+      this.#durationNoise += weight * (clamp(phase.dispersion, 0.04, mostNoise) - this.#durationNoise);
     }
     this.#meanMs += (successes > 60 ? 0.7 : 0.3) * (meanMs - this.#meanMs);
   }
@@ -69,7 +94,8 @@ export class RoundTrip {
     if (Math.abs(one.lnLimit - other.lnLimit) >= sameLnLimit || one.successes < 8) return;
     const difference = one.lnGoodput - other.lnGoodput;
     const weight = (one.successes * other.successes) / (one.successes + other.successes);
-    this.#goodputNoise += 0.15 * (clamp(difference * difference * weight, 0, 6) - this.#goodputNoise);
+    const most = Math.max(usualNoise, this.#durationNoise);
+    this.#goodputNoise += 0.15 * (clamp(difference * difference * weight, 0, most) - this.#goodputNoise);
   }
 
   /** A phase below the limit is as good as a drain. Lowers the baseline if it was faster, with a margin for noise. */

@@ -6,6 +6,31 @@ import { bimodal, closed, farm, open, sharedProcessor } from './parts.js';
 const minute = { seconds: 60, fromSecond: 5 };
 const twenty = { ...minute, demandPerSecond: 2_000, oracle: () => 20 };
 
+/** A cache that answers most calls, and the others take a hundred times as long. */
+function longTail(
+  id: string,
+  servers: number,
+  hitMs: number,
+  missMs: number,
+  missShare: number,
+  demandPerSecond: number,
+): Scenario {
+  return {
+    id,
+    what: `${100 - 100 * missShare} % take ${hitMs} ms, ${100 * missShare} % ${missMs} ms, open load of 95 %, ${servers} servers`,
+    ...twenty,
+    demandPerSecond,
+    oracle: () => Math.round(1.25 * servers),
+    build: (timeline) => ({
+      backend: new ServerFarm(timeline, {
+        servers,
+        serviceMs: bimodal(timeline, hitMs, missMs, () => missShare),
+      }),
+      load: open(demandPerSecond, 1_000),
+    }),
+  };
+}
+
 export const steady: readonly Scenario[] = [
   {
     id: 'a1',
@@ -179,4 +204,7 @@ export const steady: readonly Scenario[] = [
       load: open(3_188, 1_000),
     }),
   },
+  longTail('t1', 50, 2, 200, 0.1, 2_177),
+  longTail('t2', 20, 5, 500, 0.05, 639),
+  longTail('t3', 20, 20, 2_000, 0.02, 319),
 ];
