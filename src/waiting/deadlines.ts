@@ -77,7 +77,7 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
   add(target: Expirable, nowMs: number): Place<Expirable> {
     target.sinceMs = nowMs;
     if (this.size === 0) {
-      if (this.#timer === undefined) this.#arm(this.durationMs, nowMs);
+      if (this.#timer === undefined) this.#arm(this.durationMs, nowMs + this.durationMs);
       else this.#timer.ref?.(true);
     }
     const place = new Place(target);
@@ -101,30 +101,32 @@ class DeadlineGroup extends PlaceQueue<Place<Expirable>> {
     this.#timer = undefined;
   }
 
-  #arm(delayMs: number, nowMs: number): void {
-    this.#dueMs = nowMs + delayMs;
+  #arm(delayMs: number, dueMs: number): void {
+    this.#dueMs = dueMs;
     this.#timer = rootContext.run(setTimer, this.#fire, delayMs);
   }
 
   readonly #fire = (): void => {
+    const nowMs = now();
     // Where only the timers are fake, the clock says nothing about their lateness.
-    if (this.#groups === undefined || now() - this.#dueMs < lateMs) this.#expire();
-    else this.#wait(graceTurns);
+    const isLate = this.#groups !== undefined && nowMs - this.#dueMs >= lateMs;
+    this.#wait(isLate ? graceTurns : 0, Math.max(nowMs, this.#dueMs));
   };
 
   /** Lets the event loop poll `turns` times before the waits expire. Waits that end meanwhile leave. */
-  #wait(turns: number): void {
-    if (turns === 0) this.#expire();
-    else this.#timer = afterPoll(() => this.#wait(turns - 1));
+  #wait(turns: number, firedMs: number): void {
+    if (turns === 0) this.#expire(firedMs);
+    else this.#timer = afterPoll(() => this.#wait(turns - 1, firedMs));
   }
 
-  #expire(): void {
-    const nowMs = Math.max(now(), this.#dueMs);
+  /** Ends the waits that were due when the timer fired. One that became due while the event loop polled has its own grace. */
+  #expire(firedMs: number): void {
     this.#timer = undefined;
     for (let first = this.head; first !== undefined; first = this.head) {
-      const waitedMs = nowMs - first.item.sinceMs!;
+      const waitedMs = firedMs - first.item.sinceMs!;
       if (waitedMs < this.durationMs - timerGrainMs) {
-        this.#arm(this.durationMs - waitedMs, now());
+        const dueMs = first.item.sinceMs! + this.durationMs;
+        this.#arm(Math.max(0, dueMs - now()), dueMs);
         break;
       }
       first.leave();

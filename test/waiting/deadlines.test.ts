@@ -233,6 +233,30 @@ describe('deadlines', () => {
     vi.unstubAllGlobals();
   });
 
+  test('DL4: a wait that becomes due while a late timer polls has a poll of its own', () => {
+    const polls: (() => void)[] = [];
+    vi.stubGlobal('setImmediate', (fire: () => void) => polls.push(fire));
+    vi.stubGlobal('clearImmediate', () => {});
+    const pollTurns = (turns: number) => {
+      for (let i = 0; i < turns; i++) polls.shift()?.();
+    };
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    const expired: [string, number][] = [];
+    note(expired, 'first', 100);
+    clock.mockReturnValue(1_500);
+    vi.advanceTimersByTime(100);
+    note(expired, 'second', 100);
+    // The process is blocked again.
+    clock.mockReturnValue(1_700);
+    pollTurns(3);
+    expect(expired).toEqual([['first', 500]]);
+    vi.advanceTimersByTime(0);
+    expect(expired).toHaveLength(1);
+    pollTurns(3);
+    expect(expired[1]).toEqual(['second', 200]);
+    vi.unstubAllGlobals();
+  });
+
   test('the shared timer keeps the context of no caller', () => {
     const storage = new AsyncLocalStorage<string>();
     const contexts: unknown[] = [];
