@@ -189,7 +189,7 @@ const retryAfterJitter = 0.1;
 class Retry<T> {
   readonly #task: Task<T>;
   readonly #settings: RetrySettings;
-  readonly #startedMs: number;
+  #startedMs: number;
 
   constructor(task: Task<T>, settings: RetrySettings) {
     this.#task = task;
@@ -207,7 +207,9 @@ class Retry<T> {
     let delayMs = 0;
     for (let attempt = 1; ; attempt++) {
       delayMs = await this.#delayAfter(attempt, error, delayMs);
+      const sinceMs = now();
       await this.#pause(delayMs);
+      this.#passed(delayMs, sinceMs);
       // A blocked event loop may have made the pause longer.
       if (!this.#hasTimeAfter(0)) throw error;
       try {
@@ -253,6 +255,11 @@ class Retry<T> {
     return totalTimeoutMs === Infinity ? Infinity : totalTimeoutMs - (now() - this.#startedMs);
   }
 
+  /** A timer of that length has fired, so that long has passed, whatever the clock says: fake timers often do not replace it. */
+  #passed(durationMs: number, sinceMs: number): void {
+    this.#startedMs -= Math.max(0, durationMs - (now() - sinceMs));
+  }
+
   /** Whether a pause of `delayMs` leaves time for an attempt. None is started in the remainder by which timers fire early. */
   #hasTimeAfter(delayMs: number): boolean {
     return delayMs < this.#leftMs - timerGrainMs;
@@ -273,7 +280,8 @@ class Retry<T> {
     const run = () => call(this.#task, { attempt, signal: controller.signal });
     return this.#bounded(run, timeoutMs, {
       aborted: (reason) => controller.abort(reason),
-      expired: () => {
+      expired: (sinceMs) => {
+        this.#passed(timeoutMs, sinceMs);
         const cause = ownError(previousError);
         const options = cause === undefined ? undefined : { cause };
         const error = new AttemptTimeoutError(attempt, timeoutMs, options);
@@ -320,6 +328,7 @@ class Bounds implements Abortable, Expirable {
   readonly #reject: (reason: unknown) => void;
   readonly #subscription: Link<Abortable> | undefined;
   readonly #deadline: Place<Expirable> | undefined;
+  sinceMs = 0;
 
   constructor(
     signal: AbortSignal | undefined,
@@ -346,15 +355,15 @@ class Bounds implements Abortable, Expirable {
 
   onExpire(): void {
     this.leave();
-    this.#reject(this.#ends.expired());
+    this.#reject(this.#ends.expired(this.sinceMs));
   }
 }
 
 /** What ends the work from outside. */
 interface Ends {
   aborted?(reason: unknown): void;
-  /** Returns the error to reject with. */
-  expired(): unknown;
+  /** Returns the error to reject with. `sinceMs`: when the work began, in monotonic milliseconds. */
+  expired(sinceMs: number): unknown;
 }
 
 /** The context of an attempt that nothing can end. Its signal is made only when it is read. */
@@ -386,5 +395,10 @@ function ownError(error: unknown): unknown {
 }
 
 function isClosed(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === 'ERR_CLOSED';
+  try {
+    return Object(error).code === 'ERR_CLOSED';
+  } catch {
+    // A getter that throws. The error is the task's, and passes through untouched.
+    return false;
+  }
 }

@@ -34,6 +34,29 @@ describe('retry', () => {
     expect(task.mock.calls.map(([{ attempt }]) => attempt)).toEqual([1, 2, 3]);
   });
 
+  test.each([
+    ['pauses', failing(), {}],
+    ['attempts that time out', vi.fn(never), { attemptTimeoutMs: 300 }],
+  ])(
+    'R3: fake timers that leave the clock alone end a retry after totalTimeoutMs of %s',
+    async (_of, task, more) => {
+      vi.useRealTimers();
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const options = { attempts: 99, totalTimeoutMs: 900, backoff: constant(200), ...more };
+      const outcome = watch(retry(task, options));
+      for (let i = 0; i < 30; i++) await vi.advanceTimersByTimeAsync(100);
+      expect(outcome).toHaveProperty('reason');
+      expect(task.mock.calls.length).toBeLessThanOrEqual(5);
+    },
+  );
+
+  test('R2: an error whose `code` cannot be read passes through untouched', async () => {
+    const error = new Proxy({}, { get: () => expect.fail('the error was read') });
+    const outcome = watch(retry(failing(error), { attempts: 2, backoff: constant(0) }));
+    await vi.advanceTimersByTimeAsync(1);
+    expect(outcome.reason).toBe(error);
+  });
+
   test('a task that throws at once is retried like one that rejects', async () => {
     const task = vi.fn(({ attempt }: { attempt: number }) => {
       if (attempt < 2) throw new TypeError('fetch failed');
