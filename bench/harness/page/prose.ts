@@ -136,7 +136,7 @@ export const reasons: readonly Reason[] = [
   {
     peers: ['Map of async-sema, users counted', 'Map of async-sema, wrapped as run'],
     table: 'KeyedMutex: 1,000 keys',
-    why: 'Most of the time is the garbage collector’s, which copies 100,000 waiters twice. V8 comes to make the package’s plain entries old at once; ours are instances, which it does not. With so much young memory that little is copied, and with 1,000 callers for 100 keys, it is ahead only where its caller takes and gives back by itself. It has no handle, so a second release admits two holders, and a caller cannot give up.',
+    why: 'Most of the time is the garbage collector’s, which copies 100,000 waiters twice. V8 seems to put the package’s plain entries among the old objects at once, and not ours, which are instances. With so much young memory that little is copied, and with 1,000 callers for 100 keys, it is ahead only where its caller takes and gives back by itself. It has no handle, so a second release admits two holders, and a caller cannot give up.',
   },
   {
     peers: ['Map of async-sema, users counted'],
