@@ -55,24 +55,20 @@ export function withTimeout<T>(
   };
 }
 
-/** Settles as `answer` does, or rejects with an `AttemptTimeoutError` after `timeoutMs`, so that a silent server blocks no caller. */
-export function answerWithin<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
+/**
+ * Settles as the call does, or rejects with an `AttemptTimeoutError` after `timeoutMs`, so that a silent server blocks no caller.
+ * The function may also throw, or answer without a promise.
+ */
+export function answerWithin<T>(timeoutMs: number, call: () => Awaitable<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    // Before the deadline: a call that throws must not leave one.
+    const answer = Promise.resolve(call());
     withTimeout(() => answer, timeoutMs, {
       value: resolve,
       error: reject,
       timeout: () => reject(new AttemptTimeoutError(1, timeoutMs)),
     });
   });
-}
-
-/** The same for the call of a function that may also throw, or answer without a promise. */
-export function callWithin<T>(timeoutMs: number, call: () => Awaitable<T>): Promise<T> {
-  try {
-    return answerWithin(timeoutMs, Promise.resolve(call()));
-  } catch (error) {
-    return Promise.reject(error);
-  }
 }
 
 /** The reason that a hook's signal aborts with, and that its caller sees, when the hook took too long. */

@@ -104,7 +104,7 @@ export class MachineEngine implements LeaseEngine {
     const answer = new Promise<Message>((resolve) => {
       peer.onMessage = resolve;
     });
-    const { pid } = await answerWithin(answerMs, answer).catch((): Message => ({}));
+    const { pid } = await answerWithin(answerMs, () => answer).catch((): Message => ({}));
     peer.leave();
     const owner = pid === undefined ? 'a process that does not answer' : `process ${pid}`;
     return { owner, heldMs: undefined, leftMs: Infinity };

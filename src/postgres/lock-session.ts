@@ -66,7 +66,7 @@ export async function connect(
 
 /** A pooler that gives each transaction another connection gives the lock to a client that never asked for it. */
 export async function refusePooler(client: PostgresClient): Promise<void> {
-  const { rows } = await answerWithin(commandTimeoutMs, client.query('select pg_backend_pid() as pid'));
+  const { rows } = await answerWithin(commandTimeoutMs, () => client.query('select pg_backend_pid() as pid'));
   const { processID } = client as { processID?: number | null };
   if (typeof processID === 'number' && processID !== rows[0].pid) throw new PoolerError();
 }
@@ -80,7 +80,7 @@ interface Taken {
 /** Sends the statements and their report as one text, so that they are one round trip and one transaction. */
 export async function take(session: Session, statements: string, timeoutMs: number): Promise<Taken> {
   session.proved = new Moment();
-  const answers = await answerWithin(timeoutMs, answersOf(session.client, `${statements}; ${report}`));
+  const answers = await answerWithin(timeoutMs, () => answersOf(session.client, `${statements}; ${report}`));
   const { got, token, ...before } = answers.at(-2)!.rows[0] as Taken & Record<string, string>;
   return { got, token, before };
 }
@@ -94,7 +94,7 @@ export async function unlock(
 ): Promise<boolean> {
   const restore = names.map((name) => setCall(name, before[name])).join(', ');
   const text = `select pg_advisory_unlock('${lock}'::bigint) as freed${isLast ? `; select ${restore}` : ''}`;
-  const [answer] = await answerWithin(timeoutMs, answersOf(client, text));
+  const [answer] = await answerWithin(timeoutMs, () => answersOf(client, text));
   return answer!.rows[0].freed === true;
 }
 

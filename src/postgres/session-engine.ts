@@ -149,7 +149,8 @@ export class SessionEngine implements LeaseEngine {
     try {
       // A connection that has not answered for a time to live is dead: nothing is asked of it any more.
       if (session.proved.agoMs < session.ttlMs) {
-        if (session.renewal !== undefined) await answerWithin(commandTimeoutMs, session.renewal);
+        const { renewal } = session;
+        if (renewal !== undefined) await answerWithin(commandTimeoutMs, () => renewal);
         isFreed = await unlock(session, session.lock);
       }
     } finally {

@@ -87,7 +87,7 @@ export class SharedSessionEngine implements LeaseEngine {
     await this.#line.run(() => {
       const session = this.#session;
       if (session === undefined || !this.#grants.has(owner)) return;
-      return this.#using(session, () => answerWithin(ttlMs, session.client.query('select 1')));
+      return this.#using(session, () => answerWithin(ttlMs, () => session.client.query('select 1')));
     });
     return this.#grants.has(owner);
   }

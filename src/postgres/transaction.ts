@@ -14,7 +14,7 @@
  * Cost: one round trip for BEGIN, one for COMMIT.
  * What it is not: a guard for side effects elsewhere. Lineage: the retry loop of the PostgreSQL manual, section 13.5.
  */
-import { callWithin } from '../calling/with-timeout.js';
+import { answerWithin } from '../calling/with-timeout.js';
 import { checkFunction, ownOptions } from '../contract/arguments.js';
 import { AttemptTimeoutError, printable } from '../contract/errors.js';
 import type { Awaitable } from '../contract/types.js';
@@ -178,7 +178,7 @@ export class Transaction {
 
 /** Whether the connection can be used again. */
 function rollback(client: PostgresClient): Promise<boolean> {
-  return callWithin(rollbackTimeoutMs, () => client.query('rollback')).then(
+  return answerWithin(rollbackTimeoutMs, () => client.query('rollback')).then(
     () => true,
     () => false,
   );

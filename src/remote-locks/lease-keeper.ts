@@ -23,7 +23,7 @@
 
 import { directly, notify } from '../calling/listeners.js';
 import { runAndRelease } from '../calling/run-and-release.js';
-import { callWithin } from '../calling/with-timeout.js';
+import { answerWithin } from '../calling/with-timeout.js';
 import { checkFunction } from '../contract/arguments.js';
 import { ClosedError } from '../contract/errors.js';
 import type { Awaitable, KeyedLock, KeyLease, LockStats, WaitOptions } from '../contract/types.js';
@@ -133,7 +133,7 @@ export class LeaseKeeper<K> implements KeyedLock<K> {
     const name = this.#nameOf(key);
     if (this.#engine.holder === undefined)
       throw new TypeError('the engine of this lock has no holder method');
-    const found = await callWithin(this.#settings.ttlMs, () => this.#engine.holder?.(name));
+    const found = await answerWithin(this.#settings.ttlMs, () => this.#engine.holder?.(name));
     return found && { ...found, owner: labelOf(found.owner) };
   }
 

@@ -3,7 +3,7 @@
  * is not answered in time is an outage, for every caller.
  */
 import { ignoreRejection } from '../calling/listeners.js';
-import { callWithin } from '../calling/with-timeout.js';
+import { answerWithin } from '../calling/with-timeout.js';
 import { AttemptTimeoutError } from '../contract/errors.js';
 import type { LeaseEngine } from './lease-engine.js';
 import type { LeaseSettings } from './lease-options.js';
@@ -60,7 +60,7 @@ export class LeaseRequests<K> {
   /** A grant may have been made although its answer was lost or no caller waited for it. */
   giveUp(name: string, owner: string): void {
     const release = () => this.#engine.release(name, owner);
-    const ended: Promise<void> = callWithin(this.#settings.ttlMs, release).then(
+    const ended: Promise<void> = answerWithin(this.#settings.ttlMs, release).then(
       () => void this.#releases.delete(ended),
       () => void this.#releases.delete(ended),
     );
@@ -127,14 +127,14 @@ export class LeaseRequests<K> {
         queue.hint = text;
       },
     };
-    const answer = await callWithin(patienceMs, () => this.#engine.acquire(request));
+    const answer = await answerWithin(patienceMs, () => this.#engine.acquire(request));
     queue.answered();
     this.#gate.answered();
     if (!('token' in answer)) return answer;
     // A slow answer may be stale: confirm it with a renewal.
     if (proved.agoMs > ttlMs / 3) {
       proved = new Moment();
-      const isOurs = await callWithin(ttlMs, () => this.#engine.renew(name, owner, ttlMs));
+      const isOurs = await answerWithin(ttlMs, () => this.#engine.renew(name, owner, ttlMs));
       if (!isOurs) return { freeInMs: 0 };
     }
     // A session may end before there is a lease that could be lost.

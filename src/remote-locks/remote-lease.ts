@@ -19,7 +19,7 @@
  * Lineage: Kubernetes' leader election (renew deadline < lease duration).
  */
 
-import { callWithin } from '../calling/with-timeout.js';
+import { answerWithin } from '../calling/with-timeout.js';
 import { LeaseLostError, printable } from '../contract/errors.js';
 import type { KeyLease } from '../contract/types.js';
 import { channel, exposed } from '../runtime/channels.js';
@@ -150,7 +150,7 @@ export class RemoteLease<K> implements KeyLease<K> {
     observerNow()?.released(this);
     const { engine, owner, onEnd } = this.#settings;
     const release = () => engine.release(this.#name, owner);
-    this.#releasing = callWithin(Math.max(0, this.#remainingMs), release).then(onEnd, onEnd);
+    this.#releasing = answerWithin(Math.max(0, this.#remainingMs), release).then(onEnd, onEnd);
   }
 
   get #remainingMs(): number {
