@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { channelNames } from 'latchkey/diagnostics';
 import { measure } from './harness/measure.js';
 import type { Result } from './harness/results.js';
-import type { Case, Suite } from './harness/subjects.js';
-import type { Order } from './harness/suite-process.js';
+import type { Case } from './harness/subjects.js';
+import type { Answer, Order } from './harness/suite-process.js';
 import { isWantedTable, suites } from './suites.js';
 
 const [order] = (await once(process, 'message')) as [Order];
@@ -15,21 +15,23 @@ for (const name of Object.values(channelNames)) {
   if ([name, `tracing:${name}:start`].some(hasSubscribers)) throw new Error(`${name} has a listener already`);
 }
 let tables = 0;
+let result: Result | undefined;
 await suite.run(async (table) => {
   if (!isWantedTable(suite, table.title, order.filters)) return;
   if (order.againstFloorOnly === true && !hasBudgets(table)) return;
   if (tables++ !== order.table) return;
-  await send(order.againstFloorOnly === true ? withoutOthers(table) : table, suite);
+  result = await measured(order.againstFloorOnly === true ? withoutOthers(table) : table);
 }, order.flags);
+const answer: Answer = { tables, ...(result && { result }) };
+await new Promise((resolve) => process.send!(answer, resolve));
 // Some pools cannot be closed, and would keep the process alive.
 process.exit();
 
-async function send(table: Case, { name }: Suite): Promise<void> {
+async function measured(table: Case): Promise<Result> {
   const { title, shows, unit, time, countsOnly, sizes } = table;
   const rows = await measure(table);
   const head = { title, shows, ...(unit && { unit }), ...(time && { time }), ...(sizes && { sizes }) };
-  const result: Result = { suite: name, ...head, ...(countsOnly && { countsOnly }), rows };
-  await new Promise((resolve) => process.send!(result, resolve));
+  return { suite: suite.name, ...head, ...(countsOnly && { countsOnly }), rows };
 }
 
 function hasBudgets({ countsOnly, subjects }: Case): boolean {

@@ -19,6 +19,13 @@ export interface Order {
   readonly againstFloorOnly?: boolean;
 }
 
+/** What the process sends when it has run the suite. */
+export interface Answer {
+  /** How many tables are wanted; none of a suite that prints its own. */
+  readonly tables: number;
+  readonly result?: Result;
+}
+
 const file = fileURLToPath(new URL('../suite.process.js', import.meta.url));
 
 /** Calls `onResult` with each table as it is done. */
@@ -26,26 +33,26 @@ export async function runSuite(
   order: Omit<Order, 'table'>,
   onResult: (result: Result) => void,
 ): Promise<void> {
-  for (let table = 0; ; table++) {
-    const result = await runTable({ ...order, table });
-    if (result === undefined) return;
-    onResult(result);
+  let tables = 1;
+  for (let table = 0; table < tables; table++) {
+    const answer = await runTable({ ...order, table });
+    tables = answer.tables;
+    if (answer.result !== undefined) onResult(answer.result);
   }
 }
 
-/** Undefined when the suite has no such table. A suite that prints its own tables has none. */
-async function runTable(order: Order): Promise<Result | undefined> {
+async function runTable(order: Order): Promise<Answer> {
   // JSON has neither NaN nor undefined.
   const child = fork(file, {
     execArgv: [...process.execArgv, ...(order.nodeFlags ?? [])],
     serialization: 'advanced',
   });
-  let result: Result | undefined;
-  child.on('message', (message: Result) => {
-    result = message;
+  let answer: Answer = { tables: 0 };
+  child.on('message', (message: Answer) => {
+    answer = message;
   });
   child.send(order);
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error(`the suite ${order.suite} ended with ${code}`);
-  return result;
+  return answer;
 }

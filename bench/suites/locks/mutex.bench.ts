@@ -193,7 +193,6 @@ export const mutex: Suite = {
     await measure(
       callersAtOnce(100_000, 1.8, ['async-lock', 'async-mutex', 'cockatiel', 'effect', 'navigator.locks']),
     );
-    // Last: its timers and waiters change what V8 has learned, and the rows of a free lock read a quarter more after it.
     await measure(lostUpdates);
   },
 };
