@@ -23,7 +23,14 @@
 import { Ceiling, episodeMs } from './elastic/ceiling.js';
 import { Climb } from './elastic/climb.js';
 import { CutSearch } from './elastic/cut-search.js';
-import { drainedLimit, drainIsOver, drainShare, overshot, reliefIsOver } from './elastic/drain.js';
+import {
+  drainedLimit,
+  drainIsOver,
+  drainShare,
+  fewestOfDrain,
+  overshot,
+  reliefIsOver,
+} from './elastic/drain.js';
 import { DurationJump } from './elastic/duration-jump.js';
 import { KneeFilter } from './elastic/knee-filter.js';
 import { Outage } from './elastic/outage.js';
@@ -359,7 +366,7 @@ export class ElasticLimit implements LimitAlgorithm {
   #learnFromDrain(phase: Phase): undefined {
     // Also after a drain that measured nothing: frequent drains leave no time for a trial.
     this.#grid.drainLess();
-    if (phase.successes < 8) return;
+    if (phase.successes < fewestOfDrain) return;
     this.#trial.clear();
     if (this.#refusals.areMany(phase)) this.#restore(phase.startedMs - episodeMs);
     this.#roundTrip.drained(phase.meanMs);
@@ -374,7 +381,7 @@ export class ElasticLimit implements LimitAlgorithm {
   /** As from a drain, but without waiting for the grid. The way up is a climb, unless no cut helps or calls are short. */
   #learnFromRelief(phase: Phase): Plan | undefined {
     if (!this.#grid.isSlow) return undefined;
-    if (phase.successes >= 8) {
+    if (phase.successes >= fewestOfDrain) {
       if (this.#refusals.areMany(phase) && this.#restore(phase.startedMs - episodeMs)) return undefined;
       this.#roundTrip.drained(phase.meanMs);
       this.#grid.drainLess();

@@ -15,7 +15,8 @@ const overshotBelow = 0.3;
 const roomAbove = 1.2;
 /** A drain without enough successes ends after this many slots, without a result. */
 const longestSlots = 4;
-const fewestOfDrain = 8;
+/** With fewer successes, a drain has measured nothing. */
+export const fewestOfDrain = 8;
 
 /** The share of the limit to drain at. `ratio` is the round trip over its baseline. */
 export function drainShare(ratio: number): number {
