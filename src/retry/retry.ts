@@ -207,9 +207,7 @@ class Retry<T> {
     let delayMs = 0;
     for (let attempt = 1; ; attempt++) {
       delayMs = await this.#delayAfter(attempt, error, delayMs);
-      const sinceMs = now();
       await this.#pause(delayMs);
-      this.#passed(delayMs, sinceMs);
       // A blocked event loop may have made the pause longer.
       if (!this.#hasTimeAfter(0)) throw error;
       try {
@@ -314,7 +312,9 @@ class Retry<T> {
       };
       // Before the timer: a signal that cannot be listened to must not leave one.
       const subscription = signal && onAbort(signal, { onAbort: stop });
+      const sinceMs = now();
       timer = setTimer(() => {
+        this.#passed(delayMs, sinceMs);
         subscription?.leave();
         resolve();
       }, delayMs);
